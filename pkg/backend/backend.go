@@ -1,0 +1,58 @@
+package backend
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
+)
+
+// EnvVar names the backend that FromEnv opens. The recipe runner sets it from its --backend flag.
+const EnvVar = "ATTUNE_BACKEND"
+
+// Go is the name of the pure-Go backend, the default everywhere.
+const Go = "go"
+
+// Names lists what Open accepts in this build: the Go backend always, XLA only where cgo is linked.
+func Names() []string {
+	return append([]string{Go}, xlaNames()...)
+}
+
+// FromEnv opens the backend named by the environment variable ATTUNE_BACKEND, "go" when it is unset.
+func FromEnv() (compute.Backend, error) {
+	return Open(os.Getenv(EnvVar))
+}
+
+// Open opens a backend by name; the empty name means "go".
+// An unknown name, or XLA in a build without cgo, is an error that lists what this build can open.
+func Open(name string) (compute.Backend, error) {
+	switch {
+	case name == "" || name == Go:
+		return openGo()
+	case strings.HasPrefix(name, "xla"):
+		return openXLA(name)
+	}
+	return nil, fmt.Errorf("unknown backend %q: this build opens %s", name, strings.Join(Names(), ", "))
+}
+
+// openGo opens the Go backend without a limit on its worker pool: the default pool deadlocks when several
+// large matrix products run at once (github.com/gomlx/compute v0.1.6). The option's setter prints a line on
+// standard output, which would land in notebooks and notes, so standard output is set aside meanwhile.
+func openGo() (compute.Backend, error) {
+	stdout := os.Stdout
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stdout = null
+		defer func() {
+			os.Stdout = stdout
+			null.Close()
+		}()
+	}
+	return gobackend.New("parallelism=-1")
+}
+
+// IsXLA reports whether a backend compiles through XLA; the others interpret the graph.
+func IsXLA(b compute.Backend) bool {
+	return strings.HasPrefix(strings.ToLower(b.Name()), "xla")
+}

@@ -1,0 +1,40 @@
+//go:build cgo
+
+package backend
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/go-xla/compute/xla"
+)
+
+func xlaNames() []string { return []string{"xla:cuda", "xla:cpu"} }
+
+// openXLA opens "xla:PLUGIN[,option=value...]". Float32 products are computed in float32: tf32, go-xla's default
+// on CUDA, is off unless the name asks for it. Automatic installation is disabled: a run must not download.
+func openXLA(name string) (b compute.Backend, err error) {
+	plugin, ok := strings.CutPrefix(name, "xla:")
+	if !ok || plugin == "" {
+		return nil, fmt.Errorf("backend %q: say which plugin, one of %s", name, strings.Join(xlaNames(), ", "))
+	}
+	if !strings.Contains(plugin, "tf32") {
+		plugin += ",tf32=false"
+	}
+	xla.EnableAutoInstall(false)
+	if os.Getenv("TF_CPP_MIN_LOG_LEVEL") == "" {
+		os.Setenv("TF_CPP_MIN_LOG_LEVEL", "2") // XLA's information lines would land in notebooks
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			b, err = nil, fmt.Errorf("backend %q: %v", name, r)
+		}
+	}()
+	b, err = xla.New(plugin)
+	if err != nil {
+		return nil, fmt.Errorf("backend %q does not load: %w (set PJRT_PLUGIN_LIBRARY_PATH to the folder of the PJRT plugin, or install one with `go run github.com/gomlx/go-xla/cmd/pjrt_installer@v0.4.5`)", name, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,124 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Scorer gives the log-likelihood of every choice of every example: the sum over the tokens of the continuation, natural
+// logarithm. The result is [example][choice], in the order of the input.
+type Scorer interface {
+	Score(ctx context.Context, examples []Example) ([][]float64, error)
+}
+
+// Arm is one thing to compare: the baseline or an intervention.
+type Arm struct {
+	Name     string
+	SpecHash string // of what tells this arm's computation from the others'; may be empty for one arm
+	Scorer   Scorer
+}
+
+// DefaultBatchSize of [CompareOptions].
+const DefaultBatchSize = 16
+
+// CompareOptions of [Compare]. The zero value works: no journal, defaults for the rest.
+type CompareOptions struct {
+	Journal    string  // path; empty means that nothing is kept
+	Provenance string  // hash of all that the scores depend on besides arm, task and example: weights, tokenizer, backend, dtype, versions; needed with a journal
+	BatchSize  int     // examples per batch; 0 means DefaultBatchSize
+	Seed       uint64  // of the bootstrap
+	Resamples  int     // of the bootstrap; 0 means DefaultResamples
+	Flips      float64 // assumed share of items that change sides, for the minimum detectable difference; 0 means DefaultFlips
+	ByDomain   bool    // rows for each domain ("domain:anatomy") besides those for all and for each group
+	// Progress is called after each batch of an arm; total is arms times examples.
+	Progress func(done, total int)
+}
+
+// Compare scores every arm on the same examples in the same batches and compares each with the first arm. Batches go
+// from the longest examples to the shortest, to waste little on padding and to run out of memory early if at all; within a batch
+// arms take turns, so that a killed run leaves pairs. After an error, or when ctx ends, a comparison with a journal can be called
+// again and goes on where it stopped.
+func Compare(ctx context.Context, task *Task, arms []Arm, o CompareOptions) (c *Comparison, err error) {
+	if err := checkArms(task, arms, o); err != nil {
+		return nil, err
+	}
+	var journal *Journal
+	if o.Journal != "" {
+		if journal, err = OpenJournal(o.Journal); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if closing := journal.Close(); closing != nil {
+				c, err = nil, errors.Join(err, closing)
+			}
+		}()
+	}
+	size := o.BatchSize
+	if size <= 0 {
+		size = DefaultBatchSize
+	}
+	scores := make([][][]float64, len(arms))
+	for a := range scores {
+		scores[a] = make([][]float64, len(task.Examples))
+	}
+	done, total := 0, len(arms)*len(task.Examples)
+	for _, b := range batches(task.Examples, size) {
+		for a, arm := range arms {
+			if err := ctx.Err(); err != nil {
+				return nil, stopped(err, done, total, o)
+			}
+			result, err := b.score(ctx, task, arm, o.Provenance, journal)
+			if err != nil {
+				return nil, stopped(err, done, total, o)
+			}
+			for i, at := range b.places {
+				scores[a][at] = result[i]
+			}
+			done += len(b.places)
+			if o.Progress != nil {
+				o.Progress(done, total)
+			}
+		}
+	}
+	return summarise(task, arms, scores, o)
+}
+
+func stopped(err error, done, total int, o CompareOptions) error {
+	kept := "nothing is kept without a journal"
+	if o.Journal != "" {
+		kept = "call again with the same journal to go on from there"
+	}
+	return fmt.Errorf("eval: stopped after %d of %d results (%s): %w", done, total, kept, err)
+}
+
+func checkArms(task *Task, arms []Arm, o CompareOptions) error {
+	if err := task.Validate(); err != nil {
+		return err
+	}
+	if len(arms) == 0 {
+		return errors.New("eval: no arms: expected the baseline and what to compare with it")
+	}
+	if o.Journal != "" && o.Provenance == "" {
+		return errors.New("eval: a journal without provenance would mix the results of different models: give the hash of weights, tokenizer and backend")
+	}
+	if o.Flips < 0 || o.Flips > 1 {
+		return fmt.Errorf("eval: share of flips %v, expected 0 to 1", o.Flips)
+	}
+	for i, arm := range arms {
+		if arm.Name == "" || arm.Scorer == nil {
+			return fmt.Errorf("eval: arm %d (%q) needs a name and a scorer", i, arm.Name)
+		}
+		same := func(other Arm) bool { return other.Name == arm.Name || other.SpecHash == arm.SpecHash }
+		if before := slices.IndexFunc(arms[:i], same); before >= 0 {
+			return fmt.Errorf("eval: arms %d (%q) and %d (%q) have the same name or spec hash: both must differ", before, arms[before].Name, i, arm.Name)
+		}
+	}
+	for _, metric := range task.Metrics {
+		if metric != Acc && metric != AccNorm {
+			return fmt.Errorf("eval: task %s: unknown metric %q, expected %s or %s", task.Name, metric, Acc, AccNorm)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package eval
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// Facts say what is evaluated on what, for the head of a note.
+type Facts struct {
+	ModelType         string
+	Parameters        int
+	Layers            int
+	Heads, KVHeads    int
+	Vocabulary        int
+	Context           int
+	Task              string
+	Examples          int
+	Available         int
+	Chance            float64
+	TokensPerPrompt   float64
+	LongerThanContext int    // prompts that will be cut
+	Writes            string // how the model goes on, greedily, from its BOS or from a newline
+}
+
+// writesTokens is how much of its own text a model shows.
+const writesTokens = 48
+
+// Describe looks at a model and a task.
+func Describe(m *model.Model, task *Task) (Facts, error) {
+	s, err := NewModelScorer(m, nil)
+	if err != nil {
+		return Facts{}, err
+	}
+	c := m.Config
+	f := Facts{ModelType: c.ModelType, Parameters: c.NumParameters(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.KVHeads, Vocabulary: c.VocabSize, Context: c.MaxPositions,
+		Task: task.Name, Examples: len(task.Examples), Available: task.Available, Chance: ChanceLevel(task.Examples)}
+	for _, e := range task.Examples {
+		n := len(s.Model.Tokenizer.Encode(e.Prompt))
+		f.TokensPerPrompt += float64(n) / float64(len(task.Examples))
+		if n > c.MaxPositions {
+			f.LongerThanContext++
+		}
+	}
+	start := m.Tokenizer.Encode("")
+	if len(start) == 0 {
+		start = m.Tokenizer.Encode("\n")
+	}
+	g, err := m.Generate([][]int{start}, model.GenerateOptions{MaxTokens: min(writesTokens, c.MaxPositions-len(start))}, nil)
+	if err != nil {
+		return Facts{}, err
+	}
+	f.Writes = strings.TrimSpace(m.Tokenizer.Decode(g.Tokens[0]))
+	return f, nil
+}
+
+// Markdown is the facts in two sentences and a warning where one is due. What the model writes is not in it: it is model output, to be shown
+// as such.
+func (f Facts) Markdown() string {
+	s := fmt.Sprintf("The model is a %s with %.2f million parameters: %d layers of %d query and %d key heads, a vocabulary of %d, a context of %d tokens. ",
+		f.ModelType, float64(f.Parameters)/1e6, f.Layers, f.Heads, f.KVHeads, f.Vocabulary, f.Context)
+	s += fmt.Sprintf("It is asked %d of the %d items of %s, %.0f tokens a prompt on average; guessing is right on %s.", f.Examples, f.Available, f.Task, f.TokensPerPrompt, percent(f.Chance))
+	if f.LongerThanContext > 0 {
+		s += fmt.Sprintf(" **%d prompts are longer than the context and are cut on the left.**", f.LongerThanContext)
+	}
+	return s
+}

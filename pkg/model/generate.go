@@ -1,0 +1,138 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/attune-lab/attune/pkg/backend"
+)
+
+// GenerateOptions of Generate. The zero value continues greedily by 64 tokens or to the model's end-of-sequence token.
+type GenerateOptions struct {
+	MaxTokens int      // new tokens per prompt at most; 0 = 64
+	Sampling  Sampling // zero value: greedy
+	IgnoreEOS bool     // go on past end-of-sequence tokens
+	Chunk     int      // tokens per call of the compiled loop; 0 = 16 on the Go backend, 64 on XLA
+}
+
+// Generation is what Generate returns.
+type Generation struct {
+	Tokens [][]int  // new tokens of each prompt, without the end-of-sequence token
+	Plan   []string // how attention was computed: the prefill's layers, then the decode step's
+}
+
+// Generate continues each prompt. The experiment, nil for none, acts in prefill and in every decoding step.
+//
+// The token loop itself is compiled: one call runs Chunk steps, each the whole model on one new token per prompt, with the cache
+// of keys and values staying on the device.
+func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) (*Generation, error) {
+	if opts.MaxTokens == 0 {
+		opts.MaxTokens = 64
+	}
+	if err := opts.Sampling.validate(m.Config.VocabSize); err != nil {
+		return nil, err
+	}
+	if opts.MaxTokens < 0 {
+		return nil, fmt.Errorf("MaxTokens is %d, expected 1 or more", opts.MaxTokens)
+	}
+	for i, p := range prompts {
+		if len(p)+opts.MaxTokens > m.Config.MaxPositions {
+			return nil, fmt.Errorf("prompt %d has %d tokens; with %d new ones it passes the model's %d positions", i, len(p), opts.MaxTokens, m.Config.MaxPositions)
+		}
+	}
+	l, err := m.startLoop(prompts, opts, exp)
+	if err != nil {
+		return nil, err
+	}
+	defer l.free()
+	for l.produced < opts.MaxTokens && !l.allDone() {
+		if err := l.advance(); err != nil {
+			return nil, err
+		}
+	}
+	g := &Generation{Tokens: make([][]int, len(prompts)), Plan: l.plan}
+	for i := range prompts {
+		g.Tokens[i] = l.tokensOf(i)
+	}
+	return g, nil
+}
+
+func (m *Model) chunk(opts GenerateOptions) int {
+	n := opts.Chunk
+	if n <= 0 {
+		n = 16
+		if backend.IsXLA(m.Backend) {
+			n = 64
+		}
+	}
+	return min(n, max(opts.MaxTokens, 1))
+}
+
+// generateKey identifies the graphs of a way to generate.
+func (m *Model) generateKey(stage string, opts GenerateOptions, exp Experiment) string {
+	s := opts.Sampling
+	s.Seed = 0 // random numbers are an input
+	b, _ := json.Marshal(s)
+	key := fmt.Sprintf("%s %s chunk=%d", stage, b, m.chunk(opts))
+	if exp != nil {
+		key += " " + exp.Key()
+	}
+	return key
+}
+
+// eos lists the ids that end a sequence under the options.
+func (m *Model) eos(opts GenerateOptions) []int {
+	if opts.IgnoreEOS {
+		return nil
+	}
+	return m.Config.EOS
+}
+
+// firstStep builds the prefill of generation: tokens [batch, tokens], lengths [batch], uniform [batch] -> the first new token [batch], slot
+// positions [batch, tokens], then keys and values of every layer.
+func (m *Model) firstStep(c *compiled, in []*Node, opts GenerateOptions, exp Experiment) []*Node {
+	tokens, lengths, uniform := in[0], in[1], in[2]
+	g := tokens.Graph()
+	pos := positionsUpTo(g, tokens.Shape().Dimensions[1])
+	valid := LessThan(pos, InsertAxes(lengths, -1))
+	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens, Lengths: lengths, QueryValid: valid}
+	d := newDecoder(m.params(g), run, exp)
+	x, caches := d.prefill(tokens)
+	last := lastHidden(x, lengths)
+	next := opts.Sampling.next(d.logits(last), uniform)
+	slots := Where(valid, BroadcastToDims(pos, valid.Shape().Dimensions...), Neg(OnesLike(tokens)))
+	outputs := []*Node{next, slots}
+	for _, kv := range caches {
+		outputs = append(outputs, kv.keys[0], kv.values[0])
+	}
+	c.plan = d.plan
+	return outputs
+}
+
+// lastHidden picks each prompt's last real token: [batch, tokens, hidden] -> [batch, hidden].
+func lastHidden(x, lengths *Node) *Node {
+	index := Concatenate([]*Node{
+		Iota(x.Graph(), shapesOf(lengths, lengths.Shape().Dimensions[0], 1), 0),
+		InsertAxes(AddScalar(lengths, -1), -1),
+	}, -1)
+	return Gather(x, index)
+}
+
+// isEOS marks tokens that end a sequence: int32 [batch] -> bool [batch].
+func isEOS(token *Node, eos []int) *Node {
+	end := NotEqual(token, token) // all false
+	for _, id := range eos {
+		end = LogicalOr(end, Equal(token, Scalar(token.Graph(), token.DType(), id)))
+	}
+	return end
+}
+
+func intRows(t *tensors.Tensor) [][]int32 {
+	flat := tensors.MustCopyFlatData[int32](t)
+	width := t.Shape().Dimensions[t.Rank()-1]
+	return slices.Collect(slices.Chunk(flat, width))
+}

@@ -1,0 +1,180 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	mlmodel "github.com/gomlx/gomlx/ml/model"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/model/tokenizer"
+)
+
+// Options say how a model is opened. The zero value opens it in float32 on the backend named by ATTUNE_BACKEND, else the Go backend.
+type Options struct {
+	Backend compute.Backend // nil: backend.FromEnv
+	DType   dtypes.DType    // Float32 (zero value) or BFloat16: the type of weights and matrix products
+}
+
+// Model is a transformer with its weights on a backend. Its methods may not be called concurrently.
+type Model struct {
+	Config    *Config
+	Tokenizer *tokenizer.Tokenizer // nil when the directory has none
+	Backend   compute.Backend
+	DType     dtypes.DType
+	// Hash identifies the weights: SHA-256 over names, types, shapes and bytes of the checkpoint; empty for a model made by New.
+	Hash string
+
+	store *mlmodel.Store
+	mu    sync.Mutex
+	execs map[string]*compiled
+}
+
+// Load opens a Hugging Face directory: config.json, the safetensors weights and, if there is one, tokenizer.json.
+//
+// Errors name the file, the tensor or field, what was found and what was expected: a missing or truncated weights file, a
+// missing tensor or one of another shape, an unknown model_type, a tokenizer with ids beyond the vocabulary.
+func Load(dir string, opts Options) (*Model, error) {
+	c, err := LoadConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := tokenizer.Load(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		tok = nil
+	case err != nil:
+		return nil, err
+	default:
+		if err := tok.CheckVocab(c.VocabSize); err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer.json"), err)
+		}
+	}
+	src, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	m, err := newModel(c, opts)
+	if err != nil {
+		return nil, err
+	}
+	values, hash, err := readWeights(c, src, m.DType)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	m.Tokenizer, m.Hash = tok, hash
+	return m, m.setWeights(values)
+}
+
+// New makes a model with random weights, the same for a seed everywhere. The tokenizer may be nil.
+func New(c *Config, tok *tokenizer.Tokenizer, seed uint64, opts Options) (*Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	m, err := newModel(c, opts)
+	if err != nil {
+		return nil, err
+	}
+	m.Tokenizer = tok
+	return m, m.setWeights(randomWeights(c, seed, m.DType))
+}
+
+func newModel(c *Config, opts Options) (*Model, error) {
+	b := opts.Backend
+	if b == nil {
+		var err error
+		if b, err = backend.FromEnv(); err != nil {
+			return nil, err
+		}
+	}
+	dtype := opts.DType
+	switch dtype {
+	case dtypes.InvalidDType:
+		dtype = dtypes.Float32
+	case dtypes.Float32:
+	case dtypes.BFloat16:
+		if !backend.IsXLA(b) {
+			return nil, fmt.Errorf("bfloat16 on the Go backend is many times slower than float32 and is not offered: leave Options.DType empty")
+		}
+	default:
+		return nil, fmt.Errorf("a model computes in float32 or bfloat16, not in %s", dtype)
+	}
+	return &Model{Config: c, Backend: b, DType: dtype, store: mlmodel.NewStore(), execs: map[string]*compiled{}}, nil
+}
+
+func (m *Model) setWeights(values map[string]*tensors.Tensor) error {
+	for _, w := range m.Config.weights() {
+		if _, err := m.store.RootScope().CreateVariable(w.name, values[w.name]); err != nil {
+			return fmt.Errorf("weight %q: %w", w.name, err)
+		}
+	}
+	return nil
+}
+
+// Store holds the weights as GoMLX variables named as in the checkpoint, for training.
+func (m *Model) Store() *mlmodel.Store { return m.store }
+
+// params reads every weight into a graph. It must happen in the graph's main function: loop bodies capture the nodes.
+func (m *Model) params(g *Graph) map[string]*Node {
+	nodes := map[string]*Node{}
+	for _, w := range m.Config.weights() {
+		nodes[w.name] = m.store.GetVariable("/" + w.name).NodeValue(g)
+	}
+	return nodes
+}
+
+// LogitsGraph builds the plain forward pass inside a caller's graph, such as a training step over the model's Store: int32
+// [batch, tokens] -> float32 [batch, tokens, vocab].
+func (m *Model) LogitsGraph(tokens *Node) *Node {
+	g := tokens.Graph()
+	d := newDecoder(m.params(g), &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens}, nil)
+	x, _ := d.prefill(tokens)
+	return d.logits(x)
+}
+
+// compiled is an executable with what its graphs emit beside the model's own outputs.
+type compiled struct {
+	exec  *mlmodel.Exec
+	names []string // emitted, in order
+	plan  []string
+}
+
+// exec returns the executable of a key, making it the first time. XLA compiles once for each shape of the inputs.
+func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node) (*compiled, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.execs[key]; c != nil {
+		return c, nil
+	}
+	c := &compiled{}
+	e, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, inputs []*Node) []*Node { return build(c, inputs) })
+	if err != nil {
+		return nil, err
+	}
+	e.SetMaxCache(-1)
+	c.exec = e
+	m.execs[key] = c
+	return c, nil
+}
+
+// bucket is the multiple that padded lengths are rounded up to.
+func (m *Model) bucket(asked int) int {
+	switch {
+	case asked > 0:
+		return asked
+	case backend.IsXLA(m.Backend):
+		return 64
+	}
+	return 1
+}
+
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

@@ -1,0 +1,151 @@
+package safetensors
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Write writes the tensors to path, replacing a file already there only when the new one is complete and on the disk:
+// a temporary file in the same folder, fsync, rename, fsync of the folder. A crash leaves the old file or the new one.
+// The same tensors and metadata give the same bytes whatever their order: tensors lie by falling size of dtype,
+// then by name, as Hugging Face writes them, which with a header padded to 8 bytes keeps every tensor aligned.
+// Nothing is written if a tensor's bytes do not fit its dtype and shape or a name occurs twice.
+func Write(path string, tensors []Tensor, metadata map[string]string) (err error) {
+	fail := func(err error) error { return fmt.Errorf("safetensors: writing %s: %w", path, err) }
+	ordered := slices.Clone(tensors)
+	slices.SortStableFunc(ordered, func(a, b Tensor) int {
+		if sizes := dtypeSizes[b.DType] - dtypeSizes[a.DType]; sizes != 0 {
+			return sizes
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	head, err := encodeHeader(ordered, metadata)
+	if err != nil {
+		return fail(err)
+	}
+	folder := filepath.Dir(path)
+	file, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+			os.Remove(file.Name())
+			err = fail(err)
+		}
+	}()
+	if err := writeAll(file, head, ordered); err != nil {
+		return err
+	}
+	// CreateTemp's 0600 would make a shared model unreadable to others.
+	if err := file.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+func writeAll(w io.Writer, head []byte, tensors []Tensor) error {
+	buffered := bufio.NewWriterSize(w, 1<<20)
+	if _, err := buffered.Write(head); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if _, err := buffered.Write(t.Data); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+	}
+	return buffered.Flush()
+}
+
+// encodeHeader returns the length and the header, padded so that the data begins at a multiple of 8 bytes.
+func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	var text bytes.Buffer
+	text.Write(make([]byte, lengthSize))
+	text.WriteByte('{')
+	field := func(key string, value any) error {
+		if text.Len() > lengthSize+1 {
+			text.WriteByte(',')
+		}
+		for i, part := range []any{key, value} {
+			if i == 1 {
+				text.WriteByte(':')
+			}
+			encoded, err := json.Marshal(part)
+			if err != nil {
+				return err
+			}
+			text.Write(encoded)
+		}
+		return nil
+	}
+	if len(metadata) > 0 {
+		if err := field(metadataKey, metadata); err != nil {
+			return nil, err
+		}
+	}
+	seen := map[string]bool{metadataKey: true}
+	offset := 0
+	for _, t := range tensors {
+		if seen[t.Name] {
+			return nil, fmt.Errorf("tensor %q: found the name twice or reserved, expected each name once and not %s", t.Name, metadataKey)
+		}
+		seen[t.Name] = true
+		if err := t.check(); err != nil {
+			return nil, err
+		}
+		shape := t.Shape
+		if shape == nil {
+			shape = []int{}
+		}
+		err := field(t.Name, struct {
+			DType   string `json:"dtype"`
+			Shape   []int  `json:"shape"`
+			Offsets [2]int `json:"data_offsets"`
+		}{t.DType, shape, [2]int{offset, offset + len(t.Data)}})
+		if err != nil {
+			return nil, err
+		}
+		offset += len(t.Data)
+	}
+	text.WriteByte('}')
+	for text.Len()%8 != 0 {
+		text.WriteByte(' ')
+	}
+	head := text.Bytes()
+	length := len(head) - lengthSize
+	if length > maxHeader {
+		return nil, fmt.Errorf("found a header of %d bytes, expected at most %d; write fewer tensors or less metadata", length, maxHeader)
+	}
+	binary.LittleEndian.PutUint64(head, uint64(length))
+	return head, nil
+}
+
+// syncFolder makes the rename itself durable. Systems that cannot sync a folder say so with an error that means
+// nothing for the file, which is already in place: it is ignored.
+func syncFolder(folder string) error {
+	directory, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer directory.Close()
+	_ = directory.Sync()
+	return nil
+}

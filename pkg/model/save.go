@@ -1,0 +1,94 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/attune-lab/attune/pkg/model/safetensors"
+)
+
+// Save writes the model as a Hugging Face directory that Load and transformers open: config.json, model.safetensors and, if the model has
+// one, tokenizer.json. dtype is the type of the stored weights, Float32 or BFloat16. Each file is written whole or not at all.
+func (m *Model) Save(dir string, dtype dtypes.DType) error {
+	name, ok := map[dtypes.DType]string{dtypes.Float32: "float32", dtypes.BFloat16: "bfloat16"}[dtype]
+	if !ok {
+		return fmt.Errorf("saving %s: weights are stored as float32 or bfloat16, not %s", dir, dtype)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var list []safetensors.Tensor
+	for _, w := range m.Config.weights() {
+		values, err := m.weight(w.name)
+		if err != nil {
+			return err
+		}
+		if dtype == dtypes.BFloat16 {
+			list = append(list, safetensors.FromBFloat16(w.name, w.shape, values))
+		} else {
+			list = append(list, safetensors.FromFloat32s(w.name, w.shape, values))
+		}
+	}
+	if err := safetensors.Write(filepath.Join(dir, "model.safetensors"), list, map[string]string{"format": "pt"}); err != nil {
+		return err
+	}
+	if m.Tokenizer != nil {
+		if err := m.Tokenizer.Save(filepath.Join(dir, "tokenizer.json")); err != nil {
+			return err
+		}
+	}
+	fields, err := m.Config.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	fields = append(fields[:len(fields)-1], fmt.Sprintf(`,"dtype":%q,"torch_dtype":%q}`, name, name)...)
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, fields, "", "  "); err != nil {
+		return err
+	}
+	pretty.WriteByte('\n')
+	return writeFile(filepath.Join(dir, "config.json"), pretty.Bytes())
+}
+
+// weight reads a weight back from the backend as float32.
+func (m *Model) weight(name string) ([]float32, error) {
+	t, err := m.store.GetVariable("/" + name).Value()
+	if err != nil {
+		return nil, fmt.Errorf("weight %q: %w", name, err)
+	}
+	if t.DType() == dtypes.Float32 {
+		return tensors.CopyFlatData[float32](t)
+	}
+	var values []float32
+	err = t.ConstBytes(func(data []byte) {
+		values, err = safetensors.Tensor{Name: name, DType: "BF16", Shape: t.Shape().Dimensions, Data: data}.Float32s()
+	})
+	return values, err
+}
+
+// writeFile writes through a temporary file, so that a reader never sees half of it.
+func writeFile(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err := tmp.Write(data); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

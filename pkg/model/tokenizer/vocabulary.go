@@ -1,0 +1,145 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Ids index a table. A file may leave gaps, but not so wide that a short file asks for a huge table.
+const (
+	gapFactor = 16
+	gapSlack  = 1 << 16
+)
+
+// buildModel reads the model and enters its vocabulary.
+func (t *Tokenizer) buildModel(raw json.RawMessage, bytes bool) error {
+	if isNull(raw) {
+		return errors.New("missing")
+	}
+	var head struct {
+		Type   string
+		Merges json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return err
+	}
+	// Early files have no type; of the models supported only BPE has merges.
+	if head.Type == "" && head.Merges != nil {
+		head.Type = "BPE"
+	}
+	switch head.Type {
+	case "BPE":
+		var spec bpeSpec
+		if err := strict(raw, &spec); err != nil {
+			return fmt.Errorf("BPE: %w", err)
+		}
+		if err := t.enterAll(spec.Vocab); err != nil {
+			return fmt.Errorf("BPE: %w", err)
+		}
+		m, err := newBPE(&spec, bytes)
+		if err != nil {
+			return fmt.Errorf("BPE: %w", err)
+		}
+		t.model = m
+	case "Unigram":
+		var spec unigramSpec
+		if err := strict(raw, &spec); err != nil {
+			return fmt.Errorf("Unigram: %w", err)
+		}
+		if bytes {
+			return errors.New("Unigram: a ByteLevel pre-tokenizer before it is not supported")
+		}
+		m, err := newUnigram(&spec)
+		if err != nil {
+			return fmt.Errorf("Unigram: %w", err)
+		}
+		if err := t.enterAll(m.vocabulary()); err != nil {
+			return fmt.Errorf("Unigram: %w", err)
+		}
+		if len(m.ids) != len(m.scores) {
+			return errors.New("Unigram: found a text twice in the vocabulary, expected each once")
+		}
+		t.model = m
+	default:
+		return notSupported("model", head.Type, "BPE Unigram")
+	}
+	return nil
+}
+
+func (m *unigram) vocabulary() map[string]int {
+	all := make(map[string]int, len(m.ids))
+	for text, id := range m.ids {
+		all[text] = int(id)
+	}
+	return all
+}
+
+// enterAll enters a model's vocabulary.
+func (t *Tokenizer) enterAll(vocabulary map[string]int) error {
+	largest := 0
+	for text, id := range vocabulary {
+		if id < 0 || id > gapFactor*len(vocabulary)+gapSlack {
+			return fmt.Errorf("found id %d of %q, expected ids from 0 and no wide gaps in a vocabulary of %d", id, text, len(vocabulary))
+		}
+		largest = max(largest, id)
+	}
+	t.ids = vocabulary
+	t.pieces = make([]entry, largest+1)
+	for text, id := range vocabulary {
+		if e := t.pieces[id]; e.exists {
+			// Sorted, so that the message is the same in every run.
+			return fmt.Errorf("found id %d twice, of %q and %q, expected each id once", id, min(text, e.text), max(text, e.text))
+		}
+		t.pieces[id] = entry{text: text, exists: true}
+	}
+	t.count = len(vocabulary)
+	return nil
+}
+
+// addTokens enters the added tokens and readies the search for them.
+func (t *Tokenizer) addTokens(tokens []addedToken) error {
+	var raw, normalized []addedPattern
+	for _, token := range tokens {
+		if token.Content == "" {
+			continue
+		}
+		if err := t.addToken(token); err != nil {
+			return err
+		}
+		pattern := addedPattern{token.Content, token}
+		if !token.Normalized {
+			raw = append(raw, pattern)
+			continue
+		}
+		if t.normalizer != nil {
+			pattern.text = t.normalizer.normalize(piece{text: token.Content}).text
+		}
+		normalized = append(normalized, pattern)
+	}
+	t.raw, t.normalized = newAddedMatcher(raw), newAddedMatcher(normalized)
+	return nil
+}
+
+func (t *Tokenizer) addToken(token addedToken) error {
+	id := token.ID
+	if known, ok := t.ids[token.Content]; ok && known != id {
+		return fmt.Errorf("found %q with id %d, expected its id %d of the vocabulary", token.Content, id, known)
+	}
+	if id < 0 || id > gapFactor*(t.count+1)+gapSlack {
+		return fmt.Errorf("found id %d of %q, expected ids from 0 and no wide gaps in a vocabulary of %d", id, token.Content, t.count)
+	}
+	for id >= len(t.pieces) {
+		t.pieces = append(t.pieces, entry{})
+	}
+	e := &t.pieces[id]
+	if e.exists && e.text != token.Content {
+		return fmt.Errorf("found id %d of %q, which is that of %q; expected each id once", id, token.Content, e.text)
+	}
+	if !e.exists {
+		t.count++
+		t.ids[token.Content] = id
+	}
+	*e = entry{text: token.Content, exists: true, added: true, special: e.special || token.Special}
+	return nil
+}

@@ -1,0 +1,95 @@
+package parity_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/parity"
+)
+
+// fixtures are the families that package model supports.
+var fixtures = []string{"llama-gqa"}
+
+func TestFixtures(t *testing.T) {
+	for _, family := range fixtures {
+		t.Run(family, func(t *testing.T) {
+			dir := filepath.Join("..", "..", "..", "shared", "fixtures", family)
+			if _, err := os.Stat(dir); err != nil {
+				t.Skipf("needs the folder shared/fixtures/%s beside the repository, which is absent", family)
+			}
+			m, err := model.Load(dir, model.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref, err := safetensors.Open(filepath.Join(dir, "reference.safetensors"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ref.Close()
+			rows, err := parity.Compare(m, ref, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(rows) != len(ref.Names())-1 {
+				t.Errorf("%d rows for %d tensors and the inputs", len(rows), len(ref.Names())-1)
+			}
+			for _, r := range rows {
+				if !r.Passed() {
+					t.Errorf("%s: %g, limit %g", r.Tensor, r.Value, r.Limit)
+				}
+			}
+		})
+	}
+}
+
+// TestParityCanFail compares with made-up references: a comparison that cannot fail says nothing.
+func TestParityCanFail(t *testing.T) {
+	c := &model.Config{ModelType: "llama", VocabSize: 50, HiddenSize: 16, IntermediateSize: 32, Layers: 2, Heads: 2, KVHeads: 1, HeadDim: 8,
+		MaxPositions: 32, NormEps: 1e-5, RopeTheta: 10000, BOS: 1, InitializerRange: 0.3}
+	m, err := model.New(c, nil, 1, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(ts ...safetensors.Tensor) *safetensors.File {
+		path := filepath.Join(t.TempDir(), "reference.safetensors")
+		if err := safetensors.Write(path, ts, nil); err != nil {
+			t.Fatal(err)
+		}
+		f, err := safetensors.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	ids := safetensors.FromInt32s("input_ids", []int{1, 3}, []int32{1, 5, 9})
+	rows, err := parity.Compare(m, write(ids,
+		safetensors.FromFloat32s("logits", []int{1, 3, 50}, make([]float32, 150)),
+		safetensors.FromInt32s("greedy.released", []int{1, 5}, []int32{1, 5, 9, -1, -1})), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if r.Passed() {
+			t.Errorf("%s passes against a made-up reference with %g", r.Tensor, r.Value)
+		}
+	}
+	for name, bad := range map[string]safetensors.Tensor{
+		"no such thing":           safetensors.FromFloat32s("hidden.3", []int{1}, []float32{0}),
+		"unknown intervention":    safetensors.FromFloat32s("logits.magic", []int{1, 3, 50}, make([]float32, 150)),
+		"layer beyond the model":  safetensors.FromFloat32s("attentions.2", []int{1, 2, 3, 3}, make([]float32, 18)),
+		"another vocabulary":      safetensors.FromFloat32s("logits", []int{1, 3, 51}, make([]float32, 153)),
+		"greedy of other prompts": safetensors.FromInt32s("greedy", []int{1, 4}, []int32{1, 5, 8, 2}),
+	} {
+		if _, err := parity.Compare(m, write(ids, bad), nil); err == nil || !strings.Contains(err.Error(), bad.Name) {
+			t.Errorf("%s: %v, expected an error that names %q", name, err, bad.Name)
+		}
+	}
+	if _, err := parity.Compare(m, write(safetensors.FromFloat32s("logits", []int{1}, []float32{0})), nil); err == nil || !strings.Contains(err.Error(), "input_ids") {
+		t.Errorf("no inputs: %v", err)
+	}
+}

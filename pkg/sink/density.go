@@ -1,0 +1,66 @@
+package sink
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// Density is how much of what queries can see the emulation mask of layer 0 takes.
+type Density struct {
+	Tau     float64
+	Value   float64 // mean over prompts
+	Prompts int
+	// PerPrompt is each prompt's share of (head, query, key) with key < query in which A_0 > Tau.
+	PerPrompt []float64
+}
+
+// MaskDensity is mean M over the entries that can be in the mask: in layer 0, the share of (head, query, earlier key) whose probability is
+// above tau. The diagonal, which the mask leaves out, is not counted. Prompts of one token have no such entry and are refused.
+func MaskDensity(m *model.Model, prompts [][]int, tau float64) (Density, error) {
+	d := Density{Tau: tau}
+	for i, p := range prompts {
+		if len(p) < 2 {
+			return d, fmt.Errorf("mask density: prompt %d has %d tokens, expected 2 or more", i, len(p))
+		}
+	}
+	const batch = 16
+	for start := 0; start < len(prompts); start += batch {
+		part := prompts[start:min(start+batch, len(prompts))]
+		r, err := m.Forward(model.Batch{Tokens: part}, model.Want{}, densityObserver{tau})
+		if err != nil {
+			return d, fmt.Errorf("mask density of prompts %d to %d: %w", start, start+len(part)-1, err)
+		}
+		for i, marked := range tensors.MustCopyFlatData[float32](r.Emitted[densityName]) {
+			n := len(part[i])
+			d.PerPrompt = append(d.PerPrompt, float64(marked)/float64(m.Config.Heads*n*(n-1)/2))
+		}
+	}
+	d.Value, d.Prompts = mean(d.PerPrompt), len(d.PerPrompt)
+	return d, nil
+}
+
+const densityName = "sink.density"
+
+// densityObserver emits how many entries of layer 0 are above tau: float32 [batch].
+type densityObserver struct{ tau float64 }
+
+func (o densityObserver) Key() string { return fmt.Sprintf("observe mask density at %g", o.tau) }
+
+func (o densityObserver) Attach(run *model.Run) func(*model.Site) {
+	return func(site *model.Site) {
+		if site.Layer != 0 {
+			return
+		}
+		probs := site.Probs()
+		zero := ZerosLike(probs)
+		off := Where(BroadcastToDims(site.Diagonal(), probs.Shape().Dimensions...), zero, probs)
+		valid := ConvertDType(InsertAxes(run.QueryValid, 1, -1), dtypes.Float32) // [batch, 1, queries, 1]
+		above := ConvertDType(GreaterThan(off, Scalar(probs.Graph(), probs.DType(), o.tau)), dtypes.Float32)
+		run.Emit(densityName, ReduceSum(Mul(above, valid), 1, 2, 3))
+	}
+}
