@@ -34,7 +34,7 @@ func openXLA(name string) (b compute.Backend, err error) {
 	}()
 	b, err = xla.New(plugin)
 	if err != nil {
-		return nil, fmt.Errorf("backend %q does not load: %w (set PJRT_PLUGIN_LIBRARY_PATH to the folder of the PJRT plugin, or install one with `go run github.com/gomlx/go-xla/cmd/pjrt_installer@v0.4.5`)", name, err)
+		return nil, fmt.Errorf("backend %q does not load: %w (set PJRT_PLUGIN_LIBRARY_PATH to the folder of a PJRT plugin, such as the one JAX ships; `go run ./recipes doctor` lists what is found)", name, err)
 	}
 	return b, nil
 }

@@ -20,6 +20,9 @@ type Example struct {
 	Prompt  string   `json:"prompt"`
 	Choices []string `json:"choices"` // continuations; each begins with its separating space
 	Answer  int      `json:"answer"`  // index into Choices
+	// Text is the example written out with its analysis, where it has one, and its answer: what a survey of attention reads. It is not part
+	// of what is scored, nor of Hash.
+	Text string `json:"-"`
 }
 
 // Hash identifies everything of the example: SHA-256 of its JSON, in hexadecimal.
@@ -112,7 +115,10 @@ func NewTask(name string, template Template, items []corpus.Item, worked map[str
 		if err != nil {
 			return nil, err
 		}
-		t.Examples[i] = Example{ID: item.ID, Domain: item.Domain, Prompt: prompt, Choices: choices, Answer: item.Answer}
+		t.Examples[i] = Example{ID: item.ID, Domain: item.Domain, Prompt: prompt, Choices: choices, Answer: item.Answer, Text: prompt + choices[item.Answer]}
+		if item.Analysis != "" {
+			t.Examples[i].Text = item.Text()
+		}
 		if stem != nil {
 			t.Examples[i].Group = GroupNonSTEM
 			if stem(item) {
@@ -145,11 +151,11 @@ func (t *Task) Limit(limit int, seed uint64) {
 	t.Examples = kept
 }
 
-// PromptTokens encodes every example's prompt, in order.
-func (t *Task) PromptTokens(encode func(string) []int) [][]int {
+// TextTokens encodes every example's Text, in order.
+func (t *Task) TextTokens(encode func(string) []int) [][]int {
 	out := make([][]int, len(t.Examples))
 	for i, e := range t.Examples {
-		out[i] = encode(e.Prompt)
+		out[i] = encode(e.Text)
 	}
 	return out
 }

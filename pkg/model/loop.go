@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -168,7 +169,7 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp E
 	token, position, done, uniform, limit, used, slots, frozen := in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7:]
 	g := token.Graph()
 	batch, chunk := uniform.Shape().Dimensions[0], uniform.Shape().Dimensions[1]
-	params := m.params(g) // read here, in the main function: the loop's body captures the nodes
+	params := m.params(g) // read here, in the main function, which the loop's body captures from
 	kv := shapes.Make(frozen[0].DType(), batch, m.Config.KVHeads, chunk, m.Config.HeadDim)
 	rowOfSlots := shapes.Make(dtypes.Int32, batch, chunk)
 
@@ -176,6 +177,13 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp E
 	state := []*Node{ScalarZero(g, dtypes.Int32), token, done, Zeros(g, rowOfSlots), Neg(Ones(g, rowOfSlots))}
 	for range frozen {
 		state = append(state, Zeros(g, kv))
+	}
+	fixed := &invariants{params: params, position: position, uniform: uniform, slots: slots, frozen: frozen}
+	changing := len(state)
+	if backend.IsXLA(m.Backend) {
+		// XLA's builder (go-xla v0.4.5) refuses arithmetic on values captured by a loop's body, so they travel as state that no
+		// step changes; XLA keeps such state in place.
+		state = append(state, fixed.list()...)
 	}
 	declare := func(g *Graph) []*Node {
 		nodes := make([]*Node, len(state))
@@ -190,7 +198,11 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp E
 	})
 	body := NewClosure(g, func(g *Graph) []*Node {
 		s := declare(g)
-		return m.decodeStep(c, g, params, s, position, uniform, slots, frozen, opts, exp)
+		in := fixed
+		if len(s) > changing {
+			in = fixed.from(s[changing:])
+		}
+		return append(m.decodeStep(c, g, in, s[:changing], opts, exp), s[changing:]...)
 	})
 	final := While(cond, body, state...)
 
@@ -201,19 +213,45 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp E
 	return outputs
 }
 
+// invariants are what every step of a call reads and none changes.
+type invariants struct {
+	params                   map[string]*Node
+	position, uniform, slots *Node
+	frozen                   []*Node
+}
+
+// list flattens the invariants in a fixed order.
+func (in *invariants) list() []*Node {
+	nodes := []*Node{in.position, in.uniform, in.slots}
+	for _, name := range slices.Sorted(maps.Keys(in.params)) {
+		nodes = append(nodes, in.params[name])
+	}
+	return append(nodes, in.frozen...)
+}
+
+// from is the inverse of list, for nodes of a loop's body.
+func (in *invariants) from(nodes []*Node) *invariants {
+	out := &invariants{params: map[string]*Node{}, position: nodes[0], uniform: nodes[1], slots: nodes[2]}
+	nodes = nodes[3:]
+	for i, name := range slices.Sorted(maps.Keys(in.params)) {
+		out.params[name] = nodes[i]
+	}
+	out.frozen = nodes[len(in.params):]
+	return out
+}
+
 // decodeStep is the loop's body: the whole model on one token per sequence.
-func (m *Model) decodeStep(c *compiled, g *Graph, params map[string]*Node, s []*Node, position, uniform, slots *Node, frozen []*Node,
-	opts GenerateOptions, exp Experiment) []*Node {
+func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opts GenerateOptions, exp Experiment) []*Node {
 	step, token, done, written, chunkSlots := s[0], s[1], s[2], s[3], s[4]
 	chunk := written.Shape().Dimensions[1]
 	here := Equal(indexLike(written), step) // bool [batch, chunk]: the slot this step fills
 
-	queryPos := InsertAxes(Add(position, step), -1)
+	queryPos := InsertAxes(Add(in.position, step), -1)
 	chunkSlots = Where(here, BroadcastToDims(queryPos, written.Shape().Dimensions...), chunkSlots)
 	tokens := InsertAxes(token, -1)
 	run := &Run{Graph: g, Config: m.Config, Phase: Decode, Tokens: tokens}
-	d := newDecoder(params, run, exp)
-	geo := decodeGeometry(queryPos, Concatenate([]*Node{slots, chunkSlots}, 1))
+	d := newDecoder(in.params, run, exp)
+	geo := decodeGeometry(queryPos, Concatenate([]*Node{in.slots, chunkSlots}, 1))
 	rope := newRotary(queryPos, m.Config.HeadDim, m.Config.RopeTheta)
 
 	next := []*Node{AddScalar(step, 1), nil, nil, nil, chunkSlots}
@@ -226,11 +264,11 @@ func (m *Model) decodeStep(c *compiled, g *Graph, params map[string]*Node, s []*
 		x = d.layer(l, x, geo, rope, func(k, v *Node) past {
 			k, v = place(s[5+2*l], k), place(s[6+2*l], v)
 			next = append(next, k, v)
-			return past{[]*Node{frozen[2*l], k}, []*Node{frozen[2*l+1], v}}
+			return past{[]*Node{in.frozen[2*l], k}, []*Node{in.frozen[2*l+1], v}}
 		})
 	}
 	logits := d.logits(Reshape(x, x.Shape().Dimensions[0], m.Config.HiddenSize))
-	draw := ReduceSum(Where(here, uniform, ZerosLike(uniform)), -1)
+	draw := ReduceSum(Where(here, in.uniform, ZerosLike(in.uniform)), -1)
 	chosen := opts.Sampling.next(logits, draw)
 	next[1] = chosen
 	next[2] = LogicalOr(done, isEOS(chosen, m.eos(opts)))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -121,7 +122,9 @@ func (m *bpe) addMerges(spec *bpeSpec) error {
 		return err
 	}
 	m.merges = newMergeTable(len(merges))
-	m.boundary = !m.bytes && !m.whole && m.id(boundaryMark) != absent
+	// A character that is dropped would make neighbours of those around it.
+	complete := m.unknown != absent || m.fallback && !slices.Contains(m.byteIDs[:], absent)
+	m.boundary = !m.bytes && !m.whole && complete && m.id(boundaryMark) != absent
 	for rank, pair := range merges {
 		left, right := pair[0], pair[1]
 		var ids [3]int32

@@ -37,7 +37,12 @@ func strict(raw json.RawMessage, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return fmt.Errorf("%s (a field that is not known is not supported)", strings.TrimPrefix(err.Error(), "json: "))
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return fmt.Errorf("field %q: found a JSON %s, expected %s", strings.ToLower(wrong.Field), wrong.Value, wrong.Type)
+		}
+		// What remains is an unknown field; the text around it was valid JSON.
+		return fmt.Errorf("%s is not supported: what it asks for would be left out", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("found more than one value")

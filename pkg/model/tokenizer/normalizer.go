@@ -105,8 +105,8 @@ type replacer struct {
 
 func (r replacer) normalize(p piece) piece { return replaceAll(p, r.find, r.content) }
 
-// unicodeForm is a Unicode normalization form. golang.org/x/text bounds a run of combining marks at 30 and inserts U+034F beyond
-// (its stream-safe format); text in a language has no such runs.
+// unicodeForm is a Unicode normalization form. golang.org/x/text puts combining marks in order within 30 of them
+// (the stream-safe format of Unicode Standard Annex 15); a longer run, which no language has, keeps its order beyond.
 type unicodeForm norm.Form
 
 func (f unicodeForm) normalize(p piece) piece {
@@ -115,17 +115,15 @@ func (f unicodeForm) normalize(p piece) piece {
 		return p
 	}
 	e := edit(p)
-	var segments norm.Iter
-	segments.InitString(form, p.text)
-	for !segments.Done() {
-		i := segments.Pos()
-		segment := segments.Next()
-		j := segments.Pos()
-		if string(segment) == p.text[i:j] {
+	// Nothing interacts across a boundary, so that each segment is one stretch of the original.
+	for i := 0; i < len(p.text); {
+		j := i + form.NextBoundaryInString(p.text[i:], true)
+		if segment := form.String(p.text[i:j]); segment == p.text[i:j] {
 			e.keep(i, j)
 		} else {
-			e.put(string(segment), i, j)
+			e.put(segment, i, j)
 		}
+		i = j
 	}
 	return e.piece()
 }

@@ -1,7 +1,7 @@
 package tokenizer
 
-// span is a stretch of the original text, in bytes.
-type span struct{ start, end int }
+// span is a stretch of the original text, in bytes. 32 bits, because there is one for every byte of a changed text.
+type span struct{ start, end int32 }
 
 // piece is a stretch of text on its way through normalizers and pre-tokenizers that remembers where
 // in the original text each of its bytes comes from.
@@ -19,7 +19,7 @@ func (p piece) slice(i, j int) piece {
 	}
 	base := p.base
 	if i < len(p.spans) {
-		base = p.spans[i].start
+		base = int(p.spans[i].start)
 	}
 	return piece{text: p.text[i:j], base: base, spans: p.spans[i:j]}
 }
@@ -29,7 +29,7 @@ func (p piece) origin(i, j int) (start, end int) {
 	if p.spans == nil {
 		return p.base + i, p.base + j
 	}
-	return p.spans[i].start, p.spans[j-1].end
+	return int(p.spans[i].start), int(p.spans[j-1].end)
 }
 
 // editor builds a changed piece from another, keeping the origins.
@@ -52,28 +52,28 @@ func (e *editor) keep(i, j int) {
 		return
 	}
 	for at := e.from.base + i; at < e.from.base+j; at++ {
-		e.spans = append(e.spans, span{at, at + 1})
+		e.spans = append(e.spans, span{int32(at), int32(at + 1)})
 	}
 }
 
 // put writes text that stands for all of bytes i to j; with i == j it is an insertion before byte i, of no width in the original.
 func (e *editor) put(text string, i, j int) {
 	e.text = append(e.text, text...)
-	var s span
+	var start, end int
 	switch {
 	case i < j:
-		s.start, s.end = e.from.origin(i, j)
+		start, end = e.from.origin(i, j)
 	case i < len(e.from.text):
-		s.start, _ = e.from.origin(i, i+1)
-		s.end = s.start
+		start, _ = e.from.origin(i, i+1)
+		end = start
 	case i > 0:
-		_, s.end = e.from.origin(i-1, i)
-		s.start = s.end
+		_, end = e.from.origin(i-1, i)
+		start = end
 	default:
-		s = span{e.from.base, e.from.base}
+		start, end = e.from.base, e.from.base
 	}
 	for range len(text) {
-		e.spans = append(e.spans, s)
+		e.spans = append(e.spans, span{int32(start), int32(end)})
 	}
 }
 

@@ -1,0 +1,158 @@
+package note
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/modfile"
+)
+
+// recorded are the modules whose versions decide what a number is.
+var recorded = []string{
+	"github.com/gomlx/gomlx",
+	"github.com/gomlx/compute",
+	"github.com/gomlx/go-xla",
+	"github.com/gomlx/go-huggingface",
+	"github.com/janpfeifer/gonb",
+	"gonum.org/v1/gonum",
+}
+
+// gathered are the keys of the provenance that this package fills in.
+var gathered = map[string]bool{
+	"commit": true, "dirty": true, "go": true, "os": true, "arch": true, "goexperiment": true, "cpu": true, "cpus": true,
+	"backend": true, "started": true, "finished": true, "seconds": true, "modules": true,
+}
+
+// gather is the provenance of a run that ends now, with what its cells added.
+func (r *Run) gather(s *start, parts []part, now time.Time) map[string]any {
+	p := map[string]any{
+		"commit":       s.Commit.Hash,
+		"dirty":        s.Commit.Dirty,
+		"go":           runtime.Version(),
+		"os":           runtime.GOOS,
+		"arch":         runtime.GOARCH,
+		"goexperiment": goExperiment(),
+		"cpu":          cpuModel(),
+		"cpus":         runtime.NumCPU(),
+		"backend":      backendName(),
+		"started":      s.Started.Format(time.RFC3339),
+		"finished":     now.UTC().Format(time.RFC3339),
+		"seconds":      int(now.Sub(s.Started).Seconds()),
+		"modules":      moduleVersions(r.root),
+	}
+	for _, part := range parts {
+		if part.Provenance != nil {
+			p[part.Provenance.Key] = part.Provenance.Value
+		}
+	}
+	return p
+}
+
+func backendName() string {
+	if name := os.Getenv(envBackend); name != "" {
+		return name
+	}
+	return "go"
+}
+
+// goExperiment is what this binary was built with; SIMD changes the Go backend's speed and its rounding.
+func goExperiment() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "GOEXPERIMENT" {
+				return s.Value
+			}
+		}
+	}
+	return os.Getenv("GOEXPERIMENT")
+}
+
+// commit is the state of the checkout when the run began.
+type commit struct {
+	Hash  string `json:"hash"` // "unknown" without git or without a commit
+	Dirty bool   `json:"dirty"`
+}
+
+func gitCommit(root string) commit {
+	unknown := commit{Hash: "unknown"}
+	if root == "" {
+		return unknown
+	}
+	git := func(args ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // a network file system may hang
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...)
+		cmd.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0") // never disturb the user's own git
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	hash, err := git("rev-parse", "--verify", "HEAD")
+	if err != nil {
+		return unknown
+	}
+	status, err := git("status", "--porcelain")
+	return commit{Hash: hash, Dirty: err != nil || status != ""}
+}
+
+// cpuModel names the processor, "unknown" where the system does not tell.
+func cpuModel() string {
+	switch runtime.GOOS {
+	case "linux":
+		b, err := os.ReadFile("/proc/cpuinfo")
+		if err != nil {
+			break
+		}
+		lines := bufio.NewScanner(bytes.NewReader(b))
+		for lines.Scan() {
+			if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
+				return strings.TrimSpace(value)
+			}
+		}
+	case "darwin":
+		if out, err := exec.Command("sysctl", "-n", "machdep.cpu.brand_string").Output(); err == nil {
+			return strings.TrimSpace(string(out))
+		}
+	case "windows":
+		if id := os.Getenv("PROCESSOR_IDENTIFIER"); id != "" {
+			return id
+		}
+	}
+	return "unknown"
+}
+
+// moduleVersions are the versions linked into this binary, and for modules that it does not link those that the
+// repository's go.mod pins.
+func moduleVersions(root string) map[string]string {
+	versions := map[string]string{}
+	if b, err := os.ReadFile(filepath.Join(root, "go.mod")); root != "" && err == nil {
+		if f, err := modfile.ParseLax("go.mod", b, nil); err == nil {
+			for _, req := range f.Require {
+				versions[req.Mod.Path] = req.Mod.Version
+			}
+		}
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if dep.Replace != nil && dep.Replace.Version != "" {
+				versions[dep.Path] = dep.Replace.Version
+			} else if dep.Version != "" {
+				versions[dep.Path] = dep.Version
+			}
+		}
+	}
+	out := map[string]string{}
+	for _, path := range recorded {
+		if v := versions[path]; v != "" {
+			out[path] = v
+		}
+	}
+	return out
+}

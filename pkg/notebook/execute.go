@@ -1,0 +1,149 @@
+package notebook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// ExecuteOptions say how a notebook is executed. The zero value runs without a limit, says nothing and saves nothing.
+type ExecuteOptions struct {
+	Save        string        // file to write the notebook to before the first cell and after each one; "": nowhere
+	Root        string        // repository root, replaced by "." in saved outputs; "": only the home directory is replaced
+	Timeout     time.Duration // for all cells together; 0: none
+	CellTimeout time.Duration // for each cell; 0: none
+	Log         io.Writer     // progress; nil: none
+	Terminal    bool          // Log is a terminal: redraw progress lines in place
+}
+
+// Execute runs the notebook's cells in order on a kernel and fills in their outputs. The first cell that fails ends the run with
+// a *CellError. When ctx ends or time runs out, the kernel and all that the cells started is killed.
+// The notebook is saved in every case, with the outputs up to that point.
+func Execute(ctx context.Context, k *Kernel, nb *Notebook, options ExecuteOptions) error {
+	nb.ClearOutputs()
+	r := &run{kernel: k, nb: nb, options: options, outputs: newCollector()}
+	for i, cell := range nb.Cells {
+		if cell.Executable() {
+			r.cells = append(r.cells, i)
+		}
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	if options.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, options.Timeout, timeoutError{options.Timeout, "the run"})
+		defer cancel()
+	}
+	for number, index := range r.cells {
+		if err := r.cell(ctx, number+1, index); err != nil {
+			return err
+		}
+	}
+	k.drain() // a display that arrived after its cell had ended
+	return r.save()
+}
+
+// timeoutError says whose time ran out.
+type timeoutError struct {
+	limit time.Duration
+	what  string
+}
+
+func (e timeoutError) Error() string {
+	return fmt.Sprintf("timed out: %s took longer than %s", e.what, e.limit)
+}
+func (e timeoutError) Unwrap() error { return context.DeadlineExceeded }
+
+// run is one execution of a notebook.
+type run struct {
+	kernel  *Kernel
+	nb      *Notebook
+	options ExecuteOptions
+	outputs *collector
+	cells   []int // indices of the cells that are executed
+}
+
+// cell executes one cell, shows its progress and saves the notebook.
+func (r *run) cell(ctx context.Context, number, index int) error {
+	cell := r.nb.Cells[index]
+	shown := newProgress(r.options.Log, r.options.Terminal)
+	shown.begin(number, len(r.cells), r.nb.Heading(index))
+	if limit := r.options.CellTimeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, timeoutError{limit, "the cell"})
+		defer cancel()
+	}
+	verdict := newJudge(cell.Source)
+	var badMessage error
+	answer, err := r.kernel.execute(ctx, cell.Source, func(msg *message) {
+		verdict.message(msg)
+		shown.message(msg)
+		if err := r.outputs.add(cell, msg); err != nil && badMessage == nil {
+			badMessage = fmt.Errorf("the kernel sent a %s message that cannot be read: %w", msg.Header.Type, err)
+		}
+	})
+	failure := &CellError{
+		Notebook: r.nb.Path, Number: number, Total: len(r.cells),
+		Heading: r.nb.Heading(index), Source: cell.Source,
+	}
+	switch {
+	case err != nil:
+		if ctx.Err() != nil {
+			err = stopReason(ctx)
+		}
+		failure.Reason, failure.Err = err.Error(), err
+		r.kernel.Kill() // what the cell started would go on
+		r.outputs.append(cell, errorOutput(stopName(err), err.Error(), nil))
+	case badMessage != nil:
+		failure.Reason, failure.Err = badMessage.Error(), badMessage
+	default:
+		cell.ExecutionCount = answer.ExecutionCount
+		failure.Reason, failure.Trace = verdict.verdict(answer)
+		if failure.Reason != "" && answer.Status == "ok" { // the notebook itself should say that this cell failed
+			r.outputs.append(cell, errorOutput("CellFailed", failure.Reason, nil))
+		}
+	}
+	r.outputs.flush(cell)
+	failed := failure.Reason != ""
+	shown.end(failed)
+	saveErr := r.save()
+	if failed {
+		failure.Stderr = verdict.stderr.String()
+		return errors.Join(failure, saveErr)
+	}
+	return saveErr
+}
+
+// stopReason is why the context ended: a timeout with its limit, or an interrupt.
+func stopReason(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		return fmt.Errorf("interrupted: %w", cause)
+	}
+	return cause
+}
+
+func stopName(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "Timeout"
+	case errors.Is(err, context.Canceled):
+		return "Interrupted"
+	}
+	return "KernelDied"
+}
+
+// save writes the notebook as it stands, without machine paths in its outputs.
+func (r *run) save() error {
+	if r.options.Save == "" {
+		return nil
+	}
+	for _, cell := range r.nb.Cells {
+		r.outputs.flush(cell)
+	}
+	r.nb.Scrub(r.options.Root)
+	return r.nb.Write(r.options.Save)
+}

@@ -1,0 +1,251 @@
+package notebook
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// outputsText joins all texts of a cell's outputs, for searching.
+func outputsText(cell *Cell) string {
+	var b strings.Builder
+	for _, output := range cell.Outputs {
+		for _, key := range []string{"text", "traceback"} {
+			text, _ := joinLines(output[key])
+			b.WriteString(text)
+		}
+		for _, key := range []string{"ename", "evalue"} {
+			text, _ := output[key].(string)
+			b.WriteString(text)
+		}
+	}
+	return b.String()
+}
+
+func TestCellsShareDeclarationsAndPrint(t *testing.T) {
+	nb := code("import \"fmt\"\nconst answer = 42\nfunc double(x int) int { return 2 * x }", "%%\nfmt.Println(\"double\", double(answer))")
+	nb.Cells = append([]*Cell{{Type: Markdown, Source: "# The answer"}}, nb.Cells...)
+	got := runNotebook(t, t.Context(), nb, ExecuteOptions{})
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	if text := outputsText(nb.Cells[2]); text != "double 84\n" {
+		t.Errorf("the cell printed %q", text)
+	}
+	if !strings.Contains(got.log, "[2/2] The answer …\n       double 84\n       … ") {
+		t.Errorf("progress:\n%s", got.log)
+	}
+	saved, err := Read(got.saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if saved.Cells[2].ExecutionCount != 2 || len(saved.Cells[2].Outputs) != 1 {
+		t.Errorf("saved cell: count %d, outputs %v", saved.Cells[2].ExecutionCount, saved.Cells[2].Outputs)
+	}
+}
+
+func TestFailingCellFailsTheRun(t *testing.T) {
+	tests := []struct {
+		name, source string
+		reason       string // in the error
+		stderr       string // in the error, too
+	}{
+		{"panic", "%%\npanic(\"oh no\")", "exit status 2", "panic: oh no"},
+		{"exit", "import \"os\"\n%%\nos.Exit(3)", "exit status 3", ""},
+		{"fatal", "import \"log\"\n%%\nlog.Fatal(\"cannot go on\")", "exit status 1", "cannot go on"},
+		{"killed", "import (\"os\"; \"syscall\")\n%%\nsyscall.Kill(os.Getpid(), syscall.SIGKILL)", "signal: killed", ""},
+		{"test", "%test\nimport \"testing\"\nfunc TestSum(t *testing.T) { t.Fatal(\"wrong sum\") }", "exit status 1", ""},
+		{"shell line", "!echo gone wrong >&2; exit 4", "exit status 4", "gone wrong"},
+		{"shell line before Go", "import \"fmt\"\n!false\n%%\nfmt.Println(\"goes on\")", "exit status 1", ""},
+		{"bash cell", "%%bash\necho working\nexit 5", "exit status 5", ""},
+		{"unknown command", "%nonsense", "does not know", "nonsense"},
+		{"compile error", "%%\nvar x int = \"text\"\n_ = x", "cannot use \"text\"", ""},
+		{"syntax error", "func broken( {", "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			nb := code("const before = 1", test.source, "const after = 1")
+			got := runNotebook(t, t.Context(), nb, ExecuteOptions{})
+			var failure *CellError
+			if !errors.As(got.err, &failure) {
+				t.Fatalf("the run ended with %v, expected a CellError", got.err)
+			}
+			if failure.Number != 2 || failure.Total != 3 {
+				t.Errorf("cell %d of %d failed, expected 2 of 3", failure.Number, failure.Total)
+			}
+			firstLine, _, _ := strings.Cut(test.source, "\n")
+			for _, part := range []string{"cell 2 of 3", test.reason, test.stderr, firstLine} {
+				if !strings.Contains(got.err.Error(), part) {
+					t.Errorf("the error does not contain %q:\n%v", part, got.err)
+				}
+			}
+			saved, err := Read(got.saved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if saved.Cells[0].ExecutionCount != 1 || saved.Cells[2].ExecutionCount != 0 {
+				t.Error("the saved notebook does not hold exactly what was executed")
+			}
+			last := saved.Cells[1].Outputs[len(saved.Cells[1].Outputs)-1]
+			if last["output_type"] != "error" {
+				t.Errorf("the failed cell's last output is %v, expected an error", last)
+			}
+		})
+	}
+}
+
+func TestProgramsMayPrintWhatLooksLikeFailure(t *testing.T) {
+	nb := code(
+		"import (\"fmt\"; \"os\")\n%%\nfmt.Println(\"exit status 1\")\nfmt.Fprintln(os.Stderr, \"exit status 1\")\nfmt.Fprintln(os.Stderr, \"signal: killed\")",
+		"!echo exit status 1",
+		"!echo the command ended with exit status 1 >&2")
+	if got := runNotebook(t, t.Context(), nb, ExecuteOptions{}); got.err != nil {
+		t.Error(got.err)
+	}
+}
+
+func TestTimeoutKillsTheCellAndItsChildren(t *testing.T) {
+	spawn := "import (\"os/exec\"; \"fmt\")\n%%\nfmt.Println(\"spawning\")\nexec.Command(\"sleep\", \"1000\").Start()\nexec.Command(\"setsid\", \"sleep\", \"1000\").Start()\nfor {}"
+	for name, options := range map[string]ExecuteOptions{
+		"run":  {Timeout: 6 * time.Second},
+		"cell": {CellTimeout: 6 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			started := time.Now()
+			got := runNotebook(t, t.Context(), code(spawn), options) // checks that no process is left
+			if !errors.Is(got.err, context.DeadlineExceeded) || !strings.Contains(got.err.Error(), "the "+name+" took longer than 6s") {
+				t.Errorf("the run ended with %v", got.err)
+			}
+			if took := time.Since(started); took > 20*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			saved, err := Read(got.saved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := outputsText(saved.Cells[0]); !strings.HasPrefix(text, "spawning\nTimeout") {
+				t.Errorf("the saved cell holds %q", text)
+			}
+		})
+	}
+}
+
+func TestBackgroundChildIsKilledAfterASuccessfulRun(t *testing.T) {
+	nb := code("!setsid sleep 1000 >/dev/null 2>&1 </dev/null &")
+	if got := runNotebook(t, t.Context(), nb, ExecuteOptions{}); got.err != nil { // checks that no process is left
+		t.Error(got.err)
+	}
+}
+
+func TestInterruptEndsTheRun(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	nb := code("!sleep 1000")
+	needKernel(t) // building it must not count
+	time.AfterFunc(3*time.Second, cancel)
+	got := runNotebook(t, ctx, nb, ExecuteOptions{})
+	if !errors.Is(got.err, context.Canceled) || !strings.Contains(got.err.Error(), "interrupted") {
+		t.Errorf("the run ended with %v", got.err)
+	}
+}
+
+func TestKernelDeathFailsTheRun(t *testing.T) {
+	got := runNotebook(t, t.Context(), code("!kill -9 $PPID"), ExecuteOptions{})
+	if !errors.Is(got.err, ErrKernelDied) {
+		t.Errorf("the run ended with %v", got.err)
+	}
+}
+
+func TestDisplaysAndProgressLinesAreSavedAsShown(t *testing.T) {
+	nb := code(bind, `import (
+	"fmt"
+	"time"
+	"github.com/janpfeifer/gonb/gonbui"
+)
+%%
+for i := range 5 {
+	fmt.Printf("\rstep %d of 5", i+1)
+	time.Sleep(20 * time.Millisecond)
+}
+fmt.Println()
+gonbui.DisplayPNG([]byte("\x89PNG not really"))
+gonbui.UpdateHTML("status", "<b>begun</b>")
+gonbui.UpdateHTML("status", "<b>done</b>")
+gonbui.Sync()`)
+	dir, err := os.MkdirTemp("testdata", "a path with spaces ") // below the repository: the cells bind to it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "a notebook.ipynb")
+	if err := nb.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	needKernel(t)
+	result, err := Run(t.Context(), RunOptions{Root: repository(), Path: path, Dir: filepath.Join(t.TempDir(), "out put"), Log: os.Stderr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := Read(result.Notebook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := saved.Cells[1].Outputs
+	if text := outputsText(saved.Cells[1]); text != "step 5 of 5\n" {
+		t.Errorf("the saved stream is %q", text)
+	}
+	var png, html string
+	for _, output := range outputs {
+		data, _ := output["data"].(map[string]any)
+		if text, ok := data["image/png"].(string); ok {
+			png = text
+		}
+		if text, ok := joinLines(data["text/html"]); ok {
+			html += text
+		}
+	}
+	if png == "" || html != "<b>done</b>" {
+		t.Errorf("png %q, html %q in %v", png, html, outputs)
+	}
+}
+
+func TestRunGivesParametersToTheCells(t *testing.T) {
+	needKernel(t)
+	nb := code("const (\n\tname = \"attune\" // a name\n\tlimit = 200 // items\n\trate = 0.5\n\tquick = false\n)\nconst single = 1",
+		"import (\"fmt\"; \"os\")\n%%\nfmt.Println(name, limit, rate, quick, single)\nfmt.Println(os.Getenv(\"ATTUNE_PARAMETERS\"), os.Getenv(\"ATTUNE_BACKEND\"), os.Getenv(\"ATTUNE_RECIPE\"))")
+	nb.Cells[0].Metadata = map[string]any{"tags": []any{"parameters"}}
+	path := filepath.Join(t.TempDir(), "taker.ipynb")
+	if err := nb.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		overrides Overrides
+		want      string
+	}{
+		{nil, "attune 200 0.5 false 1\n"},
+		{Overrides{"name": "first of the block"}, "first of the block 200 0.5 false 1\n"},
+		{Overrides{"limit": "-7", "single": "9"}, "attune -7 0.5 false 9\n"},
+		{Overrides{"rate": "2", "quick": "true"}, "attune 200 2 true 1\n"},
+	} {
+		result, err := Run(t.Context(), RunOptions{Root: repository(), Path: path, Overrides: test.overrides, Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved, err := Read(result.Notebook)
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed := outputsText(saved.Cells[len(saved.Cells)-1])
+		if !strings.HasPrefix(printed, test.want) || !strings.HasSuffix(printed, "go taker\n") {
+			t.Errorf("with %v the cell printed %q, expected %q", test.overrides, printed, test.want)
+		}
+	}
+}

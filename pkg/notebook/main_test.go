@@ -1,0 +1,78 @@
+package notebook
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// bind is the first cell of every notebook: it ties GoNB's temporary module to the checkout.
+const bind = `!*R=$(dirname "$(cd "$GONB_DIR" && go env GOMOD)"); M=$(awk '$1=="module"{print $2}' "$R/go.mod"); sed "s#^module .*#module $M/gonb_cells#" "$R/go.mod" > go.mod && cp "$R/go.sum" . && go mod edit -require="$M@v0.0.0" -replace="$M=$R"
+%noautoget`
+
+var repository = sync.OnceValue(func() string {
+	root, err := FindRoot(".")
+	if err != nil {
+		panic(err)
+	}
+	return root
+})
+
+// tools builds the real kernel once for all tests (and once per version on a machine: it stays in the cache folder).
+var tools = sync.OnceValues(func() (Tools, error) {
+	return BuildTools(context.Background(), repository(), os.Stderr, false)
+})
+
+func needKernel(t *testing.T) Tools {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short: builds and starts GoNB")
+	}
+	built, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return built
+}
+
+// code makes a notebook of code cells.
+func code(sources ...string) *Notebook {
+	nb := &Notebook{Path: "test.ipynb"}
+	for _, source := range sources {
+		nb.Cells = append(nb.Cells, &Cell{Type: Code, Source: source})
+	}
+	return nb
+}
+
+// execution is a notebook run on a kernel of its own.
+type execution struct {
+	nb    *Notebook
+	err   error
+	log   string
+	id    string // of the kernel
+	saved string
+}
+
+func runNotebook(t *testing.T, ctx context.Context, nb *Notebook, options ExecuteOptions) execution {
+	t.Helper()
+	built := needKernel(t)
+	dir := t.TempDir()
+	k, err := StartKernel(ctx, KernelOptions{Tools: built, Dir: dir, Env: Environment(GoBackend, built.Dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	options.Log, options.Save, options.Root = &log, filepath.Join(dir, "out.ipynb"), repository()
+	started := time.Now()
+	err = Execute(ctx, k, nb, options)
+	k.Close()
+	t.Logf("%.1f s\n%s", time.Since(started).Seconds(), log.String())
+	if left := leftovers(k.ID()); len(left) > 0 {
+		t.Errorf("processes %v are left behind", left)
+	}
+	return execution{nb: nb, err: err, log: log.String(), id: k.ID(), saved: options.Save}
+}

@@ -1,0 +1,158 @@
+package notebook
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"go/scanner"
+	"go/token"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Imports lists the packages that the notebook's cells import, sorted.
+func (nb *Notebook) Imports() []string {
+	found := map[string]bool{}
+	for _, cell := range nb.Cells {
+		if !cell.Executable() || shellCell.MatchString(cell.Source) || strings.HasPrefix(cell.Source, "%%writefile") {
+			continue
+		}
+		for _, path := range importsOf(withoutMagics(cell.Source)) {
+			found[path] = true
+		}
+		if strings.Contains(cell.Source, "%test") {
+			found["testing"] = true
+		}
+	}
+	delete(found, "C")
+	return slices.Sorted(maps.Keys(found))
+}
+
+// importsOf scans for import declarations. A cell need not parse as a file: GoNB allows statements behind %%.
+func importsOf(source string) (paths []string) {
+	var s scanner.Scanner
+	files := token.NewFileSet()
+	s.Init(files.AddFile("cell", -1, len(source)), []byte(source), func(token.Position, string) {}, 0)
+	inImport, inBlock := false, false
+	for {
+		_, tok, literal := s.Scan()
+		switch {
+		case tok == token.EOF:
+			return paths
+		case tok == token.IMPORT:
+			inImport = true
+		case inImport && tok == token.LPAREN:
+			inBlock = true
+		case inImport && tok == token.STRING:
+			if path, err := strconv.Unquote(literal); err == nil {
+				paths = append(paths, path)
+			}
+			inImport = inBlock
+		case inImport && tok == token.RPAREN:
+			inImport, inBlock = false, false
+		}
+	}
+}
+
+// Prebuild compiles the packages that cells import, in the environment of the kernel, so that the first cell does not wait for
+// a minute without a word. Packages that do not compile are reported in the error; the cell that imports them fails as well.
+func Prebuild(ctx context.Context, root string, packages, env []string, log io.Writer, terminal bool) error {
+	if len(packages) == 0 {
+		return nil
+	}
+	label := "building the packages that the cells import"
+	args := append([]string{"build", "-v", "-o", os.DevNull}, packages...)
+	return goBuild(ctx, root, env, log, terminal, label, args)
+}
+
+const quietReport = 15 * time.Second // between reports in a log; on a terminal the line is redrawn four times a second
+
+// goBuild runs `go build -v`, which prints the name of each package it compiles, and shows how far it is.
+func goBuild(ctx context.Context, root string, env []string, log io.Writer, terminal bool, label string, args []string) error {
+	if log == nil {
+		log = io.Discard
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = root, env
+	cmd.WaitDelay = time.Second
+	ownGroup(cmd)
+	cmd.Cancel = func() error { killTree(cmd.Process.Pid, ""); return nil } // its compilers, too
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	fmt.Fprintf(log, "%s …", label)
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(log)
+		return fmt.Errorf("%s: %w", label, err)
+	}
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for scan := bufio.NewScanner(stderr); scan.Scan(); {
+			lines <- scan.Text()
+		}
+	}()
+	every := quietReport
+	if terminal {
+		every = time.Second / 4
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	compiled, reported := 0, false
+	var messages []string
+	for open := true; open; {
+		select {
+		case line, ok := <-lines:
+			switch {
+			case !ok:
+				open = false
+			case isPackagePath(line):
+				compiled++
+			default:
+				messages = append(messages, line)
+			}
+		case <-ticker.C:
+			if terminal {
+				fmt.Fprintf(log, "\r\033[K%s … %d packages, %s", label, compiled, seconds(time.Since(started)))
+			} else {
+				fmt.Fprintf(log, "\n%s… %d packages after %s", indent, compiled, seconds(time.Since(started)))
+				reported = true
+			}
+		}
+	}
+	err = cmd.Wait()
+	switch {
+	case terminal:
+		fmt.Fprintf(log, "\r\033[K%s …", label)
+	case reported:
+		fmt.Fprintf(log, "\n%s…", indent)
+	}
+	took := seconds(time.Since(started))
+	if ctx.Err() != nil {
+		fmt.Fprintf(log, " stopped after %s\n", took)
+		return fmt.Errorf("%s: %w", label, stopReason(ctx))
+	}
+	if err != nil {
+		fmt.Fprintf(log, " FAILED after %s\n", took)
+		return fmt.Errorf("%s: go %s: %w\n%s", label, args[0], err, strings.Join(messages, "\n"))
+	}
+	if compiled == 0 {
+		fmt.Fprintf(log, " nothing to do, %s\n", took)
+	} else {
+		fmt.Fprintf(log, " %d packages, %s\n", compiled, took)
+	}
+	return nil
+}
+
+// isPackagePath tells the names that -v prints from the messages of compilers and linkers.
+func isPackagePath(line string) bool {
+	return line != "" && !strings.ContainsAny(line, " \t:#")
+}

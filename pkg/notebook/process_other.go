@@ -1,0 +1,23 @@
+//go:build !unix
+
+package notebook
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+)
+
+func ownGroup(*exec.Cmd) {}
+
+func endWithParent(*exec.Cmd) {}
+
+// killTree kills a command and, where taskkill exists (Windows), its children.
+func killTree(pid int, _ string) {
+	if exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(pid)).Run() == nil {
+		return
+	}
+	if process, err := os.FindProcess(pid); err == nil {
+		process.Kill()
+	}
+}

@@ -1,0 +1,240 @@
+package notebook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Recipe is a notebook of the recipes folder that takes parameters and answers a question.
+type Recipe struct {
+	Name       string // the file's name without .ipynb
+	Path       string
+	Title      string // metadata.attune.title
+	Answers    string // metadata.attune.answers: the question it answers, in a sentence
+	Parameters []Parameter
+}
+
+// Recipes lists the notebooks of a folder by name. A notebook that cannot be read is in the error, the others are listed all the same.
+func Recipes(dir string) ([]Recipe, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.ipynb"))
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("found no recipe (*.ipynb) in %s", dir)
+	}
+	var recipes []Recipe
+	var failures []error
+	for _, path := range paths {
+		recipe, err := ReadRecipe(path)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		recipes = append(recipes, recipe)
+	}
+	return recipes, errors.Join(failures...)
+}
+
+// ReadRecipe reads what a notebook says about itself.
+func ReadRecipe(path string) (Recipe, error) {
+	nb, err := Read(path)
+	if err != nil {
+		return Recipe{}, err
+	}
+	r := Recipe{Name: strings.TrimSuffix(filepath.Base(path), ".ipynb"), Path: path}
+	if about, ok := nb.Metadata["attune"].(map[string]any); ok {
+		r.Title, _ = about["title"].(string)
+		r.Answers, _ = about["answers"].(string)
+	}
+	r.Parameters, err = nb.Parameters()
+	return r, err
+}
+
+// FindRecipe finds a recipe's notebook: by its name in dir, or, when the name ends in .ipynb, any notebook by its path.
+func FindRecipe(dir, name string) (string, error) {
+	path := name
+	if !strings.HasSuffix(name, ".ipynb") {
+		path = filepath.Join(dir, name+".ipynb")
+		if name != filepath.Base(name) {
+			path = "" // a name is not a path
+		}
+	}
+	if path != "" && isFile(path) {
+		return filepath.Abs(path)
+	}
+	if strings.HasSuffix(name, ".ipynb") {
+		return "", fmt.Errorf("notebook %s does not exist: check the path", name)
+	}
+	var names []string
+	paths, _ := filepath.Glob(filepath.Join(dir, "*.ipynb"))
+	for _, p := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(p), ".ipynb"))
+	}
+	hint := ""
+	if near := Nearest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q? ", near)
+	}
+	if len(names) == 0 {
+		return "", fmt.Errorf("no recipe is called %q: there are none (*.ipynb) in %s", name, dir)
+	}
+	return "", fmt.Errorf("no recipe is called %q: %sthe recipes are %s", name, hint, strings.Join(names, ", "))
+}
+
+// RunOptions say how a recipe is run.
+type RunOptions struct {
+	Root        string    // repository root
+	Path        string    // the notebook
+	Overrides   Overrides // parameters given
+	Dir         string    // run directory; "": runs/NAME/TIME below the root
+	Force       bool      // run into a Dir that already holds a run
+	Backend     string    // "": "go"
+	Timeout     time.Duration
+	CellTimeout time.Duration
+	Log         io.Writer // progress; nil: none
+	Terminal    bool      // Log is a terminal
+}
+
+// RunResult is what a run left behind.
+type RunResult struct {
+	Dir        string // absolute run directory
+	Notebook   string // the executed notebook
+	Parameters map[string]any
+}
+
+// Run executes a recipe against a fresh kernel. The result is valid when the cells failed, too: the executed part is kept.
+//
+// The kernel works in the notebook's own folder, as it would in Jupyter, and finds in its environment:
+// ATTUNE_RUN_DIR (absolute), ATTUNE_BACKEND, ATTUNE_CALLER_DIR (where the user is), ATTUNE_PARAMETERS (JSON) and ATTUNE_RECIPE.
+func Run(ctx context.Context, options RunOptions) (*RunResult, error) {
+	if options.Log == nil {
+		options.Log = io.Discard
+	}
+	if options.Backend == "" {
+		options.Backend = GoBackend
+	}
+	if err := CheckBackend(options.Backend); err != nil {
+		return nil, err
+	}
+	nb, err := Read(options.Path)
+	if err != nil {
+		return nil, err
+	}
+	values, err := nb.Inject(options.Overrides)
+	if err != nil {
+		return nil, err
+	}
+	if options.Backend != GoBackend {
+		if _, err := CCompiler(); err != nil {
+			return nil, fmt.Errorf("the backend %q is linked with cgo: %w, or use --backend %s", options.Backend, err, GoBackend)
+		}
+	}
+	name := strings.TrimSuffix(filepath.Base(options.Path), ".ipynb")
+	dir, err := runDirectory(options, name)
+	if err != nil {
+		return nil, err
+	}
+	env, err := runEnvironment(name, dir, values)
+	if err != nil {
+		return nil, err
+	}
+	result := &RunResult{Dir: dir, Notebook: filepath.Join(dir, name+".ipynb"), Parameters: values}
+	tools, err := BuildTools(ctx, options.Root, options.Log, options.Terminal)
+	if err != nil {
+		return result, err
+	}
+	environment := withEntries(Environment(options.Backend, tools.Dir), env)
+	if err := Prebuild(ctx, options.Root, nb.Imports(), environment, options.Log, options.Terminal); err != nil {
+		if ctx.Err() != nil {
+			return result, err
+		}
+		fmt.Fprintf(options.Log, "%v\n(running the cells all the same: the one that imports it fails)\n", err)
+	}
+	kernel, err := StartKernel(ctx, KernelOptions{Tools: tools, Dir: filepath.Dir(options.Path), Env: environment})
+	if err != nil {
+		return result, err
+	}
+	defer kernel.Close()
+	return result, Execute(ctx, kernel, nb, ExecuteOptions{
+		Save: result.Notebook, Root: options.Root,
+		Timeout: options.Timeout, CellTimeout: options.CellTimeout,
+		Log: options.Log, Terminal: options.Terminal,
+	})
+}
+
+func runEnvironment(name, dir string, values map[string]any) (map[string]string, error) {
+	caller, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := json.Marshal(values)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		"ATTUNE_RUN_DIR":    dir,
+		"ATTUNE_CALLER_DIR": caller,
+		"ATTUNE_PARAMETERS": string(parameters),
+		"ATTUNE_RECIPE":     name,
+	}, nil
+}
+
+// runFiles are what a run writes at the top of its directory; they tell that a directory holds a run. Its work/ folder is
+// kept when a run is repeated into the directory: what is long goes on where it stopped.
+func runFiles(name string) []string {
+	return []string{name + ".ipynb", "results.json", "note.html", "provenance.json", "arrays.safetensors"}
+}
+
+// runDirectory makes the run directory. By default it is a new one named by the time; a given one that holds a run is refused
+// unless forced, and then that run's results are removed, so that they are never taken for the new one's.
+func runDirectory(options RunOptions, name string) (string, error) {
+	if options.Dir == "" {
+		return newRunDirectory(filepath.Join(options.Root, "runs", name), time.Now())
+	}
+	dir, err := filepath.Abs(options.Dir)
+	if err != nil {
+		return "", err
+	}
+	for _, file := range runFiles(name) {
+		path := filepath.Join(dir, file)
+		if !isFile(path) {
+			continue
+		}
+		if !options.Force {
+			return "", fmt.Errorf("%s already holds a run (%s): choose another directory with -o, or run into this one again with --force", options.Dir, file)
+		}
+		if err := os.Remove(path); err != nil {
+			return "", fmt.Errorf("the earlier run in %s: %w", options.Dir, err)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("the run directory: %w", err)
+	}
+	return dir, nil
+}
+
+// newRunDirectory makes parent/TIME, with a number behind it when two runs start in the same second.
+func newRunDirectory(parent string, now time.Time) (string, error) {
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", fmt.Errorf("the run directory: %w", err)
+	}
+	base := filepath.Join(parent, now.UTC().Format("20060102T150405Z"))
+	dir := base
+	for i := 2; ; i++ {
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
+			return dir, nil
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return "", fmt.Errorf("the run directory: %w", err)
+		}
+		dir = fmt.Sprintf("%s-%d", base, i)
+	}
+}

@@ -1,0 +1,18 @@
+// Package plot draws Attune's figures as PNG and shows them, with tables and progress, in a notebook or a
+// terminal. PNG is the one form that renders live in Jupyter, under nbconvert, on GitHub and offline.
+//
+//   - [Heatmap]: a matrix (layers x heads, queries x keys) in a perceptual palette with a colour bar.
+//   - [Curves]: series with confidence bands.
+//   - [Bars]: groups of bars with 95 % intervals.
+//   - [Show], [ShowTable]: display in a GoNB cell; nothing happens outside one.
+//   - [Progress]: one line that redraws itself, or sparse full lines where nothing can be redrawn.
+//
+// Figures are drawn with gonum.org/v1/plot and its embedded Liberation fonts, so the same call gives the
+// same bytes on the same machine whatever fonts are installed. The sequential palette is viridis (Smith
+// and van der Walt, 2015) in Zucker's polynomial form, the diverging one Moreland's cool-warm map
+// (doi:10.1007/978-3-642-10520-3_9), and the series' colours are Okabe and Ito's, which readers with
+// any of the common colour-vision deficiencies tell apart.
+//
+// Labels may be tokens: control characters and outer spaces are made visible, and characters the
+// embedded font cannot draw are written as their code point (see [Visible]).
+package plot

@@ -1,0 +1,69 @@
+package plot_test
+
+import (
+	"bytes"
+	"fmt"
+	"image/png"
+	"log"
+	"os"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/plot"
+)
+
+// A map of layers and heads on a fixed scale, so that two models' maps compare by eye.
+func ExampleHeatmap() {
+	sinks := [][]float64{{0.05, 0.10}, {0.62, 0.48}, {0.91, 0.87}} // [layers, heads]
+	fig, err := plot.Heatmap(plot.HeatmapOptions{
+		Values: sinks, Min: 0, Max: 1, Annotate: true,
+		Title:  "Mean attention on position 0 (post-softmax, 32 prompts)",
+		XLabel: "head", YLabel: "layer", ZLabel: "attention",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	img, err := png.DecodeConfig(bytes.NewReader(fig))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(img.Width, "pixels wide")
+	// Output: 1800 pixels wide
+}
+
+// Differences of two arms from the baseline with their intervals, and what to print over each bar.
+func ExampleBars() {
+	fig, err := plot.Bars(plot.BarsOptions{
+		Title:  "Accuracy against baseline (n = 200, paired bootstrap)",
+		YLabel: "difference (points)",
+		Groups: []string{"released", "literal"},
+		Series: []plot.BarSeries{{
+			Values: []float64{0.5, -2.5},
+			Lo:     []float64{-1, -4}, Hi: []float64{2, -1},
+			Labels: []string{"p = 0.61", "p = 0.004"},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := plot.Show(fig); err != nil { // nothing outside a notebook
+		log.Fatal(err)
+	}
+	fmt.Println(len(fig) > 0)
+	// Output: true
+}
+
+// In a log progress is a line per tenth; on a terminal it is one line that redraws itself.
+func ExampleProgress() {
+	start := time.Unix(0, 0)
+	now := func() time.Time { start = start.Add(time.Second); return start }
+	p := plot.ProgressOptions{Writer: os.Stdout, Mode: plot.ProgressLines, Now: now}.Start("scoring", 4)
+	for range 4 {
+		p.Add(1)
+	}
+	p.Done()
+	// Output:
+	// scoring: 1/4 (25 %) · 2.0 s each · 6.0 s left
+	// scoring: 2/4 (50 %) · 2.0 s each · 4.0 s left
+	// scoring: 3/4 (75 %) · 2.0 s each · 2.0 s left
+	// scoring: 4/4 · 2.0 s each · 8.0 s
+}

@@ -1,0 +1,284 @@
+package plot_test
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/attune-lab/attune/pkg/plot"
+)
+
+func decode(t *testing.T, b []byte) image.Image {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(b))
+	if err != nil {
+		t.Fatalf("not a PNG: %v", err)
+	}
+	return img
+}
+
+// count returns how many pixels have exactly the colour.
+func count(img image.Image, c color.Color) int {
+	want := color.NRGBAModel.Convert(c)
+	n := 0
+	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {
+		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x++ {
+			if color.NRGBAModel.Convert(img.At(x, y)) == want {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// box is the smallest rectangle around the areas of exactly the colour; single pixels, such as those at the
+// smoothed edges of letters, are no area.
+func box(img image.Image, c color.Color) image.Rectangle {
+	want := color.NRGBAModel.Convert(c)
+	const side = 6
+	area := func(x, y int) bool {
+		for dy := range side {
+			for dx := range side {
+				if color.NRGBAModel.Convert(img.At(x+dx, y+dy)) != want {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	var r image.Rectangle
+	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {
+		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x++ {
+			if area(x, y) {
+				r = r.Union(image.Rect(x, y, x+side, y+side))
+			}
+		}
+	}
+	return r
+}
+
+func TestEveryFigureDecodesAndIsDeterministic(t *testing.T) {
+	for name, draw := range samples() {
+		t.Run(name, func(t *testing.T) {
+			a, err := draw()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := draw()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(a, b) {
+				t.Error("two calls with the same options gave different bytes")
+			}
+			if w := decode(t, a).Bounds().Dx(); w != 1800 {
+				t.Errorf("width %d, want 900 logical pixels at scale 2", w)
+			}
+		})
+	}
+}
+
+func TestSizeIsInLogicalPixels(t *testing.T) {
+	for _, c := range []struct {
+		size plot.Size
+		w, h int
+	}{
+		{plot.Size{}, 1800, 1120},
+		{plot.Size{Width: 400, Height: 300, Scale: 1}, 400, 300},
+		{plot.Size{Width: 401, Height: 301, Scale: 3}, 1203, 903},
+	} {
+		b, err := plot.Curves(plot.CurvesOptions{Size: c.size, Series: []plot.Series{{X: []float64{0, 1}, Y: []float64{1, 2}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := decode(t, b).Bounds(); got.Dx() != c.w || got.Dy() != c.h {
+			t.Errorf("%+v gave %dx%d, want %dx%d", c.size, got.Dx(), got.Dy(), c.w, c.h)
+		}
+		i := bytes.Index(b, []byte("pHYs"))
+		if i < 0 {
+			t.Fatal("no pHYs chunk: a page cannot know the logical size")
+		}
+	}
+}
+
+func TestHeatmapColoursAreThePalettesEnds(t *testing.T) {
+	b, err := plot.Heatmap(plot.HeatmapOptions{Size: plot.Size{Width: 400, Height: 300, Scale: 1},
+		Values: [][]float64{{0, 1}, {math.NaN(), 0.5}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := decode(t, b)
+	lo, hi := color.NRGBA{71, 1, 85, 255}, color.NRGBA{252, 231, 33, 255} // ends of the polynomial
+	nan := color.NRGBA{0xbd, 0xbd, 0xbd, 255}
+	// A cell covers far more pixels than the line of the colour bar that may share its colour.
+	for _, c := range []color.NRGBA{lo, hi, nan} {
+		if n := count(img, c); n < 2000 {
+			t.Errorf("colour %v fills %d pixels, want a cell's worth", c, n)
+		}
+	}
+	// Row 0 is at the top, column 0 on the left: NaN is below the low cell and left of the middle one.
+	n, at := box(img, nan), func(x, y int) color.Color { return color.NRGBAModel.Convert(img.At(x, y)) }
+	mid := image.Pt((n.Min.X+n.Max.X)/2, (n.Min.Y+n.Max.Y)/2)
+	w, h := n.Dx()+1, n.Dy()+1
+	if got := at(mid.X, mid.Y-h); got != lo {
+		t.Errorf("cell (0, 0) is %v, want %v", got, lo)
+	}
+	if got := at(mid.X+w, mid.Y-h); got != hi {
+		t.Errorf("cell (0, 1) is %v, want %v", got, hi)
+	}
+	if got := at(mid.X+w, mid.Y).(color.NRGBA); got.G < 120 || got.R > 60 || got == nan {
+		t.Errorf("cell (1, 1) is %v, want the green middle of the palette", got)
+	}
+}
+
+func TestHeatmapFixedRangeClampsAndMakesFiguresComparable(t *testing.T) {
+	size := plot.Size{Width: 400, Height: 300, Scale: 1}
+	hi := color.NRGBA{252, 231, 33, 255}
+	fixed, err := plot.Heatmap(plot.HeatmapOptions{Size: size, Values: [][]float64{{0.1, 0.2}}, Min: 0, Max: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := count(decode(t, fixed), hi); n > 100 {
+		t.Errorf("with a fixed range 0.2 of 1 must not be the brightest colour, but %d pixels are", n)
+	}
+	over, err := plot.Heatmap(plot.HeatmapOptions{Size: size, Values: [][]float64{{0, 7, math.Inf(1)}}, Min: 0, Max: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := count(decode(t, over), hi); n < 4000 {
+		t.Errorf("values beyond the range fill %d pixels with the end colour, want two cells' worth", n)
+	}
+}
+
+func TestDivergingIsNeutralAtZero(t *testing.T) {
+	b, err := plot.Heatmap(plot.HeatmapOptions{Size: plot.Size{Width: 400, Height: 300, Scale: 1},
+		Values: [][]float64{{-1, 0, 4}}, Palette: plot.Diverging})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := decode(t, b)
+	if n := count(img, color.NRGBA{221, 221, 221, 255}); n < 1000 {
+		t.Errorf("%d neutral pixels: zero must be neutral even when the values are not centred", n)
+	}
+}
+
+func TestHeatmapWithoutAnyNumberIsGrey(t *testing.T) {
+	nan := math.NaN()
+	b, err := plot.Heatmap(plot.HeatmapOptions{Values: [][]float64{{nan, nan}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := count(decode(t, b), color.NRGBA{0xbd, 0xbd, 0xbd, 255}); n < 10000 {
+		t.Errorf("%d grey pixels, want both cells", n)
+	}
+}
+
+func TestConstantValuesStillDraw(t *testing.T) {
+	for _, v := range []float64{0, 1, -3, 1e300, 1e-300, 1e16} {
+		if _, err := plot.Heatmap(plot.HeatmapOptions{Values: [][]float64{{v, v}, {v, v}}}); err != nil {
+			t.Errorf("heat map of %v: %v", v, err)
+		}
+		if _, err := plot.Curves(plot.CurvesOptions{Series: []plot.Series{{X: []float64{v, v}, Y: []float64{v, v}}}}); err != nil {
+			t.Errorf("curve of %v: %v", v, err)
+		}
+		if _, err := plot.Bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{v}}}}); err != nil {
+			t.Errorf("bar of %v: %v", v, err)
+		}
+	}
+}
+
+func TestBarsReachTheirValuesFromTheZeroLine(t *testing.T) {
+	b, err := plot.Bars(plot.BarsOptions{Size: plot.Size{Width: 400, Height: 400, Scale: 1}, YMin: -2, YMax: 2,
+		Groups: []string{"up", "down"}, Series: []plot.BarSeries{{Values: []float64{2, -1}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := decode(t, b)
+	blue := color.NRGBA{0x00, 0x72, 0xb2, 255}
+	all := box(img, blue)
+	down := box(img.(interface {
+		SubImage(image.Rectangle) image.Image
+	}).SubImage(image.Rect(all.Min.X+all.Dx()*3/4, 0, 400, 400)), blue)
+	up := all.Dy() - down.Dy()
+	if ratio := float64(up) / float64(down.Dy()); math.Abs(ratio-2) > 0.06 { // edges are one pixel each
+		t.Errorf("the bars of 2 and -1 are %d and %d pixels high", up, down.Dy())
+	}
+}
+
+func TestCurveBandAndGap(t *testing.T) {
+	draw := func(s plot.Series) image.Image {
+		b, err := plot.Curves(plot.CurvesOptions{Size: plot.Size{Width: 400, Height: 300, Scale: 1}, YMin: 0, YMax: 4, Series: []plot.Series{s}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decode(t, b)
+	}
+	x := []float64{0, 1, 2, 3}
+	blue := color.NRGBA{0x00, 0x72, 0xb2, 255}
+	plain := count(draw(plot.Series{X: x, Y: []float64{2, 2, 2, 2}}), blue)
+	gap := count(draw(plot.Series{X: x, Y: []float64{2, math.NaN(), 2, 2}}), blue)
+	if gap > plain/2 {
+		t.Errorf("a NaN leaves %d of %d pixels of a line: its two neighbouring segments must go", gap, plain)
+	}
+	img := draw(plot.Series{X: x, Y: []float64{2, 2, 2, 2}, Lo: []float64{1, 1, 1, 1}, Hi: []float64{3, 3, 3, 3}})
+	tinted := 0
+	for y := range 300 {
+		c := color.NRGBAModel.Convert(img.At(250, y)).(color.NRGBA)
+		if c.R > 150 && c.R < 240 && c.B > c.R {
+			tinted++
+		}
+	}
+	if tinted < 90 {
+		t.Errorf("a band over half of the axis tints %d pixels of a column", tinted)
+	}
+}
+
+func TestBadInputIsAnError(t *testing.T) {
+	heat := func(o plot.HeatmapOptions) error { _, err := plot.Heatmap(o); return err }
+	curves := func(o plot.CurvesOptions) error { _, err := plot.Curves(o); return err }
+	bars := func(o plot.BarsOptions) error { _, err := plot.Bars(o); return err }
+	one := [][]float64{{1}}
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no values":        {heat(plot.HeatmapOptions{Title: "x"}), `"x" has no values`},
+		"no columns":       {heat(plot.HeatmapOptions{Values: [][]float64{{}}}), "no values"},
+		"ragged":           {heat(plot.HeatmapOptions{Values: [][]float64{{1, 2}, {3}}}), "row 1 has 1 values"},
+		"row labels":       {heat(plot.HeatmapOptions{Values: one, RowLabels: []string{"a", "b"}}), "2 row labels for 1 rows"},
+		"column labels":    {heat(plot.HeatmapOptions{Values: one, ColLabels: []string{"a", "b"}}), "2 column labels"},
+		"range":            {heat(plot.HeatmapOptions{Values: one, Min: 1, Max: 0}), "want Max > Min"},
+		"palette":          {heat(plot.HeatmapOptions{Values: one, Palette: 9}), "unknown palette 9"},
+		"too many cells":   {heat(plot.HeatmapOptions{Values: [][]float64{make([]float64, 5000)}}), "bin the values"},
+		"too small":        {heat(plot.HeatmapOptions{Size: plot.Size{Width: 20}, Values: one}), "size 20x"},
+		"too large":        {heat(plot.HeatmapOptions{Size: plot.Size{Width: 9000}, Values: one}), "at most 8000"},
+		"negative":         {heat(plot.HeatmapOptions{Size: plot.Size{Width: -5}, Values: one}), "size -5x"},
+		"no series":        {curves(plot.CurvesOptions{}), "no series"},
+		"lengths":          {curves(plot.CurvesOptions{Series: []plot.Series{{Name: "a", X: []float64{1}, Y: []float64{1, 2}}}}), `"a" has 1 x, 2 y`},
+		"half a band":      {curves(plot.CurvesOptions{Series: []plot.Series{{X: []float64{1}, Y: []float64{1}, Lo: []float64{1}}}}), "1 lo and 0 hi"},
+		"nothing finite":   {curves(plot.CurvesOptions{Series: []plot.Series{{X: []float64{1}, Y: []float64{math.NaN()}}}}), "no point"},
+		"no groups":        {bars(plot.BarsOptions{Series: []plot.BarSeries{{}}}), "0 groups"},
+		"values per group": {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Name: "s", Values: []float64{1, 2}}}}), "2 values"},
+		"infinite bar":     {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{math.Inf(1)}}}}), "infinite"},
+		"axis without 0":   {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{1}}}, YMin: 0.5, YMax: 2}), "leaves out 0"},
+		"empty PNG":        {plot.Show(nil), "empty"},
+		"table":            {plot.ShowTable([]string{"a"}, [][]any{{1, 2}}), "row 0 has 2 cells for 1 columns"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one that says %q", name, c.err, c.want)
+		}
+	}
+}
+
+func TestShowIsSilentOutsideANotebook(t *testing.T) {
+	if err := plot.Show([]byte("png")); err != nil {
+		t.Error(err)
+	}
+	if err := plot.ShowTable([]string{"a"}, [][]any{{1}}); err != nil {
+		t.Error(err)
+	}
+}

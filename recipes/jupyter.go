@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/attune-lab/attune/pkg/notebook"
+)
+
+// jupyter installs the pinned kernel for Jupyter and starts the Jupyter that is installed.
+func jupyter(ctx context.Context, where site, args []string) error {
+	flags := flag.NewFlagSet("jupyter", flag.ContinueOnError)
+	backend := flags.String("backend", notebook.GoBackend, "backend of the notebooks")
+	noStart := flags.Bool("no-start", false, "only install the kernel")
+	if _, err := parse(flags, args, 0, "no argument"); err != nil {
+		return err
+	}
+	if err := notebook.CheckBackend(*backend); err != nil {
+		return err
+	}
+	tools, err := notebook.BuildTools(ctx, where.root, os.Stdout, where.terminal)
+	if err != nil {
+		return err
+	}
+	if err := tools.BuildGopls(ctx, where.root, os.Stdout, where.terminal); err != nil {
+		return err
+	}
+	dir, err := notebook.InstallKernelspec(ctx, tools, notebook.KernelspecOptions{Root: where.root, Backend: *backend})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("installed the kernel \"Go (gonb)\" (gonb %s, backend %s) in %s\n", tools.GonbVersion, *backend, relative(dir))
+	if *noStart {
+		return nil
+	}
+	command := jupyterCommand()
+	if command == nil {
+		fmt.Print(howToInstallJupyter)
+		return nil
+	}
+	fmt.Printf("starting %s in %s (end it with Ctrl-C)\n", command[0], relative(where.root))
+	// Not CommandContext: Ctrl-C reaches Jupyter as well, which asks before it ends.
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir = where.root
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s: %w", command[0], err)
+	}
+	return nil
+}
+
+// jupyterCommand is the Jupyter front end that is installed, nil when there is none. `jupyter` alone may be there without any (Debian's
+// jupyter-nbconvert brings it).
+func jupyterCommand() []string {
+	for _, name := range []string{"jupyter-lab", "jupyter-notebook"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return []string{path}
+		}
+	}
+	return nil
+}
+
+const howToInstallJupyter = `found neither JupyterLab nor Jupyter Notebook. To get one:
+  Debian, Ubuntu   apt install --no-install-recommends jupyter-notebook   (about 100 MB)
+  pip              python3 -m pip install jupyterlab
+then run this again. Visual Studio Code's Jupyter extension finds the kernel, too.
+To execute a notebook from the command line none is needed: go run ./recipes run NAME
+`

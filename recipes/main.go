@@ -1,0 +1,146 @@
+// Command recipes lists, runs and checks Attune's recipes: notebooks that take parameters and leave a research note.
+//
+//	go run ./recipes list                 recipes, what each answers, its parameters and defaults
+//	go run ./recipes run NAME [-p key=value]... [-o DIR] [--backend go|xla:cuda] [--timeout D]
+//	go run ./recipes check NAME|DIR       rerun and compare with the committed results, within their tolerances
+//	go run ./recipes doctor               what is installed, which backends load, what is missing and how to get it
+//	go run ./recipes jupyter              install the kernel for Jupyter and start what is installed
+//
+// The work is done by pkg/notebook; here are the flags and the words.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/attune-lab/attune/pkg/notebook"
+)
+
+const usage = `usage: go run ./recipes COMMAND
+
+  list                     recipes, what each answers, its parameters and defaults
+  run NAME [flags]         run a recipe; exit 0 only if every cell succeeded
+      -p key=value         set a parameter (again for each one)
+      -o DIR               run directory (default: a new one, runs/NAME/TIME)
+      --force              run into a directory that already holds a run
+      --backend NAME       go (default), xla:cuda or xla:cpu
+      --timeout D          limit for all cells together, for example 10m (default: none)
+      --cell-timeout D     limit for each cell (default: none)
+  check NAME|DIR [flags]   rerun and compare each number with the committed one, within its tolerance
+      -o, --force, --backend, --timeout, --cell-timeout as for run
+  doctor                   what is installed, which backends load, what is missing and how to get it
+  jupyter [flags]          install the kernel for Jupyter, then start Jupyter
+      --backend NAME       of the notebooks (default go)
+      --no-start           only install
+`
+
+// errUsage is a wrong command line: the usage follows the message, and the exit status is 2.
+var errUsage = errors.New("wrong usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := dispatch(ctx, os.Args[1:])
+	interrupted := ctx.Err() != nil
+	stop()
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage)
+		return
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(os.Stderr, "%v\n\n%s", err, usage)
+		os.Exit(2)
+	}
+	fmt.Fprintln(os.Stderr, "\nerror:", err)
+	if interrupted {
+		os.Exit(130) // what a shell expects after Ctrl-C
+	}
+	os.Exit(1)
+}
+
+func dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%w: no command given", errUsage)
+	}
+	commands := map[string]func(context.Context, site, []string) error{
+		"list": list, "run": run, "check": check, "doctor": doctor, "jupyter": jupyter,
+	}
+	command, known := commands[args[0]]
+	if !known {
+		switch args[0] {
+		case "help", "-h", "-help", "--help":
+			return flag.ErrHelp
+		}
+		return fmt.Errorf("%w: unknown command %q", errUsage, args[0])
+	}
+	where, err := findSite()
+	if err != nil {
+		return err
+	}
+	return command(ctx, where, args[1:])
+}
+
+// site is where the command works: the repository, and the terminal.
+type site struct {
+	root     string // repository root
+	recipes  string // folder of the recipes
+	terminal bool   // standard output is a terminal
+}
+
+func findSite() (site, error) {
+	root, err := notebook.FindRoot(".")
+	if err != nil {
+		return site{}, err
+	}
+	info, err := os.Stdout.Stat()
+	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+	return site{root: root, recipes: filepath.Join(root, "recipes"), terminal: terminal}, nil
+}
+
+// parse reads flags that may stand before and after the positional arguments, and checks how many of those there are.
+func parse(flags *flag.FlagSet, args []string, positional int, what string) ([]string, error) {
+	flags.Init(flags.Name(), flag.ContinueOnError)
+	flags.SetOutput(devNull{})
+	var names []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%w: %s: %w", errUsage, flags.Name(), err)
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		names, args = append(names, flags.Arg(0)), flags.Args()[1:]
+	}
+	if len(names) != positional {
+		return nil, fmt.Errorf("%w: %s takes %s, found %d: %s", errUsage, flags.Name(), what, len(names), strings.Join(names, " "))
+	}
+	return names, nil
+}
+
+type devNull struct{}
+
+func (devNull) Write(p []byte) (int, error) { return len(p), nil }
+
+// relative is a path as seen from where the user is, when that is shorter.
+func relative(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(here, path)
+	if err != nil || len(rel) > len(path) {
+		return path
+	}
+	return rel
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/attune-lab/attune/pkg/note"
+	"github.com/attune-lab/attune/pkg/notebook"
+)
+
+// smallRecipe writes results.json by itself, without pkg/note, so that it needs no module and runs in two seconds.
+const smallRecipe = `import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+%%
+results := fmt.Sprintf("{\"recipe\": \"small\", \"parameters\": %s, \"results\": [{\"name\": \"value\", \"value\": %v, \"unit\": \"\", \"n\": 1, \"tolerance\": 0.01}], \"tables\": {}, \"provenance\": {}}",
+	os.Getenv("ATTUNE_PARAMETERS"), value)
+if write {
+	if err := os.WriteFile(filepath.Join(os.Getenv("ATTUNE_RUN_DIR"), "results.json"), []byte(results), 0o644); err != nil {
+		panic(err)
+	}
+}`
+
+// smallSite is a folder of recipes with one recipe.
+func smallSite(t *testing.T) site {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short: builds and starts GoNB")
+	}
+	root, err := notebook.FindRoot(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := site{root: root, recipes: t.TempDir()}
+	nb := notebook.Notebook{Cells: []*notebook.Cell{
+		{Type: notebook.Code, Source: "const (\n\tvalue = 1.5\n\titems = 200\n\tname  = \"a\"\n\twrite = true\n)", Metadata: map[string]any{"tags": []any{"parameters"}}},
+		{Type: notebook.Code, Source: smallRecipe},
+	}}
+	if err := nb.Write(filepath.Join(where.recipes, "small.ipynb")); err != nil {
+		t.Fatal(err)
+	}
+	return where
+}
+
+func TestRunThenCheckAgreesAndNoticesADifference(t *testing.T) {
+	where := smallSite(t)
+	out := filepath.Join(t.TempDir(), "out")
+	if err := run(t.Context(), where, []string{"-p", "value=2.5", "small", "-o", out, "-p", "items=7"}); err != nil {
+		t.Fatal(err)
+	}
+	results, err := note.Load(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if results.Results[0].Value != 2.5 {
+		t.Errorf("the value is %v, expected the overridden 2.5", results.Results[0].Value)
+	}
+	if err := run(t.Context(), where, []string{"small", "-o", out}); err == nil || !strings.Contains(err.Error(), "--force") {
+		t.Errorf("a second run into the directory gives %v", err)
+	}
+	again := func() string { return filepath.Join(t.TempDir(), "again") }
+	if err := check(t.Context(), where, []string{out, "-o", again()}); err != nil {
+		t.Error(err)
+	}
+	committed := filepath.Join(where.recipes, "small.results.json")
+	text, err := os.ReadFile(filepath.Join(out, "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(committed, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(t.Context(), where, []string{"-o", again(), "small"}); err != nil {
+		t.Error(err)
+	}
+	other := strings.Replace(string(text), `"value": 2.5, "unit"`, `"value": 2.6, "unit"`, 1)
+	if err := os.WriteFile(committed, []byte(other), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(t.Context(), where, []string{"small", "-o", again()}); err == nil || !strings.Contains(err.Error(), "1 difference(s)") {
+		t.Errorf("2.5 for a committed 2.6 gives %v", err)
+	}
+}
+
+func TestRunWithoutResultsFails(t *testing.T) {
+	where := smallSite(t)
+	err := run(t.Context(), where, []string{"small", "-p", "write=false", "-o", t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "no results.json") {
+		t.Errorf("found the error %v", err)
+	}
+}
+
+func TestCheckNeedsCommittedResults(t *testing.T) {
+	where := smallSite(t)
+	for name, want := range map[string]string{"small": "no results are committed", "smal": `did you mean "small"`, t.TempDir(): "holds no results.json"} {
+		if err := check(t.Context(), where, []string{name}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: found the error %v, expected %q", name, err, want)
+		}
+	}
+}
+
+func TestFlagsStandBeforeAndAfterTheName(t *testing.T) {
+	for _, args := range [][]string{
+		{"NAME", "-p", "a=1", "--timeout", "2m"}, {"-p", "a=1", "NAME", "-timeout=2m"}, {"--timeout", "2m", "-p=a=1", "NAME"},
+	} {
+		options := notebook.RunOptions{Overrides: notebook.Overrides{}}
+		flags := flag.NewFlagSet("run", flag.ContinueOnError)
+		runFlags(flags, &options)
+		flags.Func("p", "", options.Overrides.Set)
+		names, err := parse(flags, args, 1, "one name")
+		if err != nil || !slices.Equal(names, []string{"NAME"}) || options.Timeout.Minutes() != 2 || options.Overrides["a"] != "1" {
+			t.Errorf("%q: names %q, options %+v, %v", args, names, options, err)
+		}
+	}
+}
+
+func TestWrongCommandLineIsAUsageError(t *testing.T) {
+	for _, args := range [][]string{nil, {"rum"}, {"run"}, {"run", "a", "b"}, {"run", "a", "--nope"}, {"run", "a", "-p", "x"}, {"list", "all"}, {"run", "a", "--timeout", "soon"}} {
+		if err := dispatch(context.Background(), args); !errors.Is(err, errUsage) {
+			t.Errorf("%q gives %v", args, err)
+		}
+	}
+	if err := dispatch(context.Background(), []string{"--help"}); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("--help gives %v", err)
+	}
+}
+
+func TestParametersOfResultsAreWhatTheFlagTakes(t *testing.T) {
+	got := parametersOf(&note.Results{Parameters: map[string]any{
+		"i": 200.0, "big": 1e9, "f": 0.25, "s": "a b", "b": true, "n": json.Number("3"),
+	}})
+	want := map[string]string{"i": "200", "big": "1000000000", "f": "0.25", "s": "a b", "b": "true", "n": "3"}
+	for name, text := range want {
+		if got[name] != text {
+			t.Errorf("%s is %q, expected %q", name, got[name], text)
+		}
+	}
+}
