@@ -1,0 +1,122 @@
+"""Makes reference tensors of a checkpoint with transformers, for the recipe `parity`.
+
+    python3 make_reference.py MODEL_DIR OUT.safetensors [--batch 2] [--tokens 40] [--new 24] [--seed 0]
+
+The tensors and their meaning are listed in the documentation of pkg/parity. The interventions are written here a second time, from the
+formulas and not from the Go code: a custom attention function that computes every layer densely in float32.
+"""
+import argparse
+
+import torch
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+# name: (tau or None for every entry, alpha, divide rows by their sum)
+INTERVENTIONS = {
+    "released": (0.01, 0.2, False),
+    "literal": (0.01, 1.0, False),
+    "first_release": (None, 0.5, False),
+    "renorm": (0.01, 1.0, True),
+    "tau05": (0.05, 0.5, False),
+}
+state = {"spec": None, "mask": None, "layers": 0}
+
+
+def attention(module, query, key, value, attention_mask, scaling=None, softcap=None, s_aux=None, **kwargs):
+    """Eager attention with the intervention of `state`; returns [batch, queries, heads, dim] and the probabilities."""
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = (query @ key.transpose(2, 3)).float() * scaling
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    queries, keys = scores.shape[-2:]
+    if attention_mask is not None:
+        mask = attention_mask[:, :, :, :keys]
+        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    else:
+        future = torch.ones(queries, keys, dtype=torch.bool).triu(keys - queries + 1)
+        scores = scores.masked_fill(future, float("-inf"))
+    sinks = getattr(module, "sinks", None) if s_aux is None else s_aux
+    if sinks is not None:
+        column = sinks.float().reshape(1, -1, 1, 1).expand(scores.shape[0], -1, queries, 1)
+        probs = torch.softmax(torch.cat([scores, column], -1), -1)[..., :-1]
+    else:
+        probs = torch.softmax(scores, -1)
+    layer = getattr(module, "layer_idx", None)
+    if layer is None:
+        layer = getattr(module, "layer_id", None)
+    if state["spec"] is not None:
+        tau, alpha, renormalise = state["spec"]
+        own = torch.arange(queries).unsqueeze(1) + (keys - queries) == torch.arange(keys).unsqueeze(0)
+        if layer == 0:
+            state["mask"] = None if tau is None else (probs > tau) & ~own
+        else:
+            gain = 1 + alpha * (1 - layer / (state["layers"] - 1))
+            if state["mask"] is None:
+                probs = probs * gain
+            else:
+                probs = torch.where(state["mask"][..., -keys:], probs * gain, probs)
+            if renormalise:
+                probs = probs / probs.sum(-1, keepdim=True)
+    out = (probs.to(value.dtype) @ value).transpose(1, 2).contiguous()
+    return out, probs
+
+
+def greedy(model, ids, new):
+    """Greedy continuation by recomputing the whole sequence for every token: no cache to trust."""
+    for _ in range(new):
+        logits = model(ids, use_cache=False).logits[:, -1]
+        ids = torch.cat([ids, logits.argmax(-1, keepdim=True)], 1)
+    return ids
+
+
+@torch.no_grad()
+def reference(model, ids, new):
+    state["layers"] = model.config.num_hidden_layers
+    tensors = {"input_ids": ids.to(torch.int32)}
+    state["spec"] = None
+    out = model(ids, output_attentions=True, use_cache=False)
+    tensors["logits"] = out.logits.float()
+    for layer, a in enumerate(out.attentions):
+        tensors[f"attentions.{layer}"] = a.float().contiguous()
+    tensors["greedy"] = greedy(model, ids[:1], new).to(torch.int32)
+    maps = torch.stack([a.double() for a in out.attentions])  # [layers, batch, heads, queries, keys]
+    count = torch.arange(ids.shape[1], 0, -1, dtype=torch.double)
+    alpha = maps.sum(-2) / count
+    tensors["sink.alpha"] = alpha.float()
+    tensors["sink.rate"] = (alpha > 0.3).double().mean((0, 1, 2)).float()
+    for name, spec in INTERVENTIONS.items():
+        state["spec"] = spec
+        tensors["logits." + name] = model(ids, use_cache=False).logits.float()
+        tensors["greedy." + name] = greedy(model, ids[:1], new).to(torch.int32)
+    state["spec"] = None
+    return {k: v.contiguous() for k, v in tensors.items()}
+
+
+def load(path):
+    ALL_ATTENTION_FUNCTIONS.register("attune_reference", attention)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+    model.config._attn_implementation = "attune_reference"
+    for module in model.modules():
+        if hasattr(module, "config"):
+            module.config._attn_implementation = "attune_reference"
+    return model
+
+
+if __name__ == "__main__":
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model")
+    p.add_argument("out")
+    p.add_argument("--batch", type=int, default=2)
+    p.add_argument("--tokens", type=int, default=40)
+    p.add_argument("--new", type=int, default=24)
+    p.add_argument("--seed", type=int, default=0)
+    a = p.parse_args()
+    m = load(a.model)
+    torch.manual_seed(a.seed)
+    ids = torch.randint(3, m.config.vocab_size, (a.batch, a.tokens))
+    ids[:, 0] = m.config.bos_token_id if m.config.bos_token_id is not None else 0
+    save_file(reference(m, ids, a.new), a.out)
+    print(a.out)
