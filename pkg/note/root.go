@@ -14,9 +14,8 @@ import (
 // module is the path of the repository's module; a notebook's own scratch module has another.
 const module = "github.com/attune-lab/attune"
 
-// findRoot walks up from the caller's directory, the working directory and the notebook's folder to the
-// repository.
-func findRoot() (string, error) {
+// Root is the repository: the nearest checkout above the caller's directory, the working directory or the notebook's folder.
+func Root() (string, error) {
 	var starts []string
 	if wd, err := os.Getwd(); err == nil {
 		starts = append(starts, wd)

@@ -56,7 +56,7 @@ func Begin(recipe string, parameters map[string]any) (*Run, error) {
 	if err := checkName("recipe", recipe); err != nil {
 		return nil, err
 	}
-	root, rootErr := findRoot()
+	root, rootErr := Root()
 	dir := os.Getenv(envRunDir)
 	interactive := dir == ""
 	if interactive {
@@ -96,7 +96,7 @@ func Begin(recipe string, parameters map[string]any) (*Run, error) {
 
 // Current is the run that Begin started, for the cells after it.
 func Current() (*Run, error) {
-	root, rootErr := findRoot()
+	root, rootErr := Root()
 	dir := os.Getenv(envRunDir)
 	if dir == "" {
 		if rootErr != nil {

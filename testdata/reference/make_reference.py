@@ -10,6 +10,7 @@ import argparse
 import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 # name: (tau or None for every entry, alpha, divide rows by their sum)
@@ -97,6 +98,7 @@ def reference(model, ids, new):
 
 def load(path):
     ALL_ATTENTION_FUNCTIONS.register("attune_reference", attention)
+    ALL_MASK_ATTENTION_FUNCTIONS.register("attune_reference", eager_mask)  # an explicit mask, with sliding windows in it
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
     model.config._attn_implementation = "attune_reference"
     for module in model.modules():

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/note"
+	"github.com/attune-lab/attune/pkg/notebook"
+)
+
+// root of the repository, seen from this package.
+const root = ".."
+
+// headless runs a recipe headless, as `go run ./recipes run` does, and returns its results.
+func headless(t *testing.T, recipe string, parameters ...string) *note.Results {
+	t.Helper()
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overrides := notebook.Overrides{}
+	for _, p := range parameters {
+		if err := overrides.Set(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log bytes.Buffer
+	dir := filepath.Join(t.TempDir(), "run")
+	_, err = notebook.Run(context.Background(), notebook.RunOptions{Root: abs, Path: filepath.Join(abs, "recipes", recipe+".ipynb"), Overrides: overrides, Dir: dir, Backend: "go",
+		Timeout: 20 * time.Minute, Log: &log})
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", recipe, err, log.String())
+	}
+	results, err := note.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "note.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results.Results {
+		if !strings.Contains(string(page), strings.ReplaceAll(r.Name, ">", "&gt;")) {
+			t.Errorf("%s: the note does not show the result %q", recipe, r.Name)
+		}
+	}
+	return results
+}
+
+func value(t *testing.T, r *note.Results, name string) note.Result {
+	t.Helper()
+	for _, x := range r.Results {
+		if strings.Contains(x.Name, name) {
+			return x
+		}
+	}
+	t.Fatalf("no result is named like %q", name)
+	return note.Result{}
+}
+
+func TestQuickstart(t *testing.T) {
+	r := headless(t, "quickstart", "limit=60")
+	if base := value(t, r, "acc/all/baseline"); base.N != 60 || base.Value < 0.5 {
+		t.Errorf("the embedded model answers %v of %d items, expected more than half of 60: guessing gives a quarter", base.Value, base.N)
+	}
+	for _, arm := range []string{"released", "literal", "first-release"} {
+		d := value(t, r, "acc/all/"+arm+"/difference")
+		if d.CI95 == nil || d.CI95[0] > d.Value || d.CI95[1] < d.Value {
+			t.Errorf("%s: difference %v with interval %v", arm, d.Value, d.CI95)
+		}
+		if p := value(t, r, "acc/all/"+arm+"/p").Value; p <= 0 || p > 1 {
+			t.Errorf("%s: p = %v", arm, p)
+		}
+	}
+	// What the gain of first-release does to attention on position 0 follows from the formula: every row's sum grows by it.
+	if c := value(t, r, "first_mass_change/first-release"); !(c.Value > 0) {
+		t.Errorf("a uniform gain changes the attention on position 0 by %v, expected more than 0", c.Value)
+	}
+	for _, table := range []string{"classes", "comparison", "emulation"} {
+		if len(r.Tables[table].Rows) == 0 {
+			t.Errorf("no table %q in results.json", table)
+		}
+	}
+}
+
+func TestQuickstartOnRealInput(t *testing.T) {
+	for _, dir := range []string{"data/models/stories260k", "data/siqa"} {
+		if _, err := os.Stat(filepath.Join(root, "..", "shared", dir)); err != nil {
+			t.Skipf("needs the folder shared/%s beside the repository, which is absent", dir)
+		}
+	}
+	r := headless(t, "quickstart", "model=../shared/data/models/stories260k", "items=../shared/data/siqa", "limit=30")
+	base := value(t, r, "acc/all/baseline")
+	if base.N != 30 || !strings.HasPrefix(base.Name, "siqa@") {
+		t.Errorf("baseline is %+v, expected 30 items of siqa", base)
+	}
+	if rate := value(t, r, "sink_rate/"); rate.Value != 0 {
+		t.Errorf("stories260k has a sink rate of %v, expected 0: no head gives position 0 more than 0.04", rate.Value)
+	}
+}
+
+// TestParity compares the embedded model with what transformers computed on it.
+func TestParity(t *testing.T) {
+	r := headless(t, "parity")
+	for _, x := range r.Results {
+		if strings.Contains(x.Name, "greedy") && x.Value != 1 || !strings.Contains(x.Name, "greedy") && x.Value > x.Tolerance {
+			t.Errorf("%s is %v (tolerance %v)", x.Name, x.Value, x.Tolerance)
+		}
+	}
+	if len(r.Results) != 20 {
+		t.Errorf("%d rows, expected logits, greedy and five interventions of each, 6 layers' attention, and two sink tensors", len(r.Results))
+	}
+}
+
+// TestTourUnderNbconvert runs the first notebook with Jupyter's own executor on the kernelspec that the command installs.
+func TestTourUnderNbconvert(t *testing.T) {
+	nbconvert, err := exec.LookPath("jupyter-nbconvert")
+	if err != nil {
+		t.Skip("needs jupyter-nbconvert, which is not installed (Debian: apt-get install --no-install-recommends jupyter-nbconvert)")
+	}
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	defer cancel()
+	var log bytes.Buffer
+	tools, err := notebook.BuildTools(ctx, abs, &log, false)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	data, out := t.TempDir(), t.TempDir()
+	if _, err := notebook.InstallKernelspec(ctx, tools, notebook.KernelspecOptions{Root: abs, Backend: "go", DataDir: data}); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, nbconvert, "--to", "notebook", "--execute", "--ExecutePreprocessor.timeout=600", "--output-dir", out, filepath.Join(abs, "notebooks", "01-attention-sinks.ipynb"))
+	cmd.Env = append(os.Environ(), "JUPYTER_DATA_DIR="+data)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("nbconvert: %v\n%s", err, text)
+	}
+	nb, err := notebook.Read(filepath.Join(out, "01-attention-sinks.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := nb.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(text, []byte("image/png")); n != 3 {
+		t.Errorf("the executed notebook holds %d figures, expected 3", n)
+	}
+	if bytes.Contains(text, []byte("exit status")) {
+		t.Error("a cell failed")
+	}
+}
