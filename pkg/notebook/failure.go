@@ -17,7 +17,7 @@ import (
 //   - An unknown command (`%nonsense`): the reply is "ok", and stderr gets `"%nonsense" unknown or not implemented yet.`
 //
 // So the marks on stderr are judged only in cells that have such lines, and only when they are a whole message: a Go program
-// that prints "exit status 1" is not taken for a failed one.
+// that prints "exit status 1" is not taken for a failed one. Whether a shell runs is decided by its lines, not by %% and %main, which wrap Go code.
 var (
 	exitMark    = regexp.MustCompile(`^(?:\^C\n)?((?:exit status \d+|signal: [a-z0-9 ]+)(?: \(core dumped\))?)\n$`)
 	unknownMark = regexp.MustCompile(`^"%.*" unknown or not implemented yet\.$`)
@@ -26,15 +26,22 @@ var (
 
 // judge watches a cell's messages for failures that the reply does not tell.
 type judge struct {
-	commands bool // the cell has lines that GoNB runs as commands
+	shell    bool // the cell has lines that a shell runs
+	commands bool // the cell has lines of GoNB's own commands
 	reason   string
 	stderr   tail
 }
 
 func newJudge(source string) *judge {
-	j := &judge{commands: shellCell.MatchString(source), stderr: tail{limit: 64 << 10}}
+	j := &judge{shell: shellCell.MatchString(source), stderr: tail{limit: 64 << 10}}
 	for line := range strings.Lines(source) {
-		j.commands = j.commands || isMagic(strings.TrimRight(line, "\r\n"))
+		line = strings.TrimRight(line, "\r\n")
+		if !isMagic(line) {
+			continue
+		}
+		line = strings.TrimPrefix(line, "//gonb:")
+		j.shell = j.shell || strings.HasPrefix(line, "!")
+		j.commands = j.commands || strings.HasPrefix(line, "%")
 	}
 	return j
 }
@@ -49,12 +56,12 @@ func (j *judge) message(msg *message) {
 		return
 	}
 	j.stderr.Write([]byte(content.Text))
-	if !j.commands || j.reason != "" {
+	if j.reason != "" {
 		return
 	}
-	if mark := exitMark.FindStringSubmatch(content.Text); mark != nil {
+	if mark := exitMark.FindStringSubmatch(content.Text); j.shell && mark != nil {
 		j.reason = "a command in the cell failed: " + mark[1]
-	} else if unknownMark.MatchString(content.Text) {
+	} else if j.commands && unknownMark.MatchString(content.Text) {
 		j.reason = "GoNB does not know a command in the cell: " + content.Text
 	}
 }

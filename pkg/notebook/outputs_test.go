@@ -108,6 +108,7 @@ func TestJudgeTakesOnlyGoNBsOwnMarks(t *testing.T) {
 		{"!echo", "stderr", "it said: exit status 1\n", false},
 		{"!echo", "stderr", "exit status 1\nand more\n", false},
 		{"func main() {}", "stderr", "exit status 1\n", false},
+		{"%%\nfmt.Fprintln(os.Stderr, \"exit status 1\")", "stderr", "exit status 1\n", false},
 		{"a := x % 2\nb := !ok", "stderr", "exit status 1\n", false},
 	} {
 		j := newJudge(test.source)
