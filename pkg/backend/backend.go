@@ -38,7 +38,8 @@ func Open(name string) (compute.Backend, error) {
 }
 
 // openGo opens the Go backend without a limit on its worker pool: the default pool deadlocks when several
-// large matrix products run at once (github.com/gomlx/compute v0.1.6). The option's setter prints a line on
+// large matrix products run at once (github.com/gomlx/compute v0.1.6). Operations run one after another, each product on all cores: side by side
+// they cost a goroutine each, a third of the time of a small model's decoding step and a tenth of a forward pass. The option's setter prints a line on
 // standard output, which would land in notebooks and notes, so standard output is set aside meanwhile.
 func openGo() (compute.Backend, error) {
 	stdout := os.Stdout
@@ -49,7 +50,7 @@ func openGo() (compute.Backend, error) {
 			null.Close()
 		}()
 	}
-	return gobackend.New("parallelism=-1")
+	return gobackend.New("parallelism=-1,ops_sequential")
 }
 
 // IsXLA reports whether a backend compiles through XLA; the others interpret the graph.

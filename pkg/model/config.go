@@ -1,69 +1,38 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
-	"strings"
 )
 
 // Config describes a decoder's architecture, as read from a Hugging Face config.json.
+//
+// A Config made by hand, as a literal, is a llama; every other family is made by ParseConfig.
 type Config struct {
 	ModelType        string  // model_type, e.g. "llama"
 	VocabSize        int     // rows of the embedding
 	HiddenSize       int     // width of the residual stream
-	IntermediateSize int     // width of the MLP
+	IntermediateSize int     // width of the MLP; of each expert where there are several
 	Layers           int     // num_hidden_layers
 	Heads            int     // num_attention_heads: query heads
 	KVHeads          int     // num_key_value_heads: key and value heads; Heads is a multiple
 	HeadDim          int     // head_dim; hidden_size / num_attention_heads when absent
 	MaxPositions     int     // max_position_embeddings: the longest context
-	NormEps          float64 // rms_norm_eps
-	RopeTheta        float64 // base of the rotary embedding
+	NormEps          float64 // epsilon of the norms
+	RopeTheta        float64 // base of the rotary embedding, of the layers without a window where there are two; 0 = learned positions
 	TieEmbeddings    bool    // the output head is the embedding
-	AttentionBias    bool    // q, k, v (and, for llama, o) projections carry a bias
-	MLPBias          bool    // MLP projections carry a bias
+	AttentionBias    bool    // attention_bias; for llama: q, k, v and o projections carry a bias
+	MLPBias          bool    // mlp_bias: MLP projections carry a bias
 	BOS              int     // bos_token_id, -1 when absent
 	EOS              []int   // eos_token_id: one or several, empty when absent
 	InitializerRange float64 // standard deviation of random weights, 0.02 when absent
-}
 
-// configJSON holds the fields of config.json that matter here, in their old and new spellings. Pointers tell an absent field from
-// a zero one.
-type configJSON struct {
-	ModelType        string          `json:"model_type"`
-	VocabSize        int             `json:"vocab_size"`
-	HiddenSize       int             `json:"hidden_size"`
-	IntermediateSize int             `json:"intermediate_size"`
-	Layers           int             `json:"num_hidden_layers"`
-	Heads            int             `json:"num_attention_heads"`
-	KVHeads          *int            `json:"num_key_value_heads"`
-	HeadDim          *int            `json:"head_dim"`
-	MaxPositions     int             `json:"max_position_embeddings"`
-	NormEps          *float64        `json:"rms_norm_eps"`
-	HiddenAct        string          `json:"hidden_act"`
-	TieEmbeddings    bool            `json:"tie_word_embeddings"`
-	AttentionBias    bool            `json:"attention_bias"`
-	MLPBias          bool            `json:"mlp_bias"`
-	BOS              *int            `json:"bos_token_id"`
-	EOS              json.RawMessage `json:"eos_token_id"`
-	InitializerRange *float64        `json:"initializer_range"`
-	RopeTheta        *float64        `json:"rope_theta"`      // transformers 4
-	RopeScaling      *ropeJSON       `json:"rope_scaling"`    // transformers 4
-	RopeParameters   *ropeJSON       `json:"rope_parameters"` // transformers 5: both in one
+	raw []byte // config.json as read, without insignificant space; nil for a literal
 }
-
-type ropeJSON struct {
-	Theta   *float64 `json:"rope_theta"`
-	Type    string   `json:"rope_type"`
-	OldType string   `json:"type"`
-}
-
-// families lists the model types that Load accepts.
-var families = []string{"llama"}
 
 // LoadConfig reads DIR/config.json. Errors name the file, the field, what was found and what is accepted.
 func LoadConfig(dir string) (*Config, error) {
@@ -72,109 +41,137 @@ func LoadConfig(dir string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the model's configuration: %w (a model directory holds config.json, model.safetensors and tokenizer.json)", err)
 	}
-	c, err := parseConfig(data)
+	c, err := ParseConfig(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-func parseConfig(data []byte) (*Config, error) {
-	var j configJSON
-	if err := json.Unmarshal(data, &j); err != nil {
-		return nil, fmt.Errorf("not a model configuration: %w", err)
-	}
-	if !slices.Contains(families, j.ModelType) {
-		known := slices.Clone(families)
-		sort.Strings(known)
-		return nil, fmt.Errorf("model_type %q is not supported, expected one of: %s", j.ModelType, strings.Join(known, ", "))
-	}
-	if j.HiddenAct != "" && j.HiddenAct != "silu" {
-		return nil, fmt.Errorf("hidden_act %q is not supported for model_type %q, expected silu", j.HiddenAct, j.ModelType)
-	}
-	c := &Config{
-		ModelType: j.ModelType, VocabSize: j.VocabSize, HiddenSize: j.HiddenSize, IntermediateSize: j.IntermediateSize,
-		Layers: j.Layers, Heads: j.Heads, MaxPositions: j.MaxPositions, TieEmbeddings: j.TieEmbeddings,
-		AttentionBias: j.AttentionBias, MLPBias: j.MLPBias,
-		KVHeads: valueOr(j.KVHeads, j.Heads), NormEps: valueOr(j.NormEps, 1e-6),
-		BOS: valueOr(j.BOS, -1), InitializerRange: valueOr(j.InitializerRange, 0.02),
-	}
-	if c.Heads > 0 {
-		c.HeadDim = valueOr(j.HeadDim, c.HiddenSize/c.Heads)
-	}
-	var err error
-	if c.EOS, err = parseEOS(j.EOS); err != nil {
-		return nil, err
-	}
-	if c.RopeTheta, err = parseRope(&j); err != nil {
-		return nil, err
-	}
-	return c, c.Validate()
+// ParseConfig reads the contents of a config.json, in the spelling of transformers 4 or 5.
+func ParseConfig(data []byte) (*Config, error) {
+	c, _, err := parseConfig(data)
+	return c, err
 }
 
-// parseEOS accepts a number, a list of numbers or null.
-func parseEOS(raw json.RawMessage) ([]int, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
+func parseConfig(data []byte) (*Config, *architecture, error) {
+	f, err := newFields(data)
+	if err != nil {
+		return nil, nil, err
 	}
+	modelType := f.text("", "model_type")
+	if f.err != nil {
+		return nil, nil, f.err
+	}
+	kind, ok := families[modelType]
+	if !ok {
+		return nil, nil, fmt.Errorf("model_type %q is not supported, expected one of: %s", modelType, familyNames())
+	}
+	if q := f.object("quantization_config"); q != nil {
+		return nil, nil, fmt.Errorf("the checkpoint is quantised (%s): only weights in float32, bfloat16 or float16 are read; "+
+			"open it in transformers with dequantisation and save_pretrained it in bfloat16", q.text("no quant_method", "quant_method"))
+	}
+	f.family = kind
+	c := readSizes(f)
+	c.ModelType = modelType
+	if err := firstError(f.err, c.Validate); err != nil {
+		return nil, nil, err
+	}
+	a := kind.build(c, f)
+	if f.err != nil {
+		return nil, nil, f.err
+	}
+	var raw bytes.Buffer
+	if err := json.Compact(&raw, data); err != nil {
+		return nil, nil, err
+	}
+	c.raw = raw.Bytes()
+	return c, a, nil
+}
+
+// readSizes reads what every family has, under any of its names.
+func readSizes(f *fields) *Config {
+	kind := f.family
+	c := &Config{
+		VocabSize:        f.integer(0, "vocab_size"),
+		HiddenSize:       f.integer(0, "hidden_size", "n_embd"),
+		Layers:           f.integer(0, "num_hidden_layers", "n_layer", "num_layers"),
+		Heads:            f.integer(0, "num_attention_heads", "n_head", "num_heads"),
+		MaxPositions:     f.integer(0, "max_position_embeddings", "n_positions"),
+		NormEps:          f.number(kind.eps, "rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps"),
+		RopeTheta:        kind.theta,
+		TieEmbeddings:    f.boolean(kind.tied, "tie_word_embeddings"),
+		AttentionBias:    f.boolean(false, "attention_bias"),
+		MLPBias:          f.boolean(false, "mlp_bias"),
+		BOS:              f.integer(-1, "bos_token_id"),
+		InitializerRange: f.number(0.02, "initializer_range"),
+	}
+	c.IntermediateSize = f.integer(4*c.HiddenSize, "intermediate_size", "n_inner")
+	c.KVHeads = f.integer(c.Heads, "num_key_value_heads")
+	if c.Heads > 0 {
+		def := c.HiddenSize / c.Heads
+		if kind.headDim > 0 {
+			def = kind.headDim
+		}
+		c.HeadDim = f.integer(def, "head_dim")
+	}
+	if f.has("eos_token_id") {
+		c.EOS = parseEOS(f)
+	}
+	return c
+}
+
+// parseEOS accepts a number or a list of numbers.
+func parseEOS(f *fields) []int {
+	raw := f.values["eos_token_id"]
 	var one int
 	if json.Unmarshal(raw, &one) == nil {
-		return []int{one}, nil
+		return []int{one}
 	}
 	var many []int
 	if err := json.Unmarshal(raw, &many); err != nil {
-		return nil, fmt.Errorf("eos_token_id is %s, expected a token id or a list of them", raw)
+		f.fail("eos_token_id is %s, expected a token id or a list of them", shorten(raw))
 	}
-	return many, nil
+	return many
 }
 
-// parseRope reads the rotary base from the new (rope_parameters) or the old (rope_theta, rope_scaling) fields.
-func parseRope(j *configJSON) (theta float64, err error) {
-	theta = valueOr(j.RopeTheta, 10000)
-	for _, r := range []*ropeJSON{j.RopeScaling, j.RopeParameters} {
-		if r == nil {
-			continue
-		}
-		theta = valueOr(r.Theta, theta)
-		kind := r.Type
-		if kind == "" {
-			kind = r.OldType
-		}
-		if kind != "" && kind != "default" {
-			return 0, fmt.Errorf("rope_type %q is not supported, expected default", kind)
-		}
+func firstError(err error, next func() error) error {
+	if err != nil {
+		return err
 	}
-	if !(theta > 0) {
-		return 0, fmt.Errorf("rope_theta is %v, expected a positive number", theta)
-	}
-	return theta, nil
+	return next()
 }
 
-// maxConfigValue bounds every dimension of a configuration, far above any published model, so that products of two cannot overflow.
-const maxConfigValue = 1 << 24
+// Bounds of a configuration, far above any published model, so that products of two dimensions cannot overflow and a hostile file cannot ask for
+// a description larger than memory.
+const (
+	maxConfigValue = 1 << 24
+	maxLayers      = 4096
+	maxHeadDim     = 1 << 16
+)
 
 // Validate reports the first field that no model can have.
 func (c *Config) Validate() error {
 	for _, f := range []struct {
 		name  string
 		value int
+		most  int
 	}{
-		{"vocab_size", c.VocabSize}, {"hidden_size", c.HiddenSize}, {"intermediate_size", c.IntermediateSize},
-		{"num_hidden_layers", c.Layers}, {"num_attention_heads", c.Heads}, {"num_key_value_heads", c.KVHeads},
-		{"head_dim", c.HeadDim}, {"max_position_embeddings", c.MaxPositions},
+		{"vocab_size", c.VocabSize, maxConfigValue}, {"hidden_size", c.HiddenSize, maxConfigValue},
+		{"intermediate_size", c.IntermediateSize, maxConfigValue},
+		{"num_hidden_layers", c.Layers, maxLayers}, {"num_attention_heads", c.Heads, maxConfigValue},
+		{"num_key_value_heads", c.KVHeads, maxConfigValue}, {"head_dim", c.HeadDim, maxHeadDim},
+		{"max_position_embeddings", c.MaxPositions, maxConfigValue},
 	} {
-		if f.value < 1 || f.value > maxConfigValue {
-			return fmt.Errorf("%s is %d, expected 1 to %d", f.name, f.value, maxConfigValue)
+		if f.value < 1 || f.value > f.most {
+			return fmt.Errorf("%s is %d, expected 1 to %d", f.name, f.value, f.most)
 		}
 	}
 	if c.Heads%c.KVHeads != 0 {
 		return fmt.Errorf("num_attention_heads %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
 	}
-	if c.HeadDim%2 != 0 {
-		return fmt.Errorf("head_dim %d is odd, rotary embeddings rotate pairs", c.HeadDim)
-	}
 	if !(c.NormEps > 0) {
-		return fmt.Errorf("rms_norm_eps is %v, expected a positive number", c.NormEps)
+		return fmt.Errorf("the epsilon of the norms is %v, expected a positive number", c.NormEps)
 	}
 	for _, id := range append([]int{c.BOS}, c.EOS...) {
 		if id < -1 || id >= c.VocabSize {
@@ -184,46 +181,99 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// NumParameters counts the weights of the architecture.
+// describe returns the decoder that the configuration stands for.
+func (c *Config) describe() (*architecture, error) {
+	if c.raw == nil && c.ModelType != "llama" {
+		return nil, fmt.Errorf("a configuration of model_type %q made by hand says too little: make it with ParseConfig (made by hand: llama)", c.ModelType)
+	}
+	data, err := c.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	parsed, a, err := parseConfig(data)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := c.sizes(), parsed.sizes(); got != want {
+		return nil, fmt.Errorf("the configuration's sizes were changed after it was read, from %v to %v: change config.json and parse it", want, got)
+	}
+	return a, nil
+}
+
+// sizes are the fields that decide the shapes of weights.
+func (c *Config) sizes() [9]int {
+	tied := 0
+	if c.TieEmbeddings {
+		tied = 1
+	}
+	return [...]int{c.VocabSize, c.HiddenSize, c.IntermediateSize, c.Layers, c.Heads, c.KVHeads, c.HeadDim, c.MaxPositions, tied}
+}
+
+// NumParameters counts the weights of the architecture; 0 for a configuration that describes none.
 func (c *Config) NumParameters() int {
+	a, err := c.describe()
+	if err != nil {
+		return 0
+	}
 	n := 0
-	for _, w := range c.weights() {
-		size := 1
-		for _, d := range w.shape {
-			size *= d
-		}
-		n += size
+	for _, w := range a.weights(c) {
+		n += w.size()
 	}
 	return n
 }
 
-// MarshalJSON writes the fields of config.json that transformers reads, with the rotary base in the old and the new place.
+func (w weight) size() int {
+	n := 1
+	for _, d := range w.shape {
+		n *= d
+	}
+	return n
+}
+
+// MarshalJSON writes config.json as it was read, with the special tokens of the Config; a Config made by hand as transformers reads it, the
+// rotary base in the old and the new place.
 func (c *Config) MarshalJSON() ([]byte, error) {
-	fields := map[string]any{
-		"architectures": []string{"LlamaForCausalLM"}, "model_type": c.ModelType,
-		"vocab_size": c.VocabSize, "hidden_size": c.HiddenSize, "intermediate_size": c.IntermediateSize,
-		"num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads,
-		"head_dim": c.HeadDim, "max_position_embeddings": c.MaxPositions, "rms_norm_eps": c.NormEps,
-		"rope_theta": c.RopeTheta, "rope_parameters": map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta},
-		"hidden_act": "silu", "tie_word_embeddings": c.TieEmbeddings, "attention_bias": c.AttentionBias, "mlp_bias": c.MLPBias,
-		"initializer_range": c.InitializerRange,
+	fields := map[string]json.RawMessage{}
+	set := func(name string, v any) {
+		data, err := json.Marshal(v)
+		if err != nil {
+			data = []byte("null") // a NaN: read back as absent
+		}
+		fields[name] = data
 	}
+	if c.raw != nil {
+		f, err := newFields(c.raw)
+		if err != nil {
+			return nil, err
+		}
+		fields = f.values
+		if f.integer(-1, "bos_token_id") == c.BOS && slices.Equal(parseEOS(f), c.EOS) {
+			return c.raw, nil
+		}
+	} else {
+		for name, v := range map[string]any{
+			"architectures": []string{"LlamaForCausalLM"}, "model_type": c.ModelType,
+			"vocab_size": c.VocabSize, "hidden_size": c.HiddenSize, "intermediate_size": c.IntermediateSize,
+			"num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads,
+			"head_dim": c.HeadDim, "max_position_embeddings": c.MaxPositions, "rms_norm_eps": c.NormEps,
+			"rope_theta": c.RopeTheta, "rope_parameters": map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta},
+			"hidden_act": "silu", "tie_word_embeddings": c.TieEmbeddings, "attention_bias": c.AttentionBias, "mlp_bias": c.MLPBias,
+			"initializer_range": c.InitializerRange,
+		} {
+			set(name, v)
+		}
+	}
+	delete(fields, "bos_token_id")
 	if c.BOS >= 0 {
-		fields["bos_token_id"] = c.BOS
+		set("bos_token_id", c.BOS)
 	}
+	delete(fields, "eos_token_id")
 	switch len(c.EOS) {
 	case 0:
 	case 1:
-		fields["eos_token_id"] = c.EOS[0]
+		set("eos_token_id", c.EOS[0])
 	default:
-		fields["eos_token_id"] = c.EOS
+		set("eos_token_id", c.EOS)
 	}
 	return json.Marshal(fields)
-}
-
-func valueOr[T any](p *T, def T) T {
-	if p == nil {
-		return def
-	}
-	return *p
 }

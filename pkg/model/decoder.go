@@ -4,7 +4,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/attention"
+	fusedattention "github.com/gomlx/gomlx/ml/layers/attention"
 
 	"github.com/attune-lab/attune/pkg/backend"
 )
@@ -12,15 +12,20 @@ import (
 // decoder builds the transformer inside one graph (or inside the body of a loop of it).
 type decoder struct {
 	config *Config
+	arch   *architecture
 	params map[string]*Node // weights by checkpoint name
 	run    *Run
 	visit  func(*Site)
 	plan   []string
+
+	geo      geometry
+	masks    map[int]*Node // by window
+	rotaries map[*rope]rotary
 }
 
 // newDecoder attaches the experiment (nil for none) to a run.
-func newDecoder(params map[string]*Node, run *Run, exp Experiment) *decoder {
-	d := &decoder{config: run.Config, params: params, run: run}
+func newDecoder(arch *architecture, params map[string]*Node, run *Run, geo geometry, exp Experiment) *decoder {
+	d := &decoder{config: run.Config, arch: arch, params: params, run: run, geo: geo, masks: map[int]*Node{}, rotaries: map[*rope]rotary{}}
 	if exp != nil {
 		d.visit = exp.Attach(run)
 	}
@@ -30,92 +35,89 @@ func newDecoder(params map[string]*Node, run *Run, exp Experiment) *decoder {
 // past is what a layer attends to beyond the new tokens: cached key and value segments, [batch, kv_heads, keys, head_dim].
 type past struct{ keys, values []*Node }
 
-// geometry says where queries and keys are: see the fields of Site.
-type geometry struct {
-	queryPos, keyPos, mask *Node
-}
-
-// prefillGeometry is the causal square. Batches are padded on the right, so no real query can see padding.
-func prefillGeometry(g *Graph, tokens int) geometry {
-	pos := positionsUpTo(g, tokens)
-	return geometry{pos, pos, GreaterOrEqual(InsertAxes(pos, 1, -1), InsertAxes(pos, 1, 1))}
-}
-
-// decodeGeometry lets one query per sequence see every filled slot up to its own position.
-func decodeGeometry(queryPos, keyPos *Node) geometry {
-	k := InsertAxes(keyPos, 1, 1)
-	mask := LogicalAnd(GreaterOrEqual(k, ScalarZero(k.Graph(), k.DType())), LessOrEqual(k, InsertAxes(queryPos, 1, -1)))
-	return geometry{queryPos, keyPos, mask}
-}
-
 // embed looks tokens up: int32 [batch, tokens] -> [batch, tokens, hidden].
 func (d *decoder) embed(tokens *Node) *Node {
-	return Gather(d.params[embedName], InsertAxes(tokens, -1))
+	x := Gather(d.params[d.arch.embed], InsertAxes(tokens, -1))
+	if d.arch.embedScale != 0 {
+		x = MulScalar(x, d.arch.embedScale)
+	}
+	if d.arch.positions != "" {
+		// Padding may lie beyond the last learned position.
+		pos := MinScalar(d.geo.queryPos, d.config.MaxPositions-1)
+		x = Add(x, Gather(d.params[d.arch.positions], InsertAxes(pos, -1)))
+	}
+	return x
 }
 
 // layer is one decoder block. extend receives the block's new keys and values, [batch, kv_heads, queries, head_dim], and returns all
 // that the queries attend to.
-func (d *decoder) layer(l int, x *Node, geo geometry, rope rotary, extend func(k, v *Node) past) *Node {
-	c, p := d.config, layerPrefix(l)
-	w := func(name string) *Node { return d.params[p+name] } // nil for an absent bias
+func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
+	b := &d.arch.blocks[l]
+	a := &b.attn
 
-	h := rmsNorm(x, w("input_layernorm.weight"), c.NormEps)
-	q := rope.apply(splitHeads(linear(h, w("self_attn.q_proj.weight"), w("self_attn.q_proj.bias")), c.Heads))
-	k := rope.apply(splitHeads(linear(h, w("self_attn.k_proj.weight"), w("self_attn.k_proj.bias")), c.KVHeads))
-	v := splitHeads(linear(h, w("self_attn.v_proj.weight"), w("self_attn.v_proj.bias")), c.KVHeads)
+	q, k, v := d.project(a, d.norm(b.attnIn, x))
+	if a.rope != nil {
+		rotary := d.rotary(a.rope)
+		q, k = rotary.apply(q), rotary.apply(k)
+	}
 	kv := extend(k, v)
 
-	site := &Site{Layer: l, Layers: c.Layers, Phase: d.run.Phase, Query: q, Keys: kv.keys, Values: kv.values,
-		Scale: attentionScale(c.HeadDim), Mask: geo.mask, QueryPos: geo.queryPos, KeyPos: geo.keyPos, run: d.run}
+	site := &Site{Layer: l, Layers: d.config.Layers, Phase: d.run.Phase, Query: q, Keys: kv.keys, Values: kv.values,
+		Scale: a.scale, Softcap: a.softcap, Window: a.window, Mask: d.mask(a.window),
+		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, run: d.run, packed: d.geo.segments != nil}
+	if a.sinks != "" {
+		site.Sinks = ConvertDType(d.params[a.sinks], dtypes.Float32)
+	}
 	if d.visit != nil {
 		d.visit(site)
 	}
-	attn, path := site.output()
+	out, path := site.output()
 	d.plan = append(d.plan, planLine(l, path))
-	x = Add(x, linear(mergeHeads(attn), w("self_attn.o_proj.weight"), w("self_attn.o_proj.bias")))
+	out = d.norm(b.attnOut, d.dense(a.out, mergeHeads(out)))
 
-	h = rmsNorm(x, w("post_attention_layernorm.weight"), c.NormEps)
-	gate := silu(linear(h, w("mlp.gate_proj.weight"), w("mlp.gate_proj.bias")))
-	up := linear(h, w("mlp.up_proj.weight"), w("mlp.up_proj.bias"))
-	return Add(x, linear(Mul(gate, up), w("mlp.down_proj.weight"), w("mlp.down_proj.bias")))
+	if b.parallel {
+		return Add(Add(x, out), d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
+	}
+	x = Add(x, out)
+	return Add(x, d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
 }
 
 // prefill runs all layers over whole prompts and returns the last hidden states [batch, tokens, hidden] and each layer's new keys and values.
 func (d *decoder) prefill(tokens *Node) (x *Node, caches []past) {
-	g, n := tokens.Graph(), tokens.Shape().Dimensions[1]
-	geo := prefillGeometry(g, n)
-	rope := newRotary(geo.queryPos, d.config.HeadDim, d.config.RopeTheta)
 	x = d.embed(tokens)
 	for l := range d.config.Layers {
-		x = d.layer(l, x, geo, rope, func(k, v *Node) past {
+		x = d.layer(l, x, func(k, v *Node) past {
 			kv := past{[]*Node{k}, []*Node{v}}
 			caches = append(caches, kv)
 			return kv
 		})
+		d.run.sawResidual(l, x)
 	}
 	return x, caches
 }
 
 // logits applies the final norm and the output head: [..., hidden] -> float32 [..., vocab].
 func (d *decoder) logits(x *Node) *Node {
-	x = rmsNorm(x, d.params[normName], d.config.NormEps)
-	head := d.params[headName]
-	if head == nil {
-		head = d.params[embedName]
+	x = d.norm(d.arch.norm, x)
+	head := d.params[d.arch.head]
+	if d.config.TieEmbeddings {
+		head = d.params[d.arch.embed]
 	}
-	return ConvertDType(linear(x, head, nil), dtypes.Float32)
+	y := DotGeneral(x, []int{x.Rank() - 1}, nil, head, []int{1}, nil)
+	return softcap(ConvertDType(y, dtypes.Float32), d.arch.softcap)
 }
 
 // fusable reports whether the backend's fused kernel computes exactly this layer: causal prefill in half precision on XLA, head
-// dimension a multiple of 8.
+// dimension a multiple of 8, and nothing that the kernel lacks: a soft cap, a window shorter than the keys, learned sinks.
 func (s *Site) fusable() bool {
 	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
-	return s.Phase == Prefill && len(s.Keys) == 1 && half && s.Query.Shape().Dimensions[3]%8 == 0 &&
+	plain := s.Softcap == 0 && s.Sinks == nil && (s.Window == 0 || s.Window >= s.NumKeys())
+	return s.Phase == Prefill && !s.packed && len(s.Keys) == 1 && half && plain && s.Query.Shape().Dimensions[3]%8 == 0 &&
 		backend.IsXLA(s.run.Graph.Backend())
 }
 
 // fused lets GoMLX choose the backend's kernel (cuDNN's flash attention on CUDA), with its gradient.
 func (s *Site) fused() *Node {
-	out, _ := attention.Core(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, attention.CoreOptions{Scale: s.Scale, UseCausalMask: true})
+	out, _ := fusedattention.Core(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, fusedattention.CoreOptions{Scale: s.Scale, UseCausalMask: true})
 	return out
 }

@@ -1,18 +1,33 @@
 // Package model is a decoder transformer in GoMLX, written around the attention site.
 //
-// A model is opened from a Hugging Face directory (config.json, model.safetensors, tokenizer.json) with Load, or made
+// A model is opened from a Hugging Face directory (config.json, safetensors weights in one file or several, tokenizer.json) with Load, or made
 // anew with New, and runs on any backend of package backend:
 //
 //	m, err := model.Load("testdata/attune-tiny", model.Options{})
 //	out, err := m.Forward(model.Prompts(ids), model.Want{Logits: true}, nil)
 //	text, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: 64}, nil)
 //
+// # Families
+//
+// Families lists the model types that are read: llama, mistral, qwen2, qwen3, gemma2, gemma3_text, gpt2, gpt_neo, gpt_neox, olmo2, phi3, smollm3 and
+// gpt_oss. Each is a file of that name that describes its decoder as data (type architecture): norms and where they stand, the layout and names of
+// projections, the rotary embedding, window, soft cap and sinks of every layer, the MLP. decoder.go runs any such description. config.json is read in the
+// spelling of transformers 4 or 5 and kept: Save writes it back as it was, with weights under the names that transformers gives them.
+//
 // # The attention site
 //
 // An Experiment is handed every layer's attention while the graph is being built: query, key, value, scale, mask and positions
-// as graph nodes (type Site). It may observe (Site.Emit a reduction computed on the device) or rewrite
+// as graph nodes (type Site), the same for every family. It may observe (Site.Emit a reduction computed on the device) or rewrite
 // (Site.SetProbs). Without an experiment every layer takes the fused path where the backend has one; with one, only the
 // layers whose probabilities it asks for pay. What was compiled for each layer is recorded: Result.Plan.
+//
+// What an intervention means where attention is not plain:
+//   - Window: a query sees its last w keys. What lies further back has probability 0 and is above no threshold, so an emulation mask A_0 > tau taken from a
+//     windowed layer 0 holds recent keys only, and a gain on a key outside a later layer's window multiplies a zero.
+//   - Learned sink (gpt_oss): probabilities are those of the softmax over real keys and the sink, the sink's column left out, so that rows sum to less than 1
+//     and A_0 > tau compares the key's share of all, sink included. Renormalising divides by the sum over the real keys.
+//   - Soft cap (gemma2): scores are capped before the mask and the softmax; Site.Scores has the cap in.
+//   - Norm after the attention (gemma2, gemma3_text, olmo2): a uniform gain on all of a row has no effect on the residual stream.
 //
 // # Shapes
 //
@@ -23,4 +38,9 @@
 // # Numerics
 //
 // Norms, rotary angles, scores, softmax and everything an experiment does are float32 whatever the weights' type.
+//
+// # Memory
+//
+// Weights are read from mapped files straight into the backend, one tensor at a time. A model larger than Options.MaxBytes, by default what the system
+// has available, is refused before anything is allocated, with the size that would fit.
 package model

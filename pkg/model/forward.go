@@ -47,6 +47,9 @@ type Result struct {
 
 // Forward runs prompts through the model with an experiment attached, nil for none.
 func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
+	if !want.Logits && want.Targets == nil && exp == nil {
+		return nil, fmt.Errorf("a forward pass with nothing to return: ask for logits or targets, or attach an experiment that emits something")
+	}
 	tokens, lengths, err := m.pad(b)
 	if err != nil {
 		return nil, err
@@ -99,7 +102,7 @@ func (m *Model) forwardGraph(c *compiled, in []*Node, want Want, exp Experiment)
 	g := tokens.Graph()
 	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens, Lengths: lengths,
 		QueryValid: LessThan(positionsUpTo(g, tokens.Shape().Dimensions[1]), InsertAxes(lengths, -1))}
-	d := newDecoder(m.params(g), run, exp)
+	d := newDecoder(m.arch, m.params(g), run, prefillGeometry(run), exp)
 	x, _ := d.prefill(tokens)
 	var outputs []*Node
 	if want.Logits {

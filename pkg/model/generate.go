@@ -28,7 +28,8 @@ type Generation struct {
 // Generate continues each prompt. The experiment, nil for none, acts in prefill and in every decoding step.
 //
 // The token loop itself is compiled: one call runs Chunk steps, each the whole model on one new token per prompt, with the cache
-// of keys and values staying on the device.
+// of keys and values staying on the device. Where the rotary embedding of the whole sequence depends on its length (dynamic, longrope) and the sequence
+// may pass the trained length on the way, no cached key stays valid, and every token is a prefill of the sequence so far.
 func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) (*Generation, error) {
 	if opts.MaxTokens == 0 {
 		opts.MaxTokens = 64
@@ -49,8 +50,12 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 		return nil, err
 	}
 	defer l.free()
+	next := l.advance
+	if m.outgrows(prompts, opts) {
+		next = l.recompute
+	}
 	for l.produced < opts.MaxTokens && !l.allDone() {
-		if err := l.advance(); err != nil {
+		if err := next(); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +82,7 @@ func (m *Model) generateKey(stage string, opts GenerateOptions, exp Experiment) 
 	s := opts.Sampling
 	s.Seed = 0 // random numbers are an input
 	b, _ := json.Marshal(s)
-	key := fmt.Sprintf("%s %s chunk=%d", stage, b, m.chunk(opts))
+	key := fmt.Sprintf("%s %s chunk=%d room=%d ignore_eos=%t", stage, b, m.chunk(opts), m.room(opts), opts.IgnoreEOS)
 	if exp != nil {
 		key += " " + exp.Key()
 	}
@@ -92,20 +97,20 @@ func (m *Model) eos(opts GenerateOptions) []int {
 	return m.Config.EOS
 }
 
-// firstStep builds the prefill of generation: tokens [batch, tokens], lengths [batch], uniform [batch] -> the first new token [batch], slot
-// positions [batch, tokens], then keys and values of every layer.
+// firstStep builds the prefill of generation: tokens [batch, tokens], lengths [batch], uniform [batch] -> the first new token [batch], slots
+// [batch, tokens, 2] as in loop, then keys and values of every layer.
 func (m *Model) firstStep(c *compiled, in []*Node, opts GenerateOptions, exp Experiment) []*Node {
 	tokens, lengths, uniform := in[0], in[1], in[2]
 	g := tokens.Graph()
 	pos := positionsUpTo(g, tokens.Shape().Dimensions[1])
 	valid := LessThan(pos, InsertAxes(lengths, -1))
 	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens, Lengths: lengths, QueryValid: valid}
-	d := newDecoder(m.params(g), run, exp)
+	d := newDecoder(m.arch, m.params(g), run, prefillGeometry(run), exp)
 	x, caches := d.prefill(tokens)
 	last := lastHidden(x, lengths)
 	next := opts.Sampling.next(d.logits(last), uniform)
 	slots := Where(valid, BroadcastToDims(pos, valid.Shape().Dimensions...), Neg(OnesLike(tokens)))
-	outputs := []*Node{next, slots}
+	outputs := []*Node{next, Stack([]*Node{slots, tokens}, -1)}
 	for _, kv := range caches {
 		outputs = append(outputs, kv.keys[0], kv.values[0])
 	}

@@ -1,58 +1,97 @@
 package model
 
 import (
-	"math"
-
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// rmsNorm is x / sqrt(mean(x^2) + eps) * weight over the last axis, in float32 (Zhang and Sennrich 2019).
-func rmsNorm(x, weight *Node, eps float64) *Node {
-	dtype := x.DType()
+// norm applies a normalisation over the last axis, in float32; a norm without a name passes x on.
+//
+//	rms:        x / sqrt(mean(x²) + eps) * w            (Zhang and Sennrich 2019)
+//	rmsPlusOne: x / sqrt(mean(x²) + eps) * (1 + w)
+//	layerNorm:  (x - mean(x)) / sqrt(var(x) + eps) * w + b
+func (d *decoder) norm(n norm, x *Node) *Node {
+	if n.name == "" {
+		return x
+	}
+	dtype, rank := x.DType(), x.Rank()
+	param := func(name string) *Node {
+		return ExpandLeftToRank(ConvertDType(d.params[n.name+name], dtypes.Float32), rank)
+	}
 	x = ConvertDType(x, dtypes.Float32)
-	root := Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), eps)) // Rsqrt has no gradient in GoMLX v0.28
-	x = ConvertDType(Div(x, root), dtype)
-	return Mul(x, ExpandLeftToRank(weight, x.Rank()))
+	if n.kind == layerNorm {
+		x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
+	}
+	// Division by a root: Rsqrt has no gradient in GoMLX v0.28.
+	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), n.eps)))
+	weight := param(".weight")
+	if n.kind == rmsPlusOne {
+		weight = AddScalar(weight, 1.0)
+	}
+	x = Mul(x, weight)
+	if n.kind == layerNorm {
+		x = Add(x, param(".bias"))
+	}
+	return ConvertDType(x, dtype)
 }
 
-// linear is x · weightᵀ (+ bias) with the checkpoint's layout, weight [out, in].
-func linear(x, weight, bias *Node) *Node {
-	y := DotGeneral(x, []int{x.Rank() - 1}, nil, weight, []int{1}, nil)
-	if bias != nil {
-		y = Add(y, ExpandLeftToRank(bias, y.Rank()))
+// dense applies a matrix product over the last axis.
+func (d *decoder) dense(m dense, x *Node) *Node {
+	axis := 1
+	if m.transposed {
+		axis = 0
+	}
+	y := DotGeneral(x, []int{x.Rank() - 1}, nil, d.params[m.name+".weight"], []int{axis}, nil)
+	if m.bias {
+		y = Add(y, ExpandLeftToRank(d.params[m.name+".bias"], y.Rank()))
 	}
 	return y
 }
 
-// rotary holds the rotation of each position: float32 [1 or batch, tokens, head_dim/2].
-type rotary struct{ cos, sin *Node }
-
-// newRotary computes the angles position * theta^(-2i/dim) in float32 whatever the model's type: in bfloat16 neighbouring
-// positions past 256 would share an angle (Su et al. 2021, equation 15).
-func newRotary(positions *Node, dim int, theta float64) rotary {
-	g := positions.Graph()
-	inv := make([]float32, dim/2)
-	for i := range inv {
-		inv[i] = float32(math.Pow(theta, -2*float64(i)/float64(dim)))
+// project makes queries, keys and values of the attention's input, each [batch, heads or kv_heads, tokens, head_dim], before rotation.
+func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
+	c := d.config
+	switch {
+	case a.fused.name == "":
+		q, k, v = d.dense(a.query, x), d.dense(a.key, x), d.dense(a.value, x)
+	case a.interleaved:
+		y := d.dense(a.fused, x)
+		dims := y.Shape().Dimensions
+		y = Reshape(y, dims[0], dims[1], c.Heads, 3*c.HeadDim)
+		third := func(i int) *Node {
+			part := SliceAxis(y, -1, AxisRange(i*c.HeadDim, (i+1)*c.HeadDim))
+			return Reshape(part, dims[0], dims[1], c.Heads*c.HeadDim)
+		}
+		q, k, v = third(0), third(1), third(2)
+	default:
+		y := d.dense(a.fused, x)
+		n, m := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+		q, k, v = SliceAxis(y, -1, AxisRange(0, n)), SliceAxis(y, -1, AxisRange(n, n+m)), SliceAxis(y, -1, AxisRange(n+m, n+2*m))
 	}
-	angle := Mul(InsertAxes(ConvertDType(positions, dtypes.Float32), -1), InsertAxes(Const(g, inv), 0, 0))
-	return rotary{Cos(angle), Sin(angle)}
+	if a.normWhole {
+		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
+	}
+	q, k, v = splitHeads(q, c.Heads), splitHeads(k, c.KVHeads), splitHeads(v, c.KVHeads)
+	if !a.normWhole {
+		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
+	}
+	return q, k, v
 }
 
-// apply rotates x [batch, heads, tokens, head_dim], halves paired as Hugging Face checkpoints store them: (x1, x2) ->
-// (x1 cos - x2 sin, x2 cos + x1 sin).
-func (r rotary) apply(x *Node) *Node {
-	dtype := x.DType()
-	x = ConvertDType(x, dtypes.Float32)
-	half := x.Shape().Dimensions[3] / 2
-	x1, x2 := SliceAxis(x, -1, AxisRange(0, half)), SliceAxis(x, -1, AxisRange(half))
-	cos, sin := InsertAxes(r.cos, 1), InsertAxes(r.sin, 1)
-	return ConvertDType(Concatenate([]*Node{
-		Sub(Mul(x1, cos), Mul(x2, sin)),
-		Add(Mul(x2, cos), Mul(x1, sin)),
-	}, -1), dtype)
+// feedForward applies a block's MLP, [batch, tokens, hidden].
+func (d *decoder) feedForward(m *mlp, x *Node) *Node {
+	switch {
+	case m.experts != nil:
+		return d.mixture(m.experts, x)
+	case m.gateUp.name != "":
+		y := d.dense(m.gateUp, x)
+		half := m.gateUp.out / 2
+		return d.dense(m.down, Mul(m.act(SliceAxis(y, -1, AxisRange(0, half))), SliceAxis(y, -1, AxisRange(half, 2*half))))
+	case m.gate.name != "":
+		return d.dense(m.down, Mul(m.act(d.dense(m.gate, x)), d.dense(m.up, x)))
+	}
+	return d.dense(m.down, m.act(d.dense(m.up, x)))
 }
 
 // splitHeads turns [batch, tokens, heads*dim] into [batch, heads, tokens, dim].
@@ -66,9 +105,6 @@ func mergeHeads(x *Node) *Node {
 	d := x.Shape().Dimensions
 	return Reshape(TransposeAllAxes(x, 0, 2, 1, 3), d[0], d[2], d[1]*d[3])
 }
-
-// silu is x * sigmoid(x).
-func silu(x *Node) *Node { return Mul(x, Sigmoid(x)) }
 
 // positionsUpTo is 0..n-1, int32 [1, n].
 func positionsUpTo(g *Graph, n int) *Node { return Iota(g, shapes.Make(dtypes.Int32, 1, n), 1) }

@@ -70,8 +70,9 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 			})
 		}, []string{"model.norm.weight", "I32"}},
 		{"unknown model_type", edit("model_type", "mamba"), []string{"config.json", "mamba", "llama"}},
-		{"unknown activation", edit("hidden_act", "gelu"), []string{"config.json", "gelu", "silu"}},
+		{"unknown activation", edit("hidden_act", "snake"), []string{"config.json", "snake", "silu"}},
 		{"scaled rope", edit("rope_parameters", map[string]any{"rope_type": "yarn"}), []string{"yarn"}},
+		{"quantised", edit("quantization_config", map[string]any{"quant_method": "mxfp4"}), []string{"config.json", "mxfp4", "bfloat16"}},
 		{"no layers", edit("num_hidden_layers", 0), []string{"num_hidden_layers", "0"}},
 		{"heads not a multiple", edit("num_key_value_heads", 3), []string{"num_attention_heads", "3"}},
 		{"absurd size", edit("hidden_size", 1<<40), []string{"hidden_size"}},

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -24,48 +23,59 @@ type loop struct {
 	exp      Experiment
 	prompts  [][]int
 	streams  []*rand.Rand
-	slots    *tensors.Tensor   // int32 [batch, slots]: position of each frozen slot, -1 empty
+	slots    *tensors.Tensor   // int32 [batch, slots, 2]: position (-1 empty) and token of each frozen slot
 	cache    []*tensors.Tensor // keys and values of every layer, alternating, [batch, kv_heads, slots, head_dim]
 	used     int               // frozen slots in use
 	token    []int32           // the last token of each sequence, not yet in the cache
 	done     []bool
 	out      [][]int32
 	produced int
+	blank    []*tensors.Tensor // see empty
 	plan     []string
 }
 
 // startLoop runs the prefill and chooses each prompt's first new token.
 func (m *Model) startLoop(prompts [][]int, opts GenerateOptions, exp Experiment) (*loop, error) {
-	tokens, lengths, err := m.pad(Batch{Tokens: prompts})
-	if err != nil {
-		return nil, err
-	}
 	l := &loop{model: m, opts: opts, exp: exp, prompts: prompts, streams: newStreams(opts.Sampling.Seed, len(prompts)),
 		done: make([]bool, len(prompts)), out: make([][]int32, len(prompts))}
+	return l, l.prefill(prompts)
+}
+
+// prefill runs whole sequences, one for each prompt, and chooses the next token of each.
+func (l *loop) prefill(sequences [][]int) error {
+	m, opts, exp := l.model, l.opts, l.exp
+	tokens, lengths, err := m.pad(Batch{Tokens: sequences})
+	if err != nil {
+		return err
+	}
 	c, err := m.exec(m.generateKey("prefill", opts, exp), func(c *compiled, in []*Node) []*Node {
 		outputs := m.firstStep(c, in, opts, exp)
 		if backend.IsXLA(m.Backend) {
-			growSlots(outputs[1:], m.capacity(tokens.Shape().Dimensions[1], opts))
+			growSlots(outputs[1:], roundUp(in[0].Shape().Dimensions[1]+m.room(opts), cacheBucket))
 		}
 		return outputs
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	outputs, err := c.exec.Call(tokens, lengths, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(prompts)))
+	outputs, err := c.exec.Call(tokens, lengths, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(sequences)))
 	if err != nil {
-		return nil, fmt.Errorf("prefill of %d prompts: %w", len(prompts), err)
+		return fmt.Errorf("prefill of %d prompts: %w", len(sequences), err)
 	}
 	l.plan = slices.Clone(c.plan)
+	l.free()
 	l.slots, l.cache = outputs[1], outputs[2:]
 	l.used = tokens.Shape().Dimensions[1]
 	l.accept([][]int32{tensors.MustCopyFlatData[int32](outputs[0])}, 1)
-	return l, nil
+	return nil
 }
 
-// capacity of the frozen cache on XLA: room for the whole generation, in steps that few graphs cover.
-func (m *Model) capacity(prompt int, opts GenerateOptions) int {
-	return roundUp(prompt+opts.MaxTokens+m.chunk(opts), 256)
+// cacheBucket is what the frozen cache's length is rounded up to on XLA, so that few graphs cover many lengths.
+const cacheBucket = 256
+
+// room is the number of slots that a generation may fill behind its prompt, and a part of the key of its graphs.
+func (m *Model) room(opts GenerateOptions) int {
+	return roundUp(opts.MaxTokens+m.chunk(opts), cacheBucket)
 }
 
 // growSlots pads slot positions (with -1) and caches (with zeros) to a number of slots, in place.
@@ -113,6 +123,9 @@ func (l *loop) tokensOf(i int) []int {
 
 // free releases the cache before the garbage collector would.
 func (l *loop) free() {
+	if l.slots == nil {
+		return
+	}
 	for _, t := range append(l.cache, l.slots) {
 		t.FinalizeAll()
 	}
@@ -136,6 +149,9 @@ func (l *loop) advance() error {
 		tensors.FromFlatDataAndDimensions(slices.Clone(l.done), batch),
 		tensors.FromFlatDataAndDimensions(uniforms(l.streams, m.chunk(l.opts)), batch, m.chunk(l.opts)),
 		tensors.FromScalar(int32(steps)), tensors.FromScalar(int32(l.used)), l.slots,
+	}
+	for _, t := range l.empty() {
+		inputs = append(inputs, t)
 	}
 	for _, t := range l.cache {
 		inputs = append(inputs, t)
@@ -163,20 +179,34 @@ func (l *loop) advance() error {
 	return nil
 }
 
-// decodeGraph builds one call of the loop. Inputs: token [batch], position [batch], done bool [batch], uniform [batch, chunk], steps, used, slots
-// [batch, slots], then the caches. Outputs: steps run, tokens [batch, chunk], slots, then the caches with the chunk appended.
-func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp Experiment) []*Node {
-	token, position, done, uniform, limit, used, slots, frozen := in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7:]
-	g := token.Graph()
-	batch, chunk := uniform.Shape().Dimensions[0], uniform.Shape().Dimensions[1]
-	params := m.params(g) // read here, in the main function, which the loop's body captures from
-	kv := shapes.Make(frozen[0].DType(), batch, m.Config.KVHeads, chunk, m.Config.HeadDim)
-	rowOfSlots := shapes.Make(dtypes.Int32, batch, chunk)
+// empty is the chunk's part of the loop's state before its first step: a zero, no tokens, empty slots, no keys or values.
+func (l *loop) empty() []*tensors.Tensor {
+	if l.blank == nil {
+		m, batch := l.model, len(l.prompts)
+		chunk := m.chunk(l.opts)
+		kv := shapes.Make(m.DType, batch, m.Config.KVHeads, chunk, m.Config.HeadDim)
+		l.blank = []*tensors.Tensor{
+			tensors.FromScalar(int32(0)), tensors.FromScalarAndDimensions(int32(0), batch, chunk),
+			tensors.FromScalarAndDimensions(int32(-1), batch, chunk, 2), tensors.FromShape(kv),
+		}
+	}
+	return l.blank
+}
 
-	// Loop state: step, token, done, tokens written, positions of the chunk's slots, then the chunk's keys and values per layer.
-	state := []*Node{ScalarZero(g, dtypes.Int32), token, done, Zeros(g, rowOfSlots), Neg(Ones(g, rowOfSlots))}
+// decodeGraph builds one call of the loop. Inputs: token [batch], position [batch], done bool [batch], uniform [batch, chunk], steps, used, slots
+// [batch, slots, 2], the four of empty, then the caches. Outputs: steps run, tokens [batch, chunk], slots, then the caches with the chunk appended.
+func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp Experiment) []*Node {
+	token, position, done, uniform, limit, used, slots := in[0], in[1], in[2], in[3], in[4], in[5], in[6]
+	zero, noTokens, noSlots, noCache, frozen := in[7], in[8], in[9], in[10], in[11:]
+	g := token.Graph()
+	params := m.params(g) // read here, in the main function, which the loop's body captures from
+
+	// Loop state: step, token, done, tokens written, the chunk's slots, then the chunk's keys and values per layer. It starts from inputs and
+	// not from constants made here: GoMLX (v0.28) keeps one node per scalar and graph, which XLA's builder refuses in the loop's body if the
+	// main function made it, and the other way round.
+	state := []*Node{zero, token, done, noTokens, noSlots}
 	for range frozen {
-		state = append(state, Zeros(g, kv))
+		state = append(state, noCache)
 	}
 	fixed := &invariants{params: params, position: position, uniform: uniform, slots: slots, frozen: frozen}
 	changing := len(state)
@@ -206,9 +236,9 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp E
 	})
 	final := While(cond, body, state...)
 
-	outputs := []*Node{final[0], final[3], m.appendSlots(slots, final[4], used, 1)}
+	outputs := []*Node{final[0], final[3], m.appendSlots(slots, final[4], used, zero, 1)}
 	for i, f := range frozen {
-		outputs = append(outputs, m.appendSlots(f, final[5+i], used, 2))
+		outputs = append(outputs, m.appendSlots(f, final[5+i], used, zero, 2))
 	}
 	return outputs
 }
@@ -247,12 +277,18 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	here := Equal(indexLike(written), step) // bool [batch, chunk]: the slot this step fills
 
 	queryPos := InsertAxes(Add(in.position, step), -1)
-	chunkSlots = Where(here, BroadcastToDims(queryPos, written.Shape().Dimensions...), chunkSlots)
 	tokens := InsertAxes(token, -1)
+	slot := Stack([]*Node{queryPos, tokens}, -1) // [batch, 1, 2]
+	dims := chunkSlots.Shape().Dimensions
+	chunkSlots = Where(BroadcastToDims(InsertAxes(here, -1), dims...), BroadcastToDims(slot, dims...), chunkSlots)
+	slots := Concatenate([]*Node{in.slots, chunkSlots}, 1)
+	column := func(i int) *Node { return Squeeze(SliceAxis(slots, 2, AxisElem(i)), 2) }
 	run := &Run{Graph: g, Config: m.Config, Phase: Decode, Tokens: tokens}
-	d := newDecoder(in.params, run, exp)
-	geo := decodeGeometry(queryPos, Concatenate([]*Node{in.slots, chunkSlots}, 1))
-	rope := newRotary(queryPos, m.Config.HeadDim, m.Config.RopeTheta)
+	geo := geometry{queryPos: queryPos, keyPos: column(0), keyTokens: column(1)}
+	if m.arch.lengthDependent() != nil {
+		geo.lengths = AddScalar(Squeeze(queryPos, 1), 1)
+	}
+	d := newDecoder(m.arch, in.params, run, geo, exp)
 
 	next := []*Node{AddScalar(step, 1), nil, nil, nil, chunkSlots}
 	place := func(cache, row *Node) *Node { // row [batch, kv_heads, 1, head_dim] into the step's slot
@@ -261,7 +297,7 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	}
 	x := d.embed(tokens)
 	for l := range m.Config.Layers {
-		x = d.layer(l, x, geo, rope, func(k, v *Node) past {
+		x = d.layer(l, x, func(k, v *Node) past {
 			k, v = place(s[5+2*l], k), place(s[6+2*l], v)
 			next = append(next, k, v)
 			return past{[]*Node{in.frozen[2*l], k}, []*Node{in.frozen[2*l+1], v}}
@@ -277,14 +313,14 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	return next
 }
 
-// appendSlots adds a chunk behind the frozen slots in use.
-func (m *Model) appendSlots(frozen, chunk, used *Node, axis int) *Node {
+// appendSlots adds a chunk behind the frozen slots in use. zero is the scalar.
+func (m *Model) appendSlots(frozen, chunk, used, zero *Node, axis int) *Node {
 	if !backend.IsXLA(m.Backend) {
 		return Concatenate([]*Node{frozen, chunk}, axis)
 	}
 	start := make([]*Node, frozen.Rank())
 	for i := range start {
-		start[i] = ScalarZero(frozen.Graph(), dtypes.Int32)
+		start[i] = zero
 	}
 	start[axis] = used
 	return DynamicUpdateSlice(frozen, chunk, start)

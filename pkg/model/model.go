@@ -22,6 +22,9 @@ import (
 type Options struct {
 	Backend compute.Backend // nil: backend.FromEnv
 	DType   dtypes.DType    // Float32 (zero value) or BFloat16: the type of weights and matrix products
+	// MaxBytes is how much the weights may take in DType; more is refused before anything is allocated. 0: on the Go backend what the system reports
+	// as available, on XLA no limit.
+	MaxBytes int64
 }
 
 // Model is a transformer with its weights on a backend. Its methods may not be called concurrently.
@@ -33,9 +36,11 @@ type Model struct {
 	// Hash identifies the weights: SHA-256 over names, types, shapes and bytes of the checkpoint; empty for a model made by New.
 	Hash string
 
-	store *mlmodel.Store
-	mu    sync.Mutex
-	execs map[string]*compiled
+	arch    *architecture
+	weights []weight
+	store   *mlmodel.Store
+	mu      sync.Mutex
+	execs   map[string]*compiled
 }
 
 // Load opens a Hugging Face directory: config.json, the safetensors weights and, if there is one, tokenizer.json.
@@ -67,7 +72,7 @@ func Load(dir string, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, hash, err := readWeights(c, src, m.DType)
+	values, hash, err := m.readWeights(src)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -85,7 +90,7 @@ func New(c *Config, tok *tokenizer.Tokenizer, seed uint64, opts Options) (*Model
 		return nil, err
 	}
 	m.Tokenizer = tok
-	return m, m.setWeights(randomWeights(c, seed, m.DType))
+	return m, m.setWeights(m.randomWeights(seed))
 }
 
 func newModel(c *Config, opts Options) (*Model, error) {
@@ -108,11 +113,16 @@ func newModel(c *Config, opts Options) (*Model, error) {
 	default:
 		return nil, fmt.Errorf("a model computes in float32 or bfloat16, not in %s", dtype)
 	}
-	return &Model{Config: c, Backend: b, DType: dtype, store: mlmodel.NewStore(), execs: map[string]*compiled{}}, nil
+	arch, err := c.describe()
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}}
+	return m, m.checkSize(opts.MaxBytes)
 }
 
 func (m *Model) setWeights(values map[string]*tensors.Tensor) error {
-	for _, w := range m.Config.weights() {
+	for _, w := range m.weights {
 		if _, err := m.store.RootScope().CreateVariable(w.name, values[w.name]); err != nil {
 			return fmt.Errorf("weight %q: %w", w.name, err)
 		}
@@ -126,7 +136,7 @@ func (m *Model) Store() *mlmodel.Store { return m.store }
 // params reads every weight into a graph. It must happen in the graph's main function: loop bodies capture the nodes.
 func (m *Model) params(g *Graph) map[string]*Node {
 	nodes := map[string]*Node{}
-	for _, w := range m.Config.weights() {
+	for _, w := range m.weights {
 		nodes[w.name] = m.store.GetVariable("/" + w.name).NodeValue(g)
 	}
 	return nodes
@@ -136,7 +146,8 @@ func (m *Model) params(g *Graph) map[string]*Node {
 // [batch, tokens] -> float32 [batch, tokens, vocab].
 func (m *Model) LogitsGraph(tokens *Node) *Node {
 	g := tokens.Graph()
-	d := newDecoder(m.params(g), &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens}, nil)
+	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens}
+	d := newDecoder(m.arch, m.params(g), run, prefillGeometry(run), nil)
 	x, _ := d.prefill(tokens)
 	return d.logits(x)
 }

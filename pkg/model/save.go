@@ -1,11 +1,11 @@
 package model
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -14,7 +14,7 @@ import (
 )
 
 // Save writes the model as a Hugging Face directory that Load and transformers open: config.json, model.safetensors and, if the model has
-// one, tokenizer.json. dtype is the type of the stored weights, Float32 or BFloat16. Each file is written whole or not at all.
+// one, tokenizer.json. Weights have the names that transformers gives them and config.json keeps the fields it was read with. dtype is the type of the stored weights, Float32 or BFloat16. Each file is written whole or not at all.
 func (m *Model) Save(dir string, dtype dtypes.DType) error {
 	name, ok := map[dtypes.DType]string{dtypes.Float32: "float32", dtypes.BFloat16: "bfloat16"}[dtype]
 	if !ok {
@@ -24,7 +24,7 @@ func (m *Model) Save(dir string, dtype dtypes.DType) error {
 		return err
 	}
 	var list []safetensors.Tensor
-	for _, w := range m.Config.weights() {
+	for _, w := range m.weights {
 		values, err := m.weight(w.name)
 		if err != nil {
 			return err
@@ -43,17 +43,20 @@ func (m *Model) Save(dir string, dtype dtypes.DType) error {
 			return err
 		}
 	}
-	fields, err := m.Config.MarshalJSON()
+	data, err := m.Config.MarshalJSON()
 	if err != nil {
 		return err
 	}
-	fields = append(fields[:len(fields)-1], fmt.Sprintf(`,"dtype":%q,"torch_dtype":%q}`, name, name)...)
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, fields, "", "  "); err != nil {
+	f, err := newFields(data)
+	if err != nil {
 		return err
 	}
-	pretty.WriteByte('\n')
-	return writeFile(filepath.Join(dir, "config.json"), pretty.Bytes())
+	f.values["dtype"] = []byte(strconv.Quote(name))       // transformers 5
+	f.values["torch_dtype"] = []byte(strconv.Quote(name)) // transformers 4
+	if data, err = json.MarshalIndent(f.values, "", "  "); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, "config.json"), append(data, '\n'))
 }
 
 // weight reads a weight back from the backend as float32.

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -45,8 +44,9 @@ type Run struct {
 	// QueryValid marks real tokens, bool [batch, queries]. Nil in Decode.
 	QueryValid *Node
 
-	names  []string
-	values []*Node
+	names    []string
+	values   []*Node
+	residual []func(layer int, x *Node) // see OnResidual
 }
 
 // Emit adds an output to the graph: what an observer reduced on the device. It comes back in Result.Emitted under its name.
@@ -63,18 +63,31 @@ func (r *Run) Emit(name string, value *Node) {
 	r.names, r.values = append(r.names, name), append(r.values, value)
 }
 
-// Site is one layer's attention as an experiment sees it: queries and keys after rotation, before the scores.
+// Site is one layer's attention as an experiment sees it: queries and keys after rotation, before the scores. It is the same for every family.
+//
+// In a layer with a window, keys further back than the window are masked like future ones: their probability is exactly 0, so they are above no
+// threshold, and a mask found in such a layer (layer 0 of Mistral, Gemma, gpt-oss) holds recent keys only. The other way round, a mask found in a layer
+// without a window and applied to one with a window changes nothing at keys which that layer cannot see: zero times a gain stays zero.
+//
+// In a layer with a learned sink the softmax runs over the real keys and the sink, and Probs leaves the sink's column out: a row sums to 1 minus what the
+// sink took. A_0 > tau therefore compares the key's share of everything, the sink included; a head that sends its attention to its sink passes few keys
+// or none. To renormalise is to divide by the sum over the real keys.
 type Site struct {
 	Layer, Layers int
 	Phase         Phase
 	Query         *Node   // [batch, heads, queries, head_dim]
 	Keys, Values  []*Node // segments of [batch, kv_heads, keys_i, head_dim]; together they are all the keys
-	Scale         float64 // factor of the scores, 1/sqrt(head_dim)
+	Scale         float64 // factor of the scores, 1/sqrt(head_dim) in most families
+	Softcap       float64 // scores are bounded by cap*tanh(scores/cap) before the mask; 0 = not
+	Window        int     // keys a query sees at most, its own included; 0 = all up to its own. The Mask has it in
+	Sinks         *Node   // float32 [heads]: learned logit that takes part in the softmax and has no key; nil in most families
 	Mask          *Node   // bool [1 or batch, 1, queries, keys]: true where a query may attend
 	QueryPos      *Node   // int32 [1 or batch, queries]: position of each query in its sequence
 	KeyPos        *Node   // int32 [1 or batch, keys]: position of each key, -1 where the cache holds nothing
+	KeyTokens     *Node   // int32 [batch, keys]: id of each key's token, meaningless where the cache holds nothing
 
 	run       *Run
+	packed    bool // several documents in a row: the mask is not the causal triangle that the fused kernel knows
 	scores    *Node
 	probs     *Node
 	rewritten bool
@@ -90,7 +103,7 @@ func (s *Site) NumKeys() int { return s.KeyPos.Shape().Dimensions[1] }
 // arithmetic on it overflows float32.
 const masked = -1e30
 
-// Scores returns the scaled and masked scores, float32 [batch, heads, queries, keys]; -1e30 where Mask is false.
+// Scores returns the scaled, capped and masked scores, float32 [batch, heads, queries, keys]; -1e30 where Mask is false.
 func (s *Site) Scores() *Node {
 	if s.scores != nil {
 		return s.scores
@@ -102,22 +115,41 @@ func (s *Site) Scores() *Node {
 	grouped := Reshape(s.Query, batch, kvHeads, heads/kvHeads*queries, dim)
 	parts := make([]*Node, len(s.Keys))
 	for i, k := range s.Keys {
-		transposed := TransposeAllAxes(k, 0, 1, 3, 2) // explicit: the Go backend multiplies twice as fast
-		parts[i] = ConvertDType(batchMatMul(grouped, transposed), dtypes.Float32)
+		var part *Node
+		if queries > 1 {
+			// Transposed explicitly the Go backend multiplies twice as fast; for a single query the copy would cost more than that.
+			part = batchMatMul(grouped, TransposeAllAxes(k, 0, 1, 3, 2))
+		} else {
+			part = DotGeneral(grouped, []int{3}, []int{0, 1}, k, []int{3}, []int{0, 1})
+		}
+		parts[i] = ConvertDType(part, dtypes.Float32)
 	}
-	scores := MulScalar(joinKeys(parts), s.Scale)
+	scores := softcap(MulScalar(joinKeys(parts), s.Scale), s.Softcap)
 	scores = Reshape(scores, batch, heads, queries, s.NumKeys())
 	s.scores = Where(BroadcastToDims(s.Mask, scores.Shape().Dimensions...), scores, Scalar(s.run.Graph, dtypes.Float32, masked))
 	return s.scores
 }
 
 // Probs returns the attention probabilities as they stand, after earlier rewrites: float32 [batch, heads, queries, keys].
-// Asking for them makes the layer compute them, instead of the fused kernel that never forms them.
+// With learned sinks a row sums to less than one. Asking for them makes the layer compute them, instead of the fused kernel that never forms them.
 func (s *Site) Probs() *Node {
 	if s.probs == nil {
-		s.probs = Softmax(s.Scores(), -1)
+		s.probs = softmaxWith(s.Scores(), s.Sinks)
 	}
 	return s.probs
+}
+
+// softmaxWith is the softmax of [batch, heads, queries, keys] over the keys and a sink logit per head, [heads] or nil, whose own share is left out: the
+// softmax over the keys alone times sigmoid(LSE(scores) - sink), what the keys have of the whole.
+func softmaxWith(scores, sinks *Node) *Node {
+	if sinks == nil {
+		return Softmax(scores, -1)
+	}
+	top := StopGradient(ReduceAndKeep(scores, ReduceMax, -1))
+	shares := Exp(Sub(scores, top))
+	sum := ReduceAndKeep(shares, ReduceSum, -1)
+	real := Sigmoid(Sub(Add(top, Log(sum)), Reshape(sinks, 1, sinks.Shape().Dimensions[0], 1, 1)))
+	return Mul(shares, Div(real, sum))
 }
 
 // SetProbs rewrites the layer's attention: float32 [batch, heads, queries, keys]. Rows need not sum to one.
@@ -178,8 +210,6 @@ func joinKeys(parts []*Node) *Node {
 	}
 	return Concatenate(parts, -1)
 }
-
-func attentionScale(headDim int) float64 { return 1 / math.Sqrt(float64(headDim)) }
 
 // planLine is one line of Result.Plan.
 func planLine(layer int, path string) string { return fmt.Sprintf("layer %d: %s", layer, path) }

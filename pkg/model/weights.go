@@ -3,6 +3,7 @@ package model
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -12,128 +13,131 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/dtypes/gotype"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
 
-// weight is one tensor of the architecture: its Hugging Face name, its shape and how it starts when made anew.
-type weight struct {
-	name  string
-	shape []int
-	init  initKind
-}
-
-type initKind int
-
-const (
-	initNormal   initKind = iota // normal with Config.InitializerRange
-	initResidual                 // the same over sqrt(2 * layers): projections that write into the residual stream (GPT-2, section 2.3)
-	initOnes                     // norms
-	initZeros                    // biases
-)
-
-// Names of the weights outside the layers.
-const (
-	embedName = "model.embed_tokens.weight"
-	normName  = "model.norm.weight"
-	headName  = "lm_head.weight"
-)
-
-// layerPrefix starts the name of every weight of a layer.
-func layerPrefix(l int) string { return fmt.Sprintf("model.layers.%d.", l) }
-
-// weights lists every tensor that the architecture reads, in the order of the file that Save writes.
-func (c *Config) weights() []weight {
-	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	ws := []weight{{embedName, []int{c.VocabSize, c.HiddenSize}, initNormal}}
-	for l := range c.Layers {
-		p := layerPrefix(l)
-		linear := func(name string, out, in int, bias bool, init initKind) {
-			ws = append(ws, weight{p + name + ".weight", []int{out, in}, init})
-			if bias {
-				ws = append(ws, weight{p + name + ".bias", []int{out}, initZeros})
-			}
-		}
-		ws = append(ws, weight{p + "input_layernorm.weight", []int{c.HiddenSize}, initOnes})
-		linear("self_attn.q_proj", q, c.HiddenSize, c.AttentionBias, initNormal)
-		linear("self_attn.k_proj", kv, c.HiddenSize, c.AttentionBias, initNormal)
-		linear("self_attn.v_proj", kv, c.HiddenSize, c.AttentionBias, initNormal)
-		linear("self_attn.o_proj", c.HiddenSize, q, c.AttentionBias, initResidual)
-		ws = append(ws, weight{p + "post_attention_layernorm.weight", []int{c.HiddenSize}, initOnes})
-		linear("mlp.gate_proj", c.IntermediateSize, c.HiddenSize, c.MLPBias, initNormal)
-		linear("mlp.up_proj", c.IntermediateSize, c.HiddenSize, c.MLPBias, initNormal)
-		linear("mlp.down_proj", c.HiddenSize, c.IntermediateSize, c.MLPBias, initResidual)
-	}
-	ws = append(ws, weight{normName, []int{c.HiddenSize}, initOnes})
-	if !c.TieEmbeddings {
-		ws = append(ws, weight{headName, []int{c.VocabSize, c.HiddenSize}, initNormal})
-	}
-	return ws
-}
-
 // source is what weights are read from: one safetensors file or several with an index.
 type source interface {
 	Names() []string
 	Tensor(name string) (safetensors.Tensor, error)
+	Forget(name string)
 }
 
-// readWeights checks every tensor of the architecture against the file and converts it to dtype (Float32 or BFloat16).
+// readWeights checks every tensor of the architecture against the file and converts it to the model's type, one at a time.
 // A missing tensor or one of another shape is an error that names it; tensors the architecture does not know are an error too,
-// because they mean that the configuration describes another model.
-func readWeights(c *Config, src source, dtype dtypes.DType) (map[string]*tensors.Tensor, string, error) {
-	want := c.weights()
-	known := map[string]bool{}
-	for _, w := range want {
-		known[w.name] = true
+// because they mean that the configuration describes another model. The hash is over names, types, shapes and bytes as they are in the file.
+func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, error) {
+	stored, err := m.storedNames(src)
+	if err != nil {
+		return nil, "", err
 	}
-	for _, name := range src.Names() {
-		if !known[name] && !ignorable(c, name) {
-			return nil, "", fmt.Errorf("tensor %q is not part of a %s model with this configuration: is config.json the one that belongs to these weights?", name, c.ModelType)
-		}
-	}
+	want := slices.Clone(m.weights)
+	sort.Slice(want, func(i, j int) bool { return want[i].name < want[j].name })
 	hash := sha256.New()
 	values := make(map[string]*tensors.Tensor, len(want))
-	sort.Slice(want, func(i, j int) bool { return want[i].name < want[j].name })
 	for _, w := range want {
-		t, err := src.Tensor(w.name)
+		t, err := src.Tensor(stored[w.name])
 		if err != nil {
 			return nil, "", err
 		}
 		if !slices.Equal(t.Shape, w.shape) {
-			return nil, "", fmt.Errorf("tensor %q has shape %v, expected %v from config.json", w.name, t.Shape, w.shape)
+			return nil, "", fmt.Errorf("tensor %q has shape %v, expected %v from config.json", t.Name, t.Shape, w.shape)
 		}
 		fmt.Fprintf(hash, "%s %s %v\n", w.name, t.DType, t.Shape)
 		hash.Write(t.Data)
-		floats, err := t.Float32s()
-		if err != nil {
+		if values[w.name], err = m.convert(t); err != nil {
 			return nil, "", err
 		}
-		values[w.name] = toTensor(floats, w.shape, dtype)
+		src.Forget(stored[w.name])
 	}
 	return values, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// ignorable reports tensors that checkpoints carry and no forward pass reads: rotary tables saved by old versions of transformers, and
+// storedNames maps each weight's name to the file's. They differ by the prefix of all but the head, which files saved from the bare decoder lack.
+func (m *Model) storedNames(src source) (map[string]string, error) {
+	stored := make(map[string]string, len(m.weights))
+	for _, w := range m.weights {
+		stored[w.name] = w.name
+	}
+	prefix := m.arch.prefix
+	for _, name := range src.Names() {
+		switch {
+		case stored[name] != "":
+		case stored[prefix+name] != "":
+			stored[prefix+name] = name
+		case !m.ignorable(name):
+			return nil, fmt.Errorf("tensor %q is not part of a %s model with this configuration: is config.json the one that belongs to these weights?", name, m.Config.ModelType)
+		}
+	}
+	return stored, nil
+}
+
+// ignorable reports tensors that checkpoints carry and no forward pass reads: tables and masks saved by old versions of transformers, and
 // an output head saved beside the embedding it is tied to.
-func ignorable(c *Config, name string) bool {
-	return strings.HasSuffix(name, "rotary_emb.inv_freq") || c.TieEmbeddings && name == headName
+func (m *Model) ignorable(name string) bool {
+	for _, suffix := range m.arch.ignored {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return m.Config.TieEmbeddings && name == m.arch.head
+}
+
+// convert puts a tensor into the backend's memory in the model's type, without a copy beside it: GoMLX would otherwise keep the host's copy until the
+// weight is first used, and the backend's from then on.
+func (m *Model) convert(t safetensors.Tensor) (*tensors.Tensor, error) {
+	shape := shapes.Make(m.DType, t.Shape...)
+	if t.DType == "F32" && m.DType == dtypes.Float32 || t.DType == "BF16" && m.DType == dtypes.BFloat16 {
+		return tensors.FromRaw(m.Backend, 0, shape, t.Data)
+	}
+	out, err := tensors.FromShapeForBackend(m.Backend, 0, shape)
+	if err != nil {
+		return nil, err
+	}
+	if m.DType == dtypes.BFloat16 {
+		err = convertInto(out, t, bfloat16.FromFloat32)
+	} else {
+		err = convertInto(out, t, func(x float32) float32 { return x })
+	}
+	return out, err
+}
+
+// convertInto converts a piece of a tensor at a time.
+func convertInto[T gotype.Supported](out *tensors.Tensor, t safetensors.Tensor, round func(float32) T) error {
+	const piece = 1 << 16
+	size := len(t.Data) / max(1, t.Len())
+	var failed error
+	err := tensors.MutableFlatData(out, func(flat []T) {
+		for at := 0; at < len(flat); at += piece {
+			n := min(piece, len(flat)-at)
+			part := safetensors.Tensor{Name: t.Name, DType: t.DType, Shape: []int{n}, Data: t.Data[at*size : (at+n)*size]}
+			values, err := part.Float32s()
+			if err != nil {
+				failed = err
+				return
+			}
+			for i, v := range values {
+				flat[at+i] = round(v)
+			}
+		}
+	})
+	return errors.Join(err, failed)
 }
 
 // randomWeights draws new weights, the same for a seed on every machine: each tensor has its own stream.
-func randomWeights(c *Config, seed uint64, dtype dtypes.DType) map[string]*tensors.Tensor {
+func (m *Model) randomWeights(seed uint64) map[string]*tensors.Tensor {
 	values := map[string]*tensors.Tensor{}
-	for i, w := range c.weights() {
+	for i, w := range m.weights {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
-		size := 1
-		for _, d := range w.shape {
-			size *= d
-		}
-		v := make([]float32, size)
-		std := c.InitializerRange
+		v := make([]float32, w.size())
+		std := m.Config.InitializerRange
 		switch w.init {
 		case initResidual:
-			std /= math.Sqrt(2 * float64(c.Layers))
+			std /= math.Sqrt(2 * float64(m.Config.Layers))
 			fallthrough
 		case initNormal:
 			for k := range v {
@@ -144,7 +148,7 @@ func randomWeights(c *Config, seed uint64, dtype dtypes.DType) map[string]*tenso
 				v[k] = 1
 			}
 		}
-		values[w.name] = toTensor(v, w.shape, dtype)
+		values[w.name] = toTensor(v, w.shape, m.DType)
 	}
 	return values
 }

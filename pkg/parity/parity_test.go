@@ -11,21 +11,35 @@ import (
 	"github.com/attune-lab/attune/pkg/parity"
 )
 
-// fixtures are the families that package model supports.
-var fixtures = []string{"llama-gqa"}
+// fixtures are the checkpoints with references: those beside the repository, and those of the directory that ATTUNE_FIXTURES names, one folder each, as
+// testdata/reference/make_reference.py makes them.
+func fixtures(t *testing.T) []string {
+	var dirs []string
+	for _, root := range []string{filepath.Join("..", "..", "..", "shared", "fixtures"), os.Getenv("ATTUNE_FIXTURES")} {
+		if root == "" {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(root, "*", "reference.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, found...)
+	}
+	if len(dirs) == 0 {
+		t.Skip("needs checkpoints with references, in shared/fixtures beside the repository or where ATTUNE_FIXTURES says: none found")
+	}
+	return dirs
+}
 
 func TestFixtures(t *testing.T) {
-	for _, family := range fixtures {
-		t.Run(family, func(t *testing.T) {
-			dir := filepath.Join("..", "..", "..", "shared", "fixtures", family)
-			if _, err := os.Stat(dir); err != nil {
-				t.Skipf("needs the folder shared/fixtures/%s beside the repository, which is absent", family)
-			}
+	for _, path := range fixtures(t) {
+		dir := filepath.Dir(path)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
 			m, err := model.Load(dir, model.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			ref, err := safetensors.Open(filepath.Join(dir, "reference.safetensors"))
+			ref, err := safetensors.Open(path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -65,6 +65,15 @@ def attention(module, query, key, value, attention_mask, scaling=None, softcap=N
     return out, probs
 
 
+def gpt_neo_attention(self, query, key, value, attention_mask=None, *unused):
+    """GPT-Neo has its own attention method: unscaled, with its causal or local mask in a buffer. Same result through `attention`."""
+    queries, keys = query.shape[-2], key.shape[-2]
+    mask = self.bias[:, :, keys - queries : keys, :keys].expand(query.shape[0], -1, -1, -1)
+    self.layer_idx = self.layer_id
+    out, probs = attention(self, query, key, value, mask, scaling=1.0)
+    return out.transpose(1, 2), probs
+
+
 def greedy(model, ids, new):
     """Greedy continuation by recomputing the whole sequence for every token: no cache to trust."""
     for _ in range(new):
@@ -101,6 +110,8 @@ def load(path):
     ALL_MASK_ATTENTION_FUNCTIONS.register("attune_reference", eager_mask)  # an explicit mask, with sliding windows in it
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
     model.config._attn_implementation = "attune_reference"
+    if model.config.model_type == "gpt_neo":
+        type(model.transformer.h[0].attn.attention)._attn = gpt_neo_attention
     for module in model.modules():
         if hasattr(module, "config"):
             module.config._attn_implementation = "attune_reference"

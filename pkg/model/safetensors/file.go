@@ -18,6 +18,7 @@ type File struct {
 	path     string
 	content  []byte // the whole file, mapped where the system can
 	unmap    func() error
+	mapped   bool   // the content is the file's own pages, not a copy
 	data     []byte // content without the header
 	entries  map[string]entry
 	names    []string
@@ -45,7 +46,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	content, unmap, err := mapFile(file, info.Size())
+	content, unmap, mapped, err := mapFile(file, info.Size())
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -54,7 +55,7 @@ func Open(path string) (*File, error) {
 		unmap()
 		return nil, fail(err)
 	}
-	f.path, f.unmap = path, unmap
+	f.path, f.unmap, f.mapped = path, unmap, mapped
 	return f, nil
 }
 
@@ -129,6 +130,15 @@ func (f *File) Tensor(name string) (Tensor, error) {
 	}
 	// The capacity is cut too: an append must never reach the next tensor.
 	return Tensor{Name: name, DType: e.dtype, Shape: shape, Data: f.data[e.begin:e.end:e.end]}, nil
+}
+
+// Forget lets the system take back the memory that holds a tensor's bytes, which come from the file again if they are read again. A reader of many
+// large tensors that forgets each one needs no memory for the file beside what it makes of it. An unknown name does nothing.
+func (f *File) Forget(name string) {
+	if e, ok := f.entries[name]; ok && f.content != nil && f.mapped {
+		start := int64(len(f.content) - len(f.data))
+		forget(f.content, start+e.begin, start+e.end)
+	}
 }
 
 // Close releases the map. Tensors of the file must not be used afterwards. A second Close does nothing.

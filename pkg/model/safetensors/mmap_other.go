@@ -5,6 +5,7 @@ package safetensors
 import "os"
 
 // mapFile reads the file where the syscall package has no mmap.
-func mapFile(file *os.File, size int64) (content []byte, unmap func() error, err error) {
-	return readFile(file, size)
+func mapFile(file *os.File, size int64) (content []byte, unmap func() error, mapped bool, err error) {
+	content, unmap, err = readFile(file, size)
+	return content, unmap, false, err
 }

@@ -9,14 +9,15 @@ import (
 )
 
 // mapFile maps the file read-only. The map outlives the descriptor.
-func mapFile(file *os.File, size int64) (content []byte, unmap func() error, err error) {
+func mapFile(file *os.File, size int64) (content []byte, unmap func() error, mapped bool, err error) {
 	if int64(int(size)) != size {
-		return nil, nil, fmt.Errorf("found a file of %d bytes, too large to map on this machine", size)
+		return nil, nil, false, fmt.Errorf("found a file of %d bytes, too large to map on this machine", size)
 	}
 	content, err = syscall.Mmap(int(file.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		// Some file systems (network, FUSE) cannot map; reading works everywhere.
-		return readFile(file, size)
+		content, unmap, err = readFile(file, size)
+		return content, unmap, false, err
 	}
-	return content, func() error { return syscall.Munmap(content) }, nil
+	return content, func() error { return syscall.Munmap(content) }, true, nil
 }

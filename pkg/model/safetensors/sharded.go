@@ -160,6 +160,13 @@ func (s *Sharded) Tensor(name string) (Tensor, error) {
 	return s.files[shard].Tensor(name)
 }
 
+// Forget lets the system take back the memory that holds a tensor's bytes, as [File.Forget] does.
+func (s *Sharded) Forget(name string) {
+	if f := s.files[s.holder[name]]; f != nil {
+		f.Forget(name)
+	}
+}
+
 // Close releases all files. Tensors must not be used afterwards.
 func (s *Sharded) Close() error {
 	var all error

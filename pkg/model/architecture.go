@@ -1,0 +1,181 @@
+package model
+
+import "fmt"
+
+// architecture describes a decoder: what a family's file makes of config.json, and what decoder.go runs. The zero value of a part means that
+// the decoder has no such part.
+type architecture struct {
+	prefix     string  // what transformers puts before every name but the head's; files saved from the bare decoder lack it
+	embed      string  // token embedding, [vocab, hidden]
+	positions  string  // learned position embedding, [max_positions, hidden]
+	embedScale float64 // factor of the token embeddings, in the model's type
+	layers     string  // what transformers puts before a layer's number
+	blocks     []block
+	norm       norm    // before the head
+	head       string  // output head, [vocab, hidden], where it is not the embedding
+	softcap    float64 // bound of the logits: cap * tanh(logits/cap)
+	ignored    []string
+}
+
+// block is one layer: x += attnOut(attn(attnIn(x))); x += mlpOut(mlp(mlpIn(x))).
+type block struct {
+	attnIn, attnOut norm
+	mlpIn, mlpOut   norm
+	parallel        bool // the MLP reads what the attention reads, and both are added to it
+	attn            attention
+	mlp             mlp
+}
+
+// norm is a normalisation over the last axis.
+type norm struct {
+	name  string // of the module; empty = none
+	kind  normKind
+	width int
+	eps   float64
+}
+
+type normKind int
+
+const (
+	rms        normKind = iota // x / rms(x) * w
+	rmsPlusOne                 // x / rms(x) * (1 + w)
+	layerNorm                  // (x - mean) / std * w + b
+)
+
+// dense is a matrix product x·Wᵀ (+ b).
+type dense struct {
+	name       string // of the module; empty = none
+	in, out    int
+	bias       bool
+	transposed bool // the checkpoint stores W as [in, out] instead of [out, in]
+}
+
+// attention describes a layer's attention.
+type attention struct {
+	query, key, value  dense
+	fused              dense // the three in one product; by blocks [q | k | v], or
+	interleaved        bool  // head by head: [head][q, k, v][dim]
+	out                dense
+	queryNorm, keyNorm norm
+	normWhole          bool // q and k are normalised over all heads at once, not head by head
+	rope               *rope
+	scale              float64 // factor of the scores
+	softcap            float64 // bound of the scores: cap * tanh(scores/cap)
+	window             int     // a query sees this many keys, its own included; 0 = all
+	sinks              string  // learned logit per head that takes part in the softmax and has no value
+}
+
+// mlp describes a layer's feed-forward part: down(act(gate(x)) * up(x)), or without a gate down(act(up(x))), or experts.
+type mlp struct {
+	gate, up, down dense
+	gateUp         dense // gate and up in one product, blocks [gate | up]
+	act            activation
+	experts        *experts
+}
+
+// weight is one tensor of the architecture: its Hugging Face name, its shape and how it starts when made anew.
+type weight struct {
+	name  string
+	shape []int
+	init  initKind
+}
+
+type initKind int
+
+const (
+	initNormal   initKind = iota // normal with Config.InitializerRange
+	initResidual                 // the same over sqrt(2 * layers): projections that write into the residual stream (GPT-2, section 2.3)
+	initOnes                     // norms
+	initZeros                    // biases
+)
+
+// weights lists every tensor that the architecture reads, in the order of the file that Save writes.
+func (a *architecture) weights(c *Config) []weight {
+	var ws []weight
+	add := func(name string, init initKind, shape ...int) { ws = append(ws, weight{name, shape, init}) }
+	addNorm := func(n norm) {
+		switch {
+		case n.name == "":
+		case n.kind == rmsPlusOne:
+			add(n.name+".weight", initZeros, n.width)
+		default:
+			add(n.name+".weight", initOnes, n.width)
+			if n.kind == layerNorm {
+				add(n.name+".bias", initZeros, n.width)
+			}
+		}
+	}
+	addDense := func(d dense, init initKind) {
+		switch {
+		case d.name == "":
+			return
+		case d.transposed:
+			add(d.name+".weight", init, d.in, d.out)
+		default:
+			add(d.name+".weight", init, d.out, d.in)
+		}
+		if d.bias {
+			add(d.name+".bias", initZeros, d.out)
+		}
+	}
+	add(a.embed, initNormal, c.VocabSize, c.HiddenSize)
+	if a.positions != "" {
+		add(a.positions, initNormal, c.MaxPositions, c.HiddenSize)
+	}
+	for i := range a.blocks {
+		b := &a.blocks[i]
+		addNorm(b.attnIn)
+		for _, d := range []dense{b.attn.query, b.attn.key, b.attn.value, b.attn.fused} {
+			addDense(d, initNormal)
+		}
+		addNorm(b.attn.queryNorm)
+		addNorm(b.attn.keyNorm)
+		if b.attn.sinks != "" {
+			add(b.attn.sinks, initNormal, c.Heads)
+		}
+		addDense(b.attn.out, initResidual)
+		addNorm(b.attnOut)
+		addNorm(b.mlpIn)
+		for _, d := range []dense{b.mlp.gate, b.mlp.up, b.mlp.gateUp} {
+			addDense(d, initNormal)
+		}
+		addDense(b.mlp.down, initResidual)
+		if e := b.mlp.experts; e != nil {
+			ws = append(ws, e.weights()...)
+		}
+		addNorm(b.mlpOut)
+	}
+	addNorm(a.norm)
+	if !c.TieEmbeddings {
+		add(a.head, initNormal, c.VocabSize, c.HiddenSize)
+	}
+	return ws
+}
+
+// lengthDependent returns a rotary embedding that depends on the sequence's length, nil if there is none: past its trained length the keys of
+// earlier tokens change.
+func (a *architecture) lengthDependent() *rope {
+	for i := range a.blocks {
+		if r := a.blocks[i].attn.rope; r != nil && r.trained > 0 {
+			return r
+		}
+	}
+	return nil
+}
+
+// addLayers fills the blocks, one call per layer with the start of its tensors' names.
+func (a *architecture) addLayers(c *Config, block func(l int, p string) block) {
+	for l := range c.Layers {
+		a.blocks = append(a.blocks, block(l, a.layerName(l)))
+	}
+}
+
+// layerName starts the name of every tensor of a layer.
+func (a *architecture) layerName(l int) string { return fmt.Sprintf("%s%d.", a.layers, l) }
+
+// each calls change with every block and the start of its tensors' names.
+func (a *architecture) each(change func(b *block, p string)) {
+	for l := range a.blocks {
+		change(&a.blocks[l], a.layerName(l))
+	}
+}

@@ -1,0 +1,118 @@
+package chat
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrNoTemplate is a model without a chat template: a base model, which continues text.
+var ErrNoTemplate = errors.New("no chat template")
+
+// Load reads the chat template of a model's directory as transformers does: chat_template.jinja, else chat_template.json, else
+// the chat_template of tokenizer_config.json (of several, the one named "default"); the special tokens come from tokenizer_config.json
+// and special_tokens_map.json.
+func Load(dir string) (*Template, error) {
+	var config map[string]json.RawMessage
+	if err := readJSON(filepath.Join(dir, "tokenizer_config.json"), &config); err != nil {
+		return nil, err
+	}
+	special := map[string]string{}
+	var tokens map[string]json.RawMessage
+	if err := readJSON(filepath.Join(dir, "special_tokens_map.json"), &tokens); err != nil {
+		return nil, err
+	}
+	addSpecial(special, tokens)
+	addSpecial(special, config)
+
+	source, err := findSource(dir, config["chat_template"])
+	if err != nil {
+		return nil, err
+	}
+	t, err := New(source, special)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return t, nil
+}
+
+func findSource(dir string, inConfig json.RawMessage) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja"))
+	if err == nil {
+		return string(text), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("chat: %w", err)
+	}
+	var file map[string]json.RawMessage
+	path := filepath.Join(dir, "chat_template.json")
+	if err := readJSON(path, &file); err != nil {
+		return "", err
+	}
+	if file != nil {
+		return sourceOf(path, file["chat_template"])
+	}
+	return sourceOf(filepath.Join(dir, "tokenizer_config.json"), inConfig)
+}
+
+// sourceOf reads a template, or the "default" one of a list of named templates.
+func sourceOf(path string, member json.RawMessage) (string, error) {
+	if len(member) == 0 || string(member) == "null" {
+		return "", fmt.Errorf("chat: %s: %w: a base model continues text; give it the text itself, or use the model's instruction-tuned variant", path, ErrNoTemplate)
+	}
+	var source string
+	if json.Unmarshal(member, &source) == nil {
+		return source, nil
+	}
+	var named []struct{ Name, Template string }
+	if err := json.Unmarshal(member, &named); err != nil {
+		return "", fmt.Errorf("chat: %s: chat_template is neither a text nor a list of named templates", path)
+	}
+	var names []string
+	for _, n := range named {
+		if n.Name == "default" {
+			return n.Template, nil
+		}
+		names = append(names, n.Name)
+	}
+	return "", fmt.Errorf("chat: %s: chat_template holds %s, expected one named default", path, strings.Join(names, ", "))
+}
+
+// addSpecial takes what is a token, written as a text or as an object with content, under a name that ends in _token.
+func addSpecial(special map[string]string, config map[string]json.RawMessage) {
+	for name, member := range config {
+		if !strings.HasSuffix(name, "_token") {
+			continue
+		}
+		var token string
+		var object struct {
+			Content *string `json:"content"`
+		}
+		switch {
+		case string(member) == "null":
+		case json.Unmarshal(member, &token) == nil:
+			special[name] = token
+		case json.Unmarshal(member, &object) == nil && object.Content != nil:
+			special[name] = *object.Content
+		}
+	}
+}
+
+// readJSON leaves v alone if there is no such file.
+func readJSON(path string, v any) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("chat: %w", err)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("chat: %s is not valid JSON: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package chat
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLoadFindsTheTemplateAsTransformersDoes(t *testing.T) {
+	const config, named = `{"bos_token": {"content": "<s>"}, "eos_token": "</s>", "pad_token": null, "chat_template": "config{{ bos_token }}{{ pad_token }}"}`,
+		`{"chat_template": [{"name": "rag", "template": "rag"}, {"name": "default", "template": "named"}]}`
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"tokenizer_config.json":        {map[string]string{"tokenizer_config.json": config}, "config<s>"},
+		"a list of named templates":    {map[string]string{"tokenizer_config.json": named}, "named"},
+		"chat_template.jinja is first": {map[string]string{"tokenizer_config.json": config, "chat_template.json": `{"chat_template": "json"}`, "chat_template.jinja": "file{{ eos_token }}"}, "file</s>"},
+		"chat_template.json is second": {map[string]string{"tokenizer_config.json": config, "chat_template.json": `{"chat_template": "json"}`}, "json"},
+		"special_tokens_map.json":      {map[string]string{"chat_template.jinja": "{{ eos_token }}", "special_tokens_map.json": `{"eos_token": {"content": "<e>", "lstrip": false}}`}, "<e>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			template, err := Load(writeFiles(t, c.files))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := template.Render(nil, Options{}); err != nil || got != c.want {
+				t.Errorf("%q, %v; expected %q", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"a base model":   {map[string]string{"tokenizer_config.json": `{}`}, "base model"},
+		"null":           {map[string]string{"tokenizer_config.json": `{"chat_template": null}`}, "base model"},
+		"no default":     {map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "rag", "template": "x"}]}`}, "holds rag"},
+		"a number":       {map[string]string{"tokenizer_config.json": `{"chat_template": 3}`}, "neither"},
+		"not JSON":       {map[string]string{"tokenizer_config.json": `{`}, "not valid JSON"},
+		"not supported":  {map[string]string{"chat_template.jinja": "a\n{% include 'x' %}"}, `line 2 of the template: the statement "include"`},
+		"not a template": {map[string]string{"chat_template.jinja": "{% if %}"}, "compiled"},
+	} {
+		_, err := Load(writeFiles(t, c.files))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, expected %q", name, err, c.want)
+		}
+	}
+	if _, err := Load(t.TempDir()); !errors.Is(err, ErrNoTemplate) {
+		t.Errorf("an empty directory: %v", err)
+	}
+}
+
+func writeFiles(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestUnsupportedIsNamedWithItsLine(t *testing.T) {
+	for source, want := range map[string]UnsupportedError{
+		"{% do x %}":                                   {`the statement "do"`, 1},
+		"\n\n{{ x | frobnicate }}":                     {"the filter frobnicate", 3},
+		"{{ a }}\n{{ x is frob }}":                     {"the test frob", 2},
+		"{# a\nb #}{{ x.frob() }}":                     {"the method frob", 2},
+		"{{ cycler('a') }}":                            {"calling cycler", 1},
+		"{{\n\n2 ** 3 }}":                              {"the operator **", 3},
+		"{% for m in messages %}{{ loop.depth }}":      {"loop.depth", 1},
+		"{{ attune_text0 }}":                           {"the name attune_text0", 1},
+		"{% for m in messages recursive %}":            {"recursive", 1},
+		"{{ '\\N{DASH}' }}":                            {`the escape "\\N"`, 1},
+		"{% raw %}{{ x }}{% endraw %}{{ self.a }}":     {"self", 1},
+		"{% set x %}{% filter upper %}{% endfilter %}": {`the statement "filter"`, 1},
+	} {
+		_, err := New(source, nil)
+		var got *UnsupportedError
+		if !errors.As(err, &got) || got.Construct != want.Construct || got.Line != want.Line {
+			t.Errorf("%q: %v, expected %+v", source, err, want)
+		}
+	}
+}
+
+func TestEndlessMacrosAreStopped(t *testing.T) {
+	for _, source := range []string{"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}"} {
+		template, err := New(source, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := template.Render(nil, Options{}); err == nil || !strings.Contains(err.Error(), "deep") {
+			t.Errorf("%s: %q, %v", source, text, err)
+		}
+	}
+}
+
+func TestBadInputIsAnError(t *testing.T) {
+	for _, source := range []string{"{{", "{% if", "{#", "{{ ( }}", "{{ ) }}", "{{ 'a }}", "{% raw %}", "{{ }}", "{% %}", "{{ $ }}", "{{ '\\xZZ' }}", "{{" + strings.Repeat("(", 100) + "1" + strings.Repeat(")", 100) + "}}", strings.Repeat("a", maxSource+1)} {
+		if _, err := New(source, nil); err == nil {
+			t.Errorf("%.40q is accepted", source)
+		}
+	}
+	template, err := New("{{ messages[0].x | tojson }}{% for i in range(n) %}{% endfor %}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deep := strings.Repeat("[", 300) + strings.Repeat("]", 300)
+	for _, c := range []struct {
+		m Message
+		o Options
+	}{
+		{Message{Fields: []byte(`{"x": 1`)}, Options{}},
+		{Message{Fields: []byte(`[]`)}, Options{}},
+		{Message{Fields: []byte(`{"x": ` + deep + `}`)}, Options{}},
+		{Message{}, Options{}}, // x is undefined, which tojson refuses.
+		{Message{Fields: []byte(`{"x": 1}`)}, Options{Extra: map[string]any{"n": struct{}{}}}},
+		{Message{Fields: []byte(`{"x": 1}`)}, Options{Extra: map[string]any{"n": 1 << 40}}},
+		{Message{Fields: []byte(`{"x": 1}`)}, Options{Tools: []byte(`{} {}`)}},
+	} {
+		if text, err := template.Render([]Message{c.m}, c.o); err == nil {
+			t.Errorf("%+v rendered %q", c, text)
+		}
+	}
+}
+
+// Whatever the template is, New and Render return.
+func FuzzTemplate(f *testing.F) {
+	files, _ := filepath.Glob(filepath.Join("testdata", "*.jinja"))
+	for _, name := range files {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(source))
+	}
+	for _, source := range []string{"{%- for m in messages -%} {{ m.role ~ 1 }} {%+ endfor %}", "{% raw -%} x {%- endraw %}", "{# #}{{ 'a\\u00e9' }}"} {
+		f.Add(source)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		template, err := New(source, map[string]string{"bos_token": "<s>"})
+		// Nested loops over ranges, and joins of what they make, take time and memory without being wrong.
+		if err != nil || strings.Contains(source, "range") || strings.Count(source, "for") > 4 || strings.Count(source, "~")+strings.Count(source, "+") > 20 {
+			return
+		}
+		template.Render([]Message{{Role: "user", Content: "hello"}, {Role: "assistant", Content: "hi"}}, Options{Now: testNow})
+	})
+}

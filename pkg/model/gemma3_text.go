@@ -1,0 +1,37 @@
+package model
+
+// gemma3 is Gemma 2 without soft caps, with norms on each head of queries and keys, five windowed layers to one without, and a rotary base for each
+// of the two kinds (Gemma Team 2025, arXiv 2503.19786). Only the text model.
+func gemma3(c *Config, f *fields) *architecture {
+	a := gemma(c, f)
+	a.headNorms(c, rmsPlusOne)
+	a.softcap = f.number(0, "final_logit_softcapping")
+	if f.boolean(false, "use_bidirectional_attention") {
+		f.fail("use_bidirectional_attention is true: an encoder, not a decoder that generates")
+	}
+	period := f.integer(6, "sliding_window_pattern", "_sliding_window_pattern")
+	if period < 1 {
+		f.fail("sliding_window_pattern is %d, expected 1 or more", period)
+		return a
+	}
+	windows := f.windows(c, f.integer(4096, "sliding_window"), func(l int) bool { return (l+1)%period != 0 })
+	a.setWindows(windows)
+	local := gemmaLocalRope(c, f)
+	for i, w := range windows {
+		if w > 0 {
+			a.blocks[i].attn.rope = local
+		}
+	}
+	return a
+}
+
+// gemmaLocalRope reads the rotary embedding of the windowed layers: rope_parameters.sliding_attention, or rope_local_base_freq, which no scaling touches.
+func gemmaLocalRope(c *Config, f *fields) *rope {
+	p := &fields{path: "rope_parameters."}
+	if all := f.object("rope_parameters"); all != nil {
+		if inner := all.object("sliding_attention"); inner != nil {
+			p = inner
+		}
+	}
+	return p.scaled(c, p.number(f.number(10000, "rope_local_base_freq"), "rope_theta"), 1, c.MaxPositions, f)
+}

@@ -1,0 +1,22 @@
+package model
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// OnResidual calls f with the residual stream behind each layer, [batch, tokens, hidden] in the model's type, while a prefill's graph is
+// built: what an observer of hidden states attaches to. f may Emit.
+func (r *Run) OnResidual(f func(layer int, x *Node)) { r.residual = append(r.residual, f) }
+
+func (r *Run) sawResidual(layer int, x *Node) {
+	for _, f := range r.residual {
+		f(layer, x)
+	}
+}
+
+// Rewritten reports whether an experiment has rewritten the layer's probabilities so far.
+func (s *Site) Rewritten() bool { return s.rewritten }
+
+// FormsProbs reports whether the layer forms its probabilities whatever an observer does, because it was asked for them already or no fused
+// kernel computes it: then Probs costs nothing. Otherwise an observer that can do without them leaves the layer its fused kernel.
+func (s *Site) FormsProbs() bool { return s.probs != nil || !s.fusable() }
