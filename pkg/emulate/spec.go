@@ -6,44 +6,105 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
-	"sort"
-	"strings"
+	"io"
 )
 
 // Spec declares an intervention on attention. The zero value is off.
 //
 // In JSON a field at its zero value is left out, so a field added later leaves the hash of every older Spec as it is.
 type Spec struct {
-	// Alpha is the strength of the gain at depth 0; 0 = off. The gain of layer l is 1 + Alpha*(1 - l/last).
+	// Alpha is the strength of the gain: 0 = off. What it means at a layer is up to Schedule; by default the gain of layer l is
+	// 1 + Alpha*(1 - l/last).
 	Alpha float64 `json:"alpha,omitempty"`
-	// Tau is the threshold: an entry passes where layer 0's probability is above it. Probabilities are below 1, so is Tau.
+	// Tau is an absolute threshold: an entry passes where the source's probability is above it. Probabilities are below 1, so is Tau. For the
+	// masks of received attention it is the threshold of that.
 	Tau float64 `json:"tau,omitempty"`
-	// Mask says which entries get the gain; empty = those above Tau off the diagonal.
+	// Mask says which entries get the gain; empty = those that pass the threshold in the source.
 	Mask Mask `json:"mask,omitempty"`
-	// Last is the layer at which the gain reaches 1; 0 = the model's last layer. The released code fixes 31, also for models of 40 layers,
-	// whose last eight it thereby damps.
+	// Last is the layer at which a linear gain reaches 1; 0 = the model's last layer. The released code fixes 31, also for models of 40
+	// layers, whose last eight it thereby damps.
 	Last int `json:"last,omitempty"`
 	// Renormalise says what becomes of the rows' sums; empty = rows keep the mass they gained.
 	Renormalise Renormalisation `json:"renormalise,omitempty"`
 	// Phase restricts the intervention to prefill or to decoding; empty = both.
 	Phase Phase `json:"phase,omitempty"`
+
+	// Source lists the layers whose pattern is emulated: one, or several whose probabilities are averaged; empty = layer 0. Only layers after
+	// the last of them are changed, since their pattern does not exist before.
+	Source []int `json:"source,omitempty"`
+	// Pairing says which head of the source a head emulates; empty = the one of the same index.
+	Pairing Pairing `json:"pairing,omitempty"`
+	// PerKey is a threshold k/n: Tau becomes PerKey divided by the number of keys the query can see. 1 asks for more than an even share.
+	PerKey float64 `json:"per_key,omitempty"`
+	// TopK passes the K most probable entries of a row that are not excluded. Entries equal to the K-th pass with it.
+	TopK int `json:"top_k,omitempty"`
+	// Quantile passes the entries of a row above that quantile of those that are not excluded: 0.9 passes a tenth of them, rounded up.
+	Quantile float64 `json:"quantile,omitempty"`
+	// Diagonal lets a query's own position into the mask. By default it is excluded.
+	Diagonal bool `json:"diagonal,omitempty"`
+	// ExcludePositions, ExcludeTokens and ExcludeClasses keep keys out of the mask: by position in the sequence, by token id, and by token
+	// class (package sink's names: "special", "punctuation", ...), which Resolve turns into ids.
+	ExcludePositions []int    `json:"exclude_positions,omitempty"`
+	ExcludeTokens    []int    `json:"exclude_tokens,omitempty"`
+	ExcludeClasses   []string `json:"exclude_classes,omitempty"`
+	// Schedule is the gain over depth; empty = linear, reaching 1 at Last.
+	Schedule Schedule `json:"schedule,omitempty"`
+	// Gains is a gain for every layer of the model, in place of Alpha and Schedule.
+	Gains []float64 `json:"gains,omitempty"`
+	// Layers restricts the change to these layers; empty = all that can be changed.
+	Layers []int `json:"layers,omitempty"`
+	// Heads restricts the change to these query heads, in every layer; LayerHeads to (layer, head) pairs. Both empty = all heads.
+	Heads      []int    `json:"heads,omitempty"`
+	LayerHeads [][2]int `json:"layer_heads,omitempty"`
+	// Positions, Spans (first and one past the last position), Tokens and Classes name the keys of MaskKeys and MaskOutside; together.
+	Positions []int    `json:"positions,omitempty"`
+	Spans     [][2]int `json:"spans,omitempty"`
+	Tokens    []int    `json:"tokens,omitempty"`
+	Classes   []string `json:"classes,omitempty"`
+	// Seed of MaskRandom.
+	Seed uint32 `json:"seed,omitempty"`
 }
 
 // Mask is a way to choose the entries that get the gain.
 type Mask string
 
 const (
-	MaskThreshold Mask = ""    // layer 0's probability above Tau, the diagonal excluded
-	MaskAll       Mask = "all" // every entry of every row: a uniform gain on the attention output
+	MaskThreshold    Mask = ""              // what passes the threshold in the source, the excluded set left out
+	MaskAll          Mask = "all"           // every entry of every row after layer 0: a uniform gain on the attention output
+	MaskUniform      Mask = "uniform"       // control: the mass that MaskThreshold would add to a row, spread over the row in proportion
+	MaskRandom       Mask = "random"        // control: as many entries of each row as MaskThreshold takes, drawn by Seed
+	MaskLocal        Mask = "local"         // control: as many entries of each row as MaskThreshold takes, the nearest ones
+	MaskKeys         Mask = "keys"          // the columns of the named keys
+	MaskOutside      Mask = "outside"       // the columns of all other keys
+	MaskSinks        Mask = "sinks"         // columns whose mean received attention in the layer itself, over the whole prompt, is above Tau
+	MaskRunningSinks Mask = "running-sinks" // the same, the mean taken over the queries up to the row's own
+)
+
+// Pairing is how a head finds the head of the source that it emulates.
+type Pairing string
+
+const (
+	PairSame Pairing = ""     // the head of the same index
+	PairMean Pairing = "mean" // all of them: the mean of the source's heads
+	PairBest Pairing = "best" // for each row, the head of the source whose row has the largest cosine with the head's own
+)
+
+// Schedule is the gain over depth.
+type Schedule string
+
+const (
+	ScheduleLinear   Schedule = ""         // 1 + Alpha*(1 - l/last)
+	ScheduleConstant Schedule = "constant" // 1 + Alpha
 )
 
 // Renormalisation is what happens to a row after the gain.
 type Renormalisation string
 
 const (
-	RenormaliseNone Renormalisation = ""    // as the authors do: a row sums to 1 + (g-1) * its masked mass
-	RenormaliseRow  Renormalisation = "row" // every row is divided by its sum
+	RenormaliseNone         Renormalisation = ""              // as the authors do: a row sums to 1 + (g-1) * its masked mass
+	RenormaliseRow          Renormalisation = "row"           // every row is divided by its sum over the real keys
+	RenormaliseKeepDiagonal Renormalisation = "keep-diagonal" // the diagonal stays; the other entries share what it leaves
+	RenormaliseRest         Renormalisation = "rest"          // the entries outside the mask take the freed mass, in proportion to their weight
 )
 
 // Phase restricts an intervention to a part of the computation.
@@ -55,73 +116,14 @@ const (
 	PhaseDecode  Phase = "decode"
 )
 
-// Released is what the authors' corrected code does: mask A_0 > 0.01 off the diagonal, alpha 0.2.
-func Released() Spec { return Spec{Alpha: 0.2, Tau: 0.01} }
-
-// Literal is the formula as the paper prints it, which has no alpha: alpha 1 with the same mask.
-func Literal() Spec { return Spec{Alpha: 1, Tau: 0.01} }
-
-// FirstRelease is what the first public code did: its mask was never passed on, so every entry of every row gets the gain, with alpha 0.5.
-func FirstRelease() Spec { return Spec{Alpha: 0.5, Mask: MaskAll} }
-
-// Presets are the three published methods by name.
-func Presets() map[string]Spec {
-	return map[string]Spec{"released": Released(), "literal": Literal(), "first-release": FirstRelease()}
-}
-
-// PresetNames lists the presets in the order in which they are shown.
-func PresetNames() []string { return []string{"released", "literal", "first-release"} }
-
-// Preset returns a published method by name; "off" and "baseline" are the zero Spec.
-func Preset(name string) (Spec, error) {
-	if name == "off" || name == "baseline" {
-		return Spec{}, nil
-	}
-	if s, ok := Presets()[name]; ok {
-		return s, nil
-	}
-	names := append([]string{"off"}, PresetNames()...)
-	sort.Strings(names)
-	return Spec{}, fmt.Errorf("no preset is named %q, expected one of %s", name, strings.Join(names, ", "))
-}
-
 // Enabled reports whether the Spec changes anything.
-func (s Spec) Enabled() bool { return s.Alpha != 0 }
-
-// Validate reports a Spec that means nothing: values out of range, or fields that contradict each other.
-func (s Spec) Validate() error {
-	switch {
-	case math.IsNaN(s.Alpha) || math.IsInf(s.Alpha, 0) || s.Alpha < -1:
-		return fmt.Errorf("alpha is %v, expected a finite number of at least -1 (the gain 1+alpha may not be negative)", s.Alpha)
-	case math.IsNaN(s.Tau) || s.Tau < 0 || s.Tau >= 1:
-		return fmt.Errorf("tau is %v, expected 0 to below 1: it is compared with probabilities", s.Tau)
-	case s.Mask != MaskThreshold && s.Mask != MaskAll:
-		return fmt.Errorf("mask is %q, expected \"\" (threshold) or %q", s.Mask, MaskAll)
-	case s.Mask == MaskAll && s.Tau != 0:
-		return fmt.Errorf("mask %q takes every entry, but tau is %v: leave tau out or use the threshold mask", s.Mask, s.Tau)
-	case s.Renormalise != RenormaliseNone && s.Renormalise != RenormaliseRow:
-		return fmt.Errorf("renormalise is %q, expected \"\" (none) or %q", s.Renormalise, RenormaliseRow)
-	case s.Mask == MaskAll && s.Renormalise == RenormaliseRow:
-		return fmt.Errorf("mask %q with renormalise %q cancels itself: a uniform gain divided by the row's sum is no change", s.Mask, s.Renormalise)
-	case s.Phase != PhaseBoth && s.Phase != PhasePrefill && s.Phase != PhaseDecode:
-		return fmt.Errorf("phase is %q, expected \"\" (both), %q or %q", s.Phase, PhasePrefill, PhaseDecode)
-	case s.Last < 0:
-		return fmt.Errorf("last is %d, expected a layer's index or 0 for the model's last", s.Last)
+func (s Spec) Enabled() bool {
+	for _, g := range s.Gains {
+		if g != 1 {
+			return true
+		}
 	}
-	return nil
-}
-
-// Gain is the factor of a layer, g_l = 1 + alpha*(1 - l/last), in a model of that many layers; exactly 1 at the last layer. Layer 0 itself
-// is never changed: its pattern is what the others emulate.
-func (s Spec) Gain(layer, layers int) float64 {
-	last := s.Last
-	if last == 0 {
-		last = layers - 1
-	}
-	if layer == 0 || layer == last || last == 0 {
-		return 1
-	}
-	return 1 + s.Alpha*(1-float64(layer)/float64(last))
+	return s.Alpha != 0
 }
 
 // JSON is the canonical form: fields in the order of the struct, zero values left out.
@@ -136,39 +138,28 @@ func (s Spec) JSON() []byte {
 // Parse reads a Spec from JSON; an unknown field is an error, so that a misspelt one cannot silently mean the default.
 func Parse(data []byte) (Spec, error) {
 	var s Spec
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return Spec{}, fmt.Errorf("intervention: %w", err)
+	if err := decode(data, &s); err != nil {
+		return Spec{}, err
 	}
 	return s, s.Validate()
 }
 
-// Hash identifies the Spec: the first 12 hexadecimal digits of SHA-256 over its canonical JSON.
-func (s Spec) Hash() string {
-	sum := sha256.Sum256(s.JSON())
-	return hex.EncodeToString(sum[:6])
+func decode(data []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("intervention: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("intervention: text after the JSON value, expected one object, or one list of them")
+	}
+	return nil
 }
 
-// String is one line for tables and logs.
-func (s Spec) String() string {
-	if !s.Enabled() {
-		return "off"
-	}
-	parts := []string{fmt.Sprintf("alpha %g", s.Alpha)}
-	if s.Mask == MaskAll {
-		parts = append(parts, "every entry")
-	} else {
-		parts = append(parts, fmt.Sprintf("A_0 > %g off the diagonal", s.Tau))
-	}
-	if s.Last != 0 {
-		parts = append(parts, fmt.Sprintf("last %d", s.Last))
-	}
-	if s.Renormalise == RenormaliseRow {
-		parts = append(parts, "rows renormalised")
-	}
-	if s.Phase != PhaseBoth {
-		parts = append(parts, "in "+string(s.Phase)+" only")
-	}
-	return strings.Join(parts, ", ")
+// Hash identifies the Spec: the first 12 hexadecimal digits of SHA-256 over its canonical JSON.
+func (s Spec) Hash() string { return hashOf(s.JSON()) }
+
+func hashOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
 }

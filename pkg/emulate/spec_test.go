@@ -2,6 +2,7 @@ package emulate
 
 import (
 	"math"
+	"reflect"
 	"testing"
 )
 
@@ -25,7 +26,7 @@ func TestHashIsStable(t *testing.T) {
 			t.Errorf("hash of %s is %s, expected %s", c.json, got, c.hash)
 		}
 		back, err := Parse([]byte(c.json))
-		if err != nil || back != c.spec {
+		if err != nil || !reflect.DeepEqual(back, c.spec) {
 			t.Errorf("%s parses to %+v, %v", c.json, back, err)
 		}
 	}

@@ -1,0 +1,91 @@
+package emulate
+
+import (
+	"math/bits"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// probabilityBits is how many bits order probabilities: a float32 of 0 to 1, read as an integer, is at most 0x3f800000.
+const probabilityBits = 30
+
+// ordered reads non-negative float32 as int32, which keeps their order.
+func ordered(probs *Node) *Node { return Bitcast(probs, dtypes.Int32) }
+
+// bitsFor is the number of bits of the integers below n.
+func bitsFor(n int) int { return bits.Len(uint(n - 1)) }
+
+// chooseLargest takes from each row the count eligible entries of largest priority; entries equal to the last one taken come with it. Priorities
+// are int32 of 0 to below 2^width, and all operands broadcast to eligible, bool [batch, heads, queries, keys].
+//
+// It finds the priority of the last entry bit by bit, counting how many reach it. That takes width passes over the row in place of a sort, which
+// the Go backend has not within a loop.
+func chooseLargest(eligible, priority, count *Node, width int) *Node {
+	g := eligible.Graph()
+	priority = Where(eligible, like(priority, eligible), like(Scalar(g, dtypes.Int32, -1), eligible))
+	dims := append([]int(nil), eligible.Shape().Dimensions...)
+	dims[len(dims)-1] = 1
+	bound := Zeros(g, shapes.Make(dtypes.Int32, dims...))
+	for b := width - 1; b >= 0; b-- {
+		higher := AddScalar(bound, 1<<b)
+		reach := sumRow(ConvertDType(GreaterOrEqual(priority, higher), dtypes.Int32))
+		bound = Where(GreaterOrEqual(reach, count), higher, bound)
+	}
+	none := Equal(count, ZerosLike(count))
+	bound = Where(like(none, bound), AddScalar(ZerosLike(bound), 1<<width), bound)
+	return GreaterOrEqual(priority, bound)
+}
+
+// chooseAsMany takes from each row as many of the entries the Spec allows as the mask has there, by largest priority.
+func (s Spec) chooseAsMany(site *model.Site, mask, priority *Node, width int) *Node {
+	eligible := s.eligible(site, s.excluded(site), mask)
+	if priority.Rank() == 2 { // positions, [1 or batch, keys]
+		priority = InsertAxes(priority, 1, 1)
+	}
+	visible := Where(like(site.Mask, mask), mask, LogicalNot(OnesLike(mask)))
+	return chooseLargest(eligible, priority, sumRow(ConvertDType(visible, dtypes.Int32)), width)
+}
+
+// drawnBits is the width of drawn: 15 bits of hash above 15 bits of key position.
+const drawnBits = 30
+
+// drawn is a pseudo-random priority of each entry, int32 [1 or batch, heads, queries, keys]: a hash of (seed, layer, head, query position, key
+// position) in 32-bit integers, so that every backend, prefill and decoding agree. Its low bits are the key's position, so that up to 2^15
+// keys no two of a row are equal and a row's count is exact.
+func drawn(seed uint32, site *model.Site) *Node {
+	g := site.Query.Graph()
+	heads := make([]uint32, entries(site)[1])
+	for h := range heads {
+		heads[h] = mixHost(mixHost(mixHost(seed)+uint32(site.Layer)) + uint32(h))
+	}
+	u := func(x *Node) *Node { return ConvertDType(MaxScalar(x, 0), dtypes.Uint32) }
+	query, key := InsertAxes(u(site.QueryPos), 1, -1), InsertAxes(u(site.KeyPos), 1, 1)
+	head := InsertAxes(Const(g, heads), 0, -1, -1)
+	hash := mix(Add(mix(Add(head, query)), key))
+	high := BitwiseShiftLeftScalar(BitwiseShiftRightLogicalScalar(hash, 17), 15)
+	low := BitwiseAnd(key, like(Const(g, uint32(1<<15-1)), key))
+	return ConvertDType(BitwiseOr(high, low), dtypes.Int32)
+}
+
+// Multipliers of murmur3's finaliser (Appleby, public domain), which spreads every input bit over the word.
+const mixA, mixB = 0x85ebca6b, 0xc2b2ae35
+
+// mix is the finaliser on a graph's uint32.
+func mix(x *Node) *Node {
+	g := x.Graph()
+	fold := func(x *Node, by uint32) *Node { return BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, by)) }
+	x = Mul(fold(x, 16), like(Const(g, uint32(mixA)), x))
+	x = Mul(fold(x, 13), like(Const(g, uint32(mixB)), x))
+	return fold(x, 16)
+}
+
+// mixHost is mix on the host.
+func mixHost(x uint32) uint32 {
+	x = (x ^ x>>16) * mixA
+	x = (x ^ x>>13) * mixB
+	return x ^ x>>16
+}

@@ -1,0 +1,80 @@
+package emulate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/sink"
+)
+
+// Resolve replaces token classes by the ids of a vocabulary's tokens of those classes, so that the Spec says for itself which keys it means.
+// The classes are package sink's; a token is classified by its own text, since a mask cannot know its neighbours: a piece of a word is a
+// content word here even if the whole word is a function word.
+func (s Spec) Resolve(tok *tokenizer.Tokenizer) (Spec, error) {
+	if len(s.Classes)+len(s.ExcludeClasses) == 0 {
+		return s, nil
+	}
+	if tok == nil {
+		return s, fmt.Errorf("token classes need the model's tokenizer, and it has none: name token ids instead")
+	}
+	var err error
+	if s.Tokens, err = addClasses(s.Tokens, s.Classes, tok); err != nil {
+		return s, fmt.Errorf("classes: %w", err)
+	}
+	if s.ExcludeTokens, err = addClasses(s.ExcludeTokens, s.ExcludeClasses, tok); err != nil {
+		return s, fmt.Errorf("exclude_classes: %w", err)
+	}
+	s.Classes, s.ExcludeClasses = nil, nil
+	return s, s.Validate()
+}
+
+// Resolve resolves every step.
+func (p Plan) Resolve(tok *tokenizer.Tokenizer) (Plan, error) {
+	out := slices.Clone(p)
+	for i, s := range p {
+		var err error
+		if out[i], err = s.Resolve(tok); err != nil {
+			return nil, fmt.Errorf("step %d: %w", i+1, err)
+		}
+	}
+	return out, nil
+}
+
+// addClasses adds the ids of the named classes to a list of ids, in order, each once.
+func addClasses(ids []int, classes []string, tok *tokenizer.Tokenizer) ([]int, error) {
+	if len(classes) == 0 {
+		return ids, nil
+	}
+	wanted := map[sink.Class]bool{}
+	for _, name := range classes {
+		i := slices.IndexFunc(sink.Classes(), func(c sink.Class) bool { return c.String() == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no token class is named %q, expected one of %s", name, classNames())
+		}
+		wanted[sink.Classes()[i]] = true
+	}
+	out := slices.Clone(ids)
+	for id := range tok.MaxID() + 1 {
+		if wanted[classOf(tok, id)] {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// classOf is the class of a token by its own text.
+func classOf(tok *tokenizer.Tokenizer, id int) sink.Class {
+	text := tok.DecodeWithSpecial([]int{id})
+	return sink.Classify(text, []tokenizer.Token{{ID: id, End: len(text), Special: tok.IsSpecial(id)}})[0]
+}
+
+func classNames() string {
+	var names []string
+	for _, c := range sink.Classes() {
+		names = append(names, c.String())
+	}
+	return strings.Join(names, ", ")
+}
