@@ -20,7 +20,7 @@ type ClassShare struct {
 func (s *Survey) ByClass(classes [][]Class) ([]ClassShare, error) {
 	out := make([]ClassShare, numClasses)
 	for c := range out {
-		out[c] = ClassShare{Class: Class(c), PerLayer: make([]float64, s.Layers), PerPrompt: make([]float64, len(s.received))}
+		out[c] = ClassShare{Class: Class(c), PerLayer: make([]float64, s.Layers), PerPrompt: make([]float64, len(s.Lengths))}
 	}
 	tokens := 0.0
 	perLayer := make([]float64, s.Layers)

@@ -1,13 +1,30 @@
-// Package sink measures where attention goes: received attention, sink rates, the mass on the first position, and the share of each
-// token class.
+// Package sink measures where attention goes.
 //
-// For layer l, head h, a sequence of T tokens and key k (0-based), with A the post-softmax attention:
+// For layer l, head h, a sequence of T tokens, query i and key k (0-based), with A the post-softmax attention:
 //
-//	received[l,h,k] = 1/(T-k) * sum_{i >= k} A_l[h,i,k]
-//	Sink_k^eps      = mean over layers, heads and sequences of 1[received[l,h,k] > eps]     (arXiv 2410.10781)
+//	received     alpha[l,h,k] = 1/(T-k) * sum_{i >= k} A[h,i,k]                            Received
+//	sink rate    mean over layers, heads and prompts of 1[alpha_k > eps]                  SinkRate, SinkRates     arXiv 2410.10781
+//	hidden sink  k >= 1 with alpha_k > 0.1                                                HiddenSinks             arXiv 2406.15765
+//	outlier      0.6745 (alpha_k - median) / MAD > 3.5 within a head                      Outliers                Iglewicz and Hoaglin 1993
+//	classes      share of attention against share of tokens, by class and layer           ByClass, Classify
+//	entropy      -sum_k A[h,i,k] log A[h,i,k], mean over i                                Entropy
+//	first        A[h,i,0]; diagonal A[h,i,i]; local sum of i-k < Window; mean over i      FirstShare, DiagonalShare, LocalShare
+//	distance     sum_k A[h,i,k] (i-k), mean over i                                        Distance                arXiv 1906.04341
+//	mask         density of A > tau off the diagonal; Jaccard overlap with layer 0's      Density, Overlap        arXiv 2403.14932
+//	similarity   cosine of two layers' head-averaged maps                                 Similarity
+//	massive      |x| > 100 and > 1000 medians in the residual stream                      MassiveActivations      arXiv 2402.17762
+//	norms        of keys, values and the residual stream                                  NormsAt, KeyNorm
 //
 // A sink rate is a share of heads, not of mass, and falls with T: both eps and T belong to the number (usually 0.3 and 64).
 //
-// A Survey runs prompts through a model and reduces on the device: what reaches the host is one number per key,
-// [prompts, layers, heads, keys], never a map [heads, queries, keys]. AttentionMaps returns whole maps where one asks for them.
+// # How it is computed
+//
+// Run takes every prompt through the model once, for all of Options.Measures together, and reduces on the device: what reaches the host is one
+// number per key or per head, never a map [heads, queries, keys]. A layer whose fused kernel forms no probabilities keeps it; the survey then
+// recomputes them from queries and keys by blocks of rows (Options.BlockRows), so that its memory grows with T and not with its square. A layer that
+// an intervention rewrote is measured as rewritten. Everything is accumulated in float32 or better whatever the model's type.
+//
+// Every PerHead and PerPrompt list holds one value per prompt, to resample from: Interval95, PairedMean. Compare puts two surveys of the same prompts
+// side by side. Save writes a survey as safetensors and JSON, the same bytes for the same survey; Load reads it back, and package sink/figures draws
+// from it, without the model. AttentionMaps returns whole maps where one asks for them, and refuses what would not fit.
 package sink

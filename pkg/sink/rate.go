@@ -16,14 +16,14 @@ type Rate struct {
 // SinkRate is the share of (layer, head, prompt) in which key position k receives more than eps (arXiv 2410.10781).
 func (s *Survey) SinkRate(k int, eps float64) (Rate, error) {
 	r := Rate{Key: k, Eps: eps, T: s.T}
-	for p := range s.received {
+	for p := range s.Lengths {
 		if k < 0 || k >= s.Lengths[p] {
 			return r, fmt.Errorf("sink rate of key %d: prompt %d has %d tokens", k, s.Prompts[p], s.Lengths[p])
 		}
 		count := 0
 		for l := range s.Layers {
 			for h := range s.Heads {
-				if float64(s.Received(p, l, h)[k]) > eps {
+				if s.Received(p, l, h)[k] > float32(eps) { // in float32, where 0.1 is 0.1
 					count++
 				}
 			}
@@ -41,10 +41,10 @@ func (s *Survey) FirstMass() [][]float64 {
 	for l := range out {
 		out[l] = make([]float64, s.Heads)
 		for h := range out[l] {
-			for p := range s.received {
+			for p := range s.Lengths {
 				out[l][h] += float64(s.Received(p, l, h)[0])
 			}
-			out[l][h] /= float64(len(s.received))
+			out[l][h] /= float64(len(s.Lengths))
 		}
 	}
 	return out
@@ -52,7 +52,7 @@ func (s *Survey) FirstMass() [][]float64 {
 
 // FirstMassPerPrompt is the mass on position 0 averaged over layers and heads: one number per surveyed prompt, to resample from.
 func (s *Survey) FirstMassPerPrompt() []float64 {
-	out := make([]float64, len(s.received))
+	out := make([]float64, len(s.Lengths))
 	for p := range out {
 		for l := range s.Layers {
 			for h := range s.Heads {
@@ -94,4 +94,17 @@ func mean(v []float64) float64 {
 		sum += x
 	}
 	return sum / float64(len(v))
+}
+
+// SinkRates are the rates of a key over a grid of thresholds.
+func (s *Survey) SinkRates(k int, eps []float64) ([]Rate, error) {
+	var out []Rate
+	for _, e := range eps {
+		r, err := s.SinkRate(k, e)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
 }

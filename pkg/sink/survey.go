@@ -2,9 +2,8 @@ package sink
 
 import (
 	"fmt"
+	"slices"
 
-	"github.com/gomlx/compute/dtypes"
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/model"
@@ -16,36 +15,92 @@ const DefaultT = 64
 // DefaultEps is the threshold at which sink rates are usually quoted (arXiv 2410.10781).
 const DefaultEps = 0.3
 
-// Options of Run. The zero value surveys whole prompts, 8 at a time, without an intervention.
+// Options of Run. The zero value surveys received attention of whole prompts, 8 at a time, without an intervention.
 type Options struct {
-	T          int               // cut prompts to T tokens and leave shorter ones out; 0 = whole prompts
-	BatchSize  int               // prompts per forward pass; 0 = 8
-	Experiment model.Experiment  // intervention whose attention is measured; nil = none
-	Progress   func(prompts int) // called with the number of prompts just surveyed; may be nil
+	Measures   Measures         // beside received attention, which is always measured
+	T          int              // cut prompts to T tokens and leave shorter ones out; 0 = whole prompts
+	Tau        float64          // threshold of Masks; 0 = 0.01, the emulation layer's
+	Window     int              // tokens of the local window of Rows, the query's own included; 0 = 16
+	Late       int              // LateFirstShare looks at queries from this position on; 0 = 32
+	Cells      int              // resolution of Shapes: maps are binned to at most Cells x Cells; 0 = 64
+	BatchSize  int              // prompts per forward pass; 0 = 8
+	BlockRows  int              // query rows reduced at once in layers that no intervention rewrote; 0 = as many as fit 128 MiB of scores
+	Experiment model.Experiment // intervention whose attention is measured; nil = none
+	Progress   func(int)        // called with the number of prompts just surveyed; may be nil
 }
 
 // Survey holds what prompts' attention was reduced to.
 type Survey struct {
-	Layers, Heads int
-	T             int   // the length asked for, 0 = whole prompts
-	Lengths       []int // tokens of each surveyed prompt
-	Prompts       []int // index of each surveyed prompt in the list given to Run
-	Skipped       int   // prompts shorter than T
-	Plan          []string
+	ModelType              string
+	ModelHash              string // of the weights, see model.Model
+	Layers, Heads, KVHeads int
+	Measures               Measures
+	T                      int     // the length asked for, 0 = whole prompts
+	Tau                    float64 // threshold of Masks
+	Window                 int     // tokens of the local window
+	Late                   int     // first query of LateFirstShare
+	Group                  int     // tokens in one cell of a map
+	Lengths                []int   // tokens of each surveyed prompt
+	Prompts                []int   // index of each surveyed prompt in the list given to Run
+	Skipped                int     // prompts shorter than T
+	Tokens                 [][]int // ids of each surveyed prompt
+	Plan                   []string
 
-	received [][]float32 // [prompt][layer*Heads*length + head*length + key]
+	pieces map[int]string         // text of the tokens that occur, where the model has a tokenizer
+	data   map[string][][]float32 // statistic -> prompt -> [layers, ...]
+	cells  [][][]float64          // [layers][group of queries][group of keys], sums over prompts
+	seen   []int                  // prompts that reach each group
 }
 
-// Run surveys the prompts, lists of token ids.
+// Run surveys the prompts, lists of token ids, in one pass for all measures.
 func Run(m *model.Model, prompts [][]int, opts Options) (*Survey, error) {
-	if opts.BatchSize <= 0 {
-		opts.BatchSize = 8
+	s, kept, err := start(m, prompts, &opts)
+	if err != nil {
+		return nil, err
+	}
+	obs := observer{measures: s.Measures, tau: s.Tau, window: s.Window, late: s.Late, group: s.Group, rows: opts.BlockRows}
+	bucket := 1
+	for _, n := range s.Lengths {
+		if n != s.Lengths[0] { // lengths differ: let the model choose how far to pad
+			obs.padded, bucket = true, 0
+		}
+	}
+	exp := model.Sequence(opts.Experiment, obs)
+	for at := 0; at < len(kept); at += opts.BatchSize {
+		part := kept[at:min(at+opts.BatchSize, len(kept))]
+		r, err := m.Forward(model.Batch{Tokens: part, Bucket: bucket}, model.Want{}, exp)
+		if err != nil {
+			return nil, fmt.Errorf("survey of prompts %d to %d: %w", at, at+len(part)-1, err)
+		}
+		if err := s.add(part, r.Emitted, m.Config.HiddenSize); err != nil {
+			return nil, err
+		}
+		s.Plan = r.Plan
+		if opts.Progress != nil {
+			opts.Progress(len(part))
+		}
+	}
+	return s, nil
+}
+
+// start checks the options, fills in their defaults and cuts the prompts.
+func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, [][]int, error) {
+	setDefault(&opts.BatchSize, 8)
+	setDefault(&opts.Window, 16)
+	setDefault(&opts.Late, 32)
+	setDefault(&opts.Cells, defaultCells)
+	if opts.Tau == 0 {
+		opts.Tau = 0.01
+	}
+	if err := checkTau(opts.Tau); err != nil {
+		return nil, nil, err
 	}
 	if opts.T < 0 || opts.T > m.Config.MaxPositions {
-		return nil, fmt.Errorf("survey at T = %d: expected 1 to the model's %d positions, or 0 for whole prompts", opts.T, m.Config.MaxPositions)
+		return nil, nil, fmt.Errorf("survey at T = %d: expected 1 to the model's %d positions, or 0 for whole prompts", opts.T, m.Config.MaxPositions)
 	}
-	s := &Survey{Layers: m.Config.Layers, Heads: m.Config.Heads, T: opts.T}
-	var kept [][]int
+	s := &Survey{ModelType: m.Config.ModelType, ModelHash: m.Hash, Layers: m.Config.Layers, Heads: m.Config.Heads, KVHeads: m.Config.KVHeads,
+		Measures: opts.Measures & Everything, T: opts.T, Tau: opts.Tau, Window: opts.Window, Late: opts.Late, Group: 1,
+		pieces: map[int]string{}, data: map[string][][]float32{}, cells: make([][][]float64, m.Config.Layers)}
 	for i, p := range prompts {
 		switch {
 		case opts.T == 0:
@@ -55,77 +110,99 @@ func Run(m *model.Model, prompts [][]int, opts Options) (*Survey, error) {
 		default:
 			p = p[:opts.T]
 		}
-		kept, s.Prompts = append(kept, p), append(s.Prompts, i)
+		s.Prompts, s.Tokens, s.Lengths = append(s.Prompts, i), append(s.Tokens, p), append(s.Lengths, len(p))
 	}
-	if len(kept) == 0 {
-		return nil, fmt.Errorf("survey: none of the %d prompts has %d tokens or more", len(prompts), max(opts.T, 1))
+	if len(s.Tokens) == 0 {
+		return nil, nil, fmt.Errorf("survey: none of the %d prompts has %d tokens or more", len(prompts), max(opts.T, 1))
 	}
-	exp := model.Sequence(opts.Experiment, receivedObserver{})
-	for start := 0; start < len(kept); start += opts.BatchSize {
-		part := kept[start:min(start+opts.BatchSize, len(kept))]
-		r, err := m.Forward(model.Batch{Tokens: part}, model.Want{}, exp)
-		if err != nil {
-			return nil, fmt.Errorf("survey of prompts %d to %d: %w", start, start+len(part)-1, err)
-		}
-		s.add(part, r.Emitted[receivedName])
-		s.Plan = r.Plan
-		if opts.Progress != nil {
-			opts.Progress(len(part))
-		}
+	if s.Measures.Has(Shapes) {
+		s.Group = (slices.Max(s.Lengths) + opts.Cells - 1) / opts.Cells
 	}
-	return s, nil
-}
-
-// add stores a batch's received attention, [layers, batch, heads, tokens], without the padding.
-func (s *Survey) add(prompts [][]int, t *tensors.Tensor) {
-	width := t.Shape().Dimensions[3]
-	tensors.MustConstFlatData(t, func(flat []float32) {
-		for b, p := range prompts {
-			n := len(p)
-			rows := make([]float32, 0, s.Layers*s.Heads*n)
-			for l := range s.Layers {
-				for h := range s.Heads {
-					at := ((l*len(prompts)+b)*s.Heads + h) * width
-					rows = append(rows, flat[at:at+n]...)
+	if opts.BlockRows > 0 {
+		opts.BlockRows = (opts.BlockRows + s.Group - 1) / s.Group * s.Group
+	}
+	if m.Tokenizer != nil {
+		for _, p := range s.Tokens {
+			for _, id := range p {
+				if _, ok := s.pieces[id]; !ok {
+					s.pieces[id] = m.Tokenizer.DecodeWithSpecial([]int{id})
 				}
 			}
-			s.received = append(s.received, rows)
-			s.Lengths = append(s.Lengths, n)
 		}
-	})
+	}
+	return s, s.Tokens, nil
 }
 
-// Received is the attention each key of a surveyed prompt receives in one head, averaged over the queries that can see it:
-// [keys]. The slice is the survey's own.
-func (s *Survey) Received(prompt, layer, head int) []float32 {
-	n := s.Lengths[prompt]
-	at := (layer*s.Heads + head) * n
-	return s.received[prompt][at : at+n]
-}
-
-const receivedName = "sink.received"
-
-// receivedObserver emits received attention of every layer: float32 [layers, batch, heads, tokens].
-type receivedObserver struct{}
-
-func (receivedObserver) Key() string { return "observe received attention" }
-
-func (receivedObserver) Attach(run *model.Run) func(*model.Site) {
-	var layers []*Node
-	return func(site *model.Site) {
-		layers = append(layers, received(site))
-		if site.Layer == site.Layers-1 {
-			run.Emit(receivedName, Stack(layers, 0))
-		}
+func setDefault(v *int, value int) {
+	if *v <= 0 {
+		*v = value
 	}
 }
 
-// received averages each key's column over the real queries from its own position on: float32 [batch, heads, keys].
-func received(site *model.Site) *Node {
-	run := site.Run()
-	probs := site.Probs()
-	valid := ConvertDType(InsertAxes(run.QueryValid, 1, -1), dtypes.Float32) // [batch, 1, queries, 1]
-	sums := ReduceSum(Mul(probs, valid), 2)
-	seen := ConvertDType(Sub(InsertAxes(run.Lengths, -1), site.KeyPos), dtypes.Float32) // [batch, keys]: queries that can see the key
-	return Div(sums, InsertAxes(MaxScalar(seen, 1.0), 1))
+// add stores what a batch emitted, [layers, batch, ..., tokens] or [layers, batch, ...], without the padding.
+func (s *Survey) add(prompts [][]int, emitted map[string]*tensors.Tensor, hidden int) error {
+	for _, name := range s.measured() {
+		t := emitted[emittedName(name)]
+		if t == nil {
+			return fmt.Errorf("survey: the graph gave no %q", name)
+		}
+		d := t.Shape().Dimensions
+		width, size := d[len(d)-1], t.Shape().Size()/(d[0]*d[1])
+		err := tensors.ConstFlatData(t, func(flat []float32) {
+			for b, p := range prompts {
+				var own []float32
+				for l := range s.Layers {
+					row := flat[(l*len(prompts)+b)*size:][:size]
+					if !perToken[name] {
+						own = append(own, row...)
+						continue
+					}
+					for line := range slices.Chunk(row, width) {
+						own = append(own, line[:len(p)]...)
+					}
+				}
+				switch name {
+				case nameCells:
+					s.addShapes(own, width, len(p))
+				case nameSample:
+					s.addMedians(own, len(p), emitted[emittedName(nameTop)].Shape().Dimensions[3], hidden)
+				default:
+					s.data[name] = append(s.data[name], own)
+				}
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("survey: reading %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// perToken names the statistics whose last axis is the tokens.
+var perToken = map[string]bool{nameReceived: true, nameKeyNorm: true, nameValueNorm: true, nameResidualNorm: true, nameTop: true, nameTopChannel: true}
+
+// measured lists what the graph emits for the survey's measures.
+func (s *Survey) measured() []string {
+	names := []string{nameReceived}
+	for _, set := range []struct {
+		m     Measures
+		names []string
+	}{
+		{Rows, rowNames}, {Masks, []string{nameMarked, nameShared}}, {Shapes, []string{nameCells}},
+		{Norms, []string{nameKeyNorm, nameValueNorm, nameResidualNorm}}, {Massive, []string{nameTop, nameTopChannel, nameSample}},
+	} {
+		if s.Measures.Has(set.m) {
+			names = append(names, set.names...)
+		}
+	}
+	return names
+}
+
+// Pieces are the texts of a surveyed prompt's tokens, empty where the model had no tokenizer.
+func (s *Survey) Pieces(prompt int) []string {
+	out := make([]string, len(s.Tokens[prompt]))
+	for i, id := range s.Tokens[prompt] {
+		out[i] = s.pieces[id]
+	}
+	return out
 }

@@ -193,3 +193,29 @@ func TestMapsTooLargeAreRefused(t *testing.T) {
 		t.Errorf("maps beyond a GiB: %v, expected a refusal with the size", err)
 	}
 }
+
+func TestOneMapIsPartOfAll(t *testing.T) {
+	m := tinyModel(t)
+	p := prompt(5, 25)
+	all, err := sink.AttentionMaps(m, [][]int{p}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := sink.AttentionMap(m, p, 2, []int{3, 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, got := tensors.MustCopyFlatData[float32](all[2]), tensors.MustCopyFlatData[float32](one)
+	const size = 25 * 25
+	for i, v := range got {
+		if want := whole[[]int{3, 1}[i/size]*size+i%size]; v != want {
+			t.Fatalf("entry %d is %g, expected %g", i, v, want)
+		}
+	}
+	if _, err := sink.AttentionMap(m, p, 2, []int{4}, nil); err == nil {
+		t.Error("a head that the model does not have is not refused")
+	}
+	if _, err := sink.AttentionMap(m, make([]int, 20000), 0, nil, nil); err == nil || !strings.Contains(err.Error(), "GiB") {
+		t.Errorf("a map beyond a GiB: %v, expected a refusal with the size", err)
+	}
+}
