@@ -15,6 +15,7 @@ const Licence = "CC0-1.0"
 type Card struct {
 	Name         string      `json:"name"`
 	Seed         uint64      `json:"seed"`
+	Grades       []Grade     `json:"grades,omitempty"`
 	Licence      string      `json:"licence"`
 	Template     string      `json:"template"`      // [TextTemplate]
 	TemplateHash string      `json:"template_hash"` // SHA-256 of the template, hexadecimal
@@ -38,13 +39,16 @@ type DomainCard struct {
 	Name  string `json:"name"`
 	STEM  bool   `json:"stem"`
 	Items int    `json:"items"`
+	// Grades counts the items of each grade, if they have one.
+	Grades map[Grade]int `json:"grades,omitempty"`
 }
 
-func newCard(c *Corpus, seed uint64) (Card, error) {
+func newCard(c *Corpus, seed uint64, grades []Grade) (Card, error) {
 	template := sha256.Sum256([]byte(TextTemplate))
 	card := Card{
 		Name:         "attune-structured",
 		Seed:         seed,
+		Grades:       grades,
 		Licence:      Licence,
 		Template:     TextTemplate,
 		TemplateHash: hex.EncodeToString(template[:]),
@@ -80,7 +84,14 @@ func describe(name split, items []Item) (SplitCard, error) {
 			place[item.Domain] = len(described.Domains)
 			described.Domains = append(described.Domains, DomainCard{Name: item.Domain, STEM: item.STEM})
 		}
-		described.Domains[place[item.Domain]].Items++
+		domain := &described.Domains[place[item.Domain]]
+		domain.Items++
+		if item.Grade != "" {
+			if domain.Grades == nil {
+				domain.Grades = make(map[Grade]int)
+			}
+			domain.Grades[item.Grade]++
+		}
 		for len(described.Answers) < len(item.Options) {
 			described.Answers = append(described.Answers, 0)
 		}

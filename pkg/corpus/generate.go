@@ -24,9 +24,10 @@ const heldOutOneIn = 10
 // Options of the generator. The zero value makes the default corpus.
 type Options struct {
 	Seed    uint64   // of every random stream; 0 is a seed like any other
-	Train   int      // items to train on; 0 means DefaultTrain, negative none; all domains together have at least 400,000, the smallest 45,000
+	Train   int      // items to train on; 0 means DefaultTrain, negative none; all domains together have at least 400,000, the smallest 45,000; with grades 480,000
 	HeldOut int      // items to evaluate on; 0 means DefaultHeldOut, negative none
-	Domains []string // names; empty means all of [Domains]
+	Domains []string // names; empty means the ten of the first edition without grades, all of [Domains] with them
+	Grades  []Grade  // to draw at, see [Graded]; empty means the items of the first edition, which models in the field were trained on
 }
 
 // Corpus is a generated set with its two splits. No item is in both (see the package documentation), none is twice in one.
@@ -43,11 +44,15 @@ const (
 	heldOut split = "heldout"
 )
 
-// Generate makes a corpus. Domains take turns, so that any run of consecutive items is balanced over them; the
-// letters of the answers are balanced within each domain. It fails on an unknown domain and on a domain that has
+// Generate makes a corpus. Domains take turns, all of them at one grade and then at the next, so that any run of consecutive items is balanced
+// over them; the letters of the answers are balanced within each domain and grade. It fails on an unknown domain and on a domain that has
 // fewer distinct items than asked.
 func Generate(o Options) (*Corpus, error) {
-	chosen, err := selectDomains(o.Domains)
+	selected, err := selectDomains(o.Domains, len(o.Grades) > 0)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := lanes(selected, o.Grades)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +63,7 @@ func Generate(o Options) (*Corpus, error) {
 	if c.HeldOut, err = generateSplit(chosen, o.Seed, heldOut, count(o.HeldOut, DefaultHeldOut)); err != nil {
 		return nil, err
 	}
-	c.Card, err = newCard(c, o.Seed)
+	c.Card, err = newCard(c, o.Seed, o.Grades)
 	return c, err
 }
 
@@ -69,7 +74,7 @@ func count(asked, byDefault int) int {
 	return max(asked, 0)
 }
 
-func generateSplit(chosen []Domain, seed uint64, s split, total int) ([]Item, error) {
+func generateSplit(chosen []lane, seed uint64, s split, total int) ([]Item, error) {
 	items := make([]Item, total)
 	errs := make([]error, len(chosen))
 	var domains sync.WaitGroup
@@ -88,7 +93,7 @@ func generateSplit(chosen []Domain, seed uint64, s split, total int) ([]Item, er
 }
 
 // fill writes the domain's items to every stride-th place from the first on: its first distinct indices, in order.
-func fill(items []Item, first, stride int, d Domain, seed uint64, s split) error {
+func fill(items []Item, first, stride int, d lane, seed uint64, s split) error {
 	wanted := (len(items) - first + stride - 1) / stride
 	// A domain that yields less than one new item in so many indices has next to no more of them.
 	const patience = 1000
@@ -103,7 +108,7 @@ func fill(items []Item, first, stride int, d Domain, seed uint64, s split) error
 		if _, again := seen[print]; again {
 			if repeats++; repeats > patience {
 				return fmt.Errorf("corpus: domain %s has about %d distinct items in split %s, %d were asked for: ask for fewer items or leave the domain out",
-					d.Name(), len(seen), s, wanted)
+					d.label(), len(seen), s, wanted)
 			}
 			continue
 		}
@@ -116,17 +121,18 @@ func fill(items []Item, first, stride int, d Domain, seed uint64, s split) error
 }
 
 // generateItem is item `index` of a domain's split: a function of its arguments alone.
-func generateItem(d Domain, seed uint64, s split, index int) (Item, error) {
-	r := stream(seed, d.Name(), s, "item", index)
+func generateItem(d lane, seed uint64, s split, index int) (Item, error) {
+	r := stream(seed, d.Name(), s, d.purpose("item"), index)
 	// A draw is in the held-out split with probability 1/heldOutOneIn; missing it so often cannot be chance.
 	const maxDraws = 10_000
 	for range maxDraws {
-		draft := d.Draw(r)
+		draft := d.draw(r)
 		if splitOf(d, draft.Key) != s {
 			continue
 		}
 		item := Item{
-			ID:       d.Name() + "/" + string(s) + "/" + strconv.Itoa(index),
+			ID:       d.id(s, index),
+			Grade:    d.grade,
 			Domain:   d.Name(),
 			STEM:     d.STEM(),
 			Question: draft.Question,
@@ -135,7 +141,7 @@ func generateItem(d Domain, seed uint64, s split, index int) (Item, error) {
 		letter(&item, draft, answerLetter(seed, d, s, index), r)
 		return item, nil
 	}
-	return Item{}, fmt.Errorf("corpus: domain %s drew nothing for split %s in %d attempts: its keys hardly vary", d.Name(), s, maxDraws)
+	return Item{}, fmt.Errorf("corpus: domain %s drew nothing for split %s in %d attempts: its keys hardly vary", d.label(), s, maxDraws)
 }
 
 // letter puts the right choice at `answer`, the wrong ones around it in random order, and writes the analysis in the
@@ -165,10 +171,10 @@ func letter(item *Item, draft Draft, answer int, r *rand.Rand) {
 }
 
 // answerLetter balances the answers: in every four consecutive indices each letter is right once, in random order.
-func answerLetter(seed uint64, d Domain, s split, index int) int {
+func answerLetter(seed uint64, d lane, s split, index int) int {
 	const letters = 4
 	order := [letters]int{0, 1, 2, 3}
-	r := stream(seed, d.Name(), s, "letters", index/letters)
+	r := stream(seed, d.Name(), s, d.purpose("letters"), index/letters)
 	r.Shuffle(letters, func(i, j int) { order[i], order[j] = order[j], order[i] })
 	return order[index%letters]
 }

@@ -28,6 +28,7 @@ type Item struct {
 	Answer   int      // index into Options
 	Analysis string   // why each option is right or wrong; empty where none is published
 	Source   string   // "file:line" or "generator:seed:index"
+	Grade    Grade    // how hard it is meant to be; empty where nobody says
 }
 
 // Letter names an option: 0 is "A".

@@ -21,6 +21,7 @@ type record struct {
 	Answer   string   `json:"answer"` // the letter: "A" is the first option
 	Analysis string   `json:"analysis"`
 	Source   string   `json:"source"`
+	Grade    Grade    `json:"grade,omitempty"`
 }
 
 // WriteJSONL writes one item per line as JSON, fields in a fixed order, no HTML escapes. Equal items give equal bytes.
@@ -32,7 +33,7 @@ func WriteJSONL(w io.Writer, items []Item) error {
 		if err := item.Validate(); err != nil {
 			return fmt.Errorf("corpus: item %s: %w", item.ID, err)
 		}
-		err := encoder.Encode(record{item.ID, item.Domain, item.STEM, item.Question, item.Options, Letter(item.Answer), item.Analysis, item.Source})
+		err := encoder.Encode(record{item.ID, item.Domain, item.STEM, item.Question, item.Options, Letter(item.Answer), item.Analysis, item.Source, item.Grade})
 		if err != nil {
 			return fmt.Errorf("corpus: writing item %s: %w", item.ID, err)
 		}
@@ -96,7 +97,7 @@ func ReadJSONL(path string) ([]Item, error) {
 		where := fmt.Sprintf("%s:%d", base, line)
 		item := Item{
 			ID: orElse(r.ID, where), Domain: orElse(r.Domain, strings.TrimSuffix(base, filepath.Ext(base))), STEM: r.STEM,
-			Question: r.Question, Options: r.Options, Answer: int(letter[0] - 'A'), Analysis: r.Analysis, Source: orElse(r.Source, where),
+			Question: r.Question, Options: r.Options, Answer: int(letter[0] - 'A'), Analysis: r.Analysis, Source: orElse(r.Source, where), Grade: r.Grade,
 		}
 		if err := item.Validate(); err != nil {
 			return err

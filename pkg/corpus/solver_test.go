@@ -34,6 +34,10 @@ func checkBySolver(item Item) error {
 	if solve == nil {
 		return fmt.Errorf("no solver for domain %s", item.Domain)
 	}
+	return checkWith(solve, item)
+}
+
+func checkWith(solve solver, item Item) error {
 	var clauses []string
 	for i, option := range item.Options {
 		right, why, err := solve(item.Question, option, item.Options)

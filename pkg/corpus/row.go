@@ -1,0 +1,63 @@
+package corpus
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Row is a row of a source: its fields by name, and where it stands. A field is a text or a list of texts.
+type Row struct {
+	Text  map[string]string
+	Lists map[string][]string
+	File  string // as it was given
+	Line  int    // of the row's first line, from 1; the row's number in a parquet file
+}
+
+// ID is the row's own id if it has a field of that name, else file:line.
+func (r Row) ID() string { return orElse(r.Text["id"], fmt.Sprintf("%s:%d", r.File, r.Line)) }
+
+// Names lists the fields in alphabetical order.
+func (r Row) Names() []string {
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range maps.Keys(r.Text) {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range maps.Keys(r.Lists) {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+}
+
+// Row is the item as fields for a template: id, domain, grade, question, options (a list), letter, answer (the text of the right option),
+// analysis, source.
+func (it Item) Row() Row {
+	answer := ""
+	if it.Answer >= 0 && it.Answer < len(it.Options) {
+		answer = it.Options[it.Answer]
+	}
+	return Row{
+		Text: map[string]string{
+			"id": it.ID, "domain": it.Domain, "grade": string(it.Grade), "question": it.Question, "letter": Letter(it.Answer), "answer": answer,
+			"analysis": it.Analysis, "source": it.Source,
+		},
+		Lists: map[string][]string{"options": it.Options},
+	}
+}
+
+// Problem is a question with an open answer and the steps to it.
+type Problem struct {
+	ID, Question string
+	Analysis     string // the steps, as they are read
+	Answer       string
+	Source       string // "file:line"
+}
+
+// Row is the problem as fields for a template: id, question, analysis, answer, source.
+func (p Problem) Row() Row {
+	return Row{Text: map[string]string{"id": p.ID, "question": p.Question, "analysis": p.Analysis, "answer": p.Answer, "source": p.Source}}
+}
