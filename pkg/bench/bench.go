@@ -1,0 +1,87 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// Rate is a speed with the times that it is the median of.
+type Rate struct {
+	TokensPerSecond float64
+	Seconds         []float64 // of each repeat, sorted
+}
+
+// Prefill measures a forward pass over one prompt of so many tokens, the output head at its last token only. The experiment may be nil.
+func Prefill(m *model.Model, tokens, repeats int, exp model.Experiment) (Rate, error) {
+	p := prompt(m, tokens, 0)
+	want := model.Want{Targets: model.Targets{{{Position: tokens - 1, Token: 0}}}}
+	seconds, err := median(repeats, func() error {
+		_, err := m.Forward(model.Prompts(p), want, exp)
+		return err
+	})
+	if err != nil {
+		return Rate{}, err
+	}
+	return Rate{float64(tokens) / seconds[len(seconds)/2], seconds}, nil
+}
+
+// Decode measures greedy decoding of batch sequences after prompts of so many tokens: (batch * (long - short)) tokens in the difference of the times
+// that generating long and short numbers of tokens takes. The experiment may be nil.
+func Decode(m *model.Model, batch, tokens, short, long, repeats int, exp model.Experiment) (Rate, error) {
+	if short >= long {
+		return Rate{}, fmt.Errorf("decoding is timed between %d and %d tokens: expected the first to be smaller", short, long)
+	}
+	prompts := make([][]int, batch)
+	for i := range prompts {
+		prompts[i] = prompt(m, tokens, i)
+	}
+	timed := func(n int) ([]float64, error) {
+		return median(repeats, func() error {
+			// Chunk and capacity follow MaxTokens, so the short run asks for the long one's graphs and stops early.
+			_, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: n, IgnoreEOS: true, Chunk: short}, exp)
+			return err
+		})
+	}
+	few, err := timed(short)
+	if err != nil {
+		return Rate{}, err
+	}
+	many, err := timed(long)
+	if err != nil {
+		return Rate{}, err
+	}
+	seconds := many[len(many)/2] - few[len(few)/2]
+	return Rate{float64(batch*(long-short)) / seconds, many}, nil
+}
+
+// median runs f once to warm up and then repeatedly, and returns the sorted seconds of the repeats.
+func median(repeats int, f func() error) ([]float64, error) {
+	if err := f(); err != nil {
+		return nil, err
+	}
+	var seconds []float64
+	for range max(1, repeats) {
+		start := time.Now()
+		if err := f(); err != nil {
+			return nil, err
+		}
+		seconds = append(seconds, time.Since(start).Seconds())
+	}
+	slices.Sort(seconds)
+	return seconds, nil
+}
+
+// prompt makes token ids that depend on a seed and start with BOS.
+func prompt(m *model.Model, n, seed int) []int {
+	p := make([]int, n)
+	for i := range p {
+		p[i] = (seed*7919 + i*i*31 + i*7) % m.Config.VocabSize
+	}
+	if m.Config.BOS >= 0 {
+		p[0] = m.Config.BOS
+	}
+	return p
+}

@@ -1,0 +1,35 @@
+package bench
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// Config returns the published dimensions of a model by name: "llama-2-7b", "llama-3.2-1b", or "small" (6.8 million parameters, for a laptop).
+func Config(name string) (*model.Config, error) {
+	c, ok := configs()[name]
+	if !ok {
+		var names []string
+		for n := range configs() {
+			names = append(names, n)
+		}
+		sort.Strings(names)
+		return nil, fmt.Errorf("no dimensions are named %q, expected one of %s", name, strings.Join(names, ", "))
+	}
+	return c, nil
+}
+
+func configs() map[string]*model.Config {
+	llama := func(vocab, hidden, intermediate, layers, heads, kv, dim, positions int, tied bool) *model.Config {
+		return &model.Config{ModelType: "llama", VocabSize: vocab, HiddenSize: hidden, IntermediateSize: intermediate, Layers: layers, Heads: heads, KVHeads: kv,
+			HeadDim: dim, MaxPositions: positions, NormEps: 1e-5, RopeTheta: 10000, TieEmbeddings: tied, BOS: 1, InitializerRange: 0.02}
+	}
+	return map[string]*model.Config{
+		"llama-2-7b":   llama(32000, 4096, 11008, 32, 32, 32, 128, 8192, false),
+		"llama-3.2-1b": llama(128256, 2048, 8192, 16, 32, 8, 64, 32768, true),
+		"small":        llama(4096, 256, 704, 6, 8, 4, 32, 1024, true),
+	}
+}
