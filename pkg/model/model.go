@@ -1,10 +1,12 @@
 package model
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -14,6 +16,7 @@ import (
 	mlmodel "github.com/gomlx/gomlx/ml/model"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/model/hub"
 	"github.com/attune-lab/attune/pkg/model/safetensors"
 	"github.com/attune-lab/attune/pkg/model/tokenizer"
 )
@@ -25,6 +28,8 @@ type Options struct {
 	// MaxBytes is how much the weights may take in DType; more is refused before anything is allocated. 0: on the Go backend what the system reports
 	// as available, on XLA no limit.
 	MaxBytes int64
+	// Download is told how the fetching of an hf: reference goes; may be nil.
+	Download func(hub.Progress)
 }
 
 // Model is a transformer with its weights on a backend. Its methods may not be called concurrently.
@@ -35,6 +40,8 @@ type Model struct {
 	DType     dtypes.DType
 	// Hash identifies the weights: SHA-256 over names, types, shapes and bytes of the checkpoint; empty for a model made by New.
 	Hash string
+	// Source is where the weights came from: "directory", "hf:owner/name@commit", or empty for a model made by New.
+	Source string
 
 	arch    *architecture
 	weights []weight
@@ -43,11 +50,20 @@ type Model struct {
 	execs   map[string]*compiled
 }
 
-// Load opens a Hugging Face directory: config.json, the safetensors weights and, if there is one, tokenizer.json.
+// Load opens a Hugging Face directory: config.json, the safetensors weights and, if there is one, tokenizer.json. The reference
+// hf:owner/name[@revision] stands for the directory in the hub's cache, fetched if it is not there (see package hub).
 //
 // Errors name the file, the tensor or field, what was found and what was expected: a missing or truncated weights file, a
 // missing tensor or one of another shape, an unknown model_type, a tokenizer with ids beyond the vocabulary.
-func Load(dir string, opts Options) (*Model, error) {
+func Load(ref string, opts Options) (*Model, error) {
+	dir, source := ref, "directory"
+	if strings.HasPrefix(ref, hub.Scheme) {
+		found, info, err := hub.Resolve(context.Background(), ref, hub.Options{Progress: opts.Download})
+		if err != nil {
+			return nil, err
+		}
+		dir, source = found, info.String()
+	}
 	c, err := LoadConfig(dir)
 	if err != nil {
 		return nil, err
@@ -76,7 +92,7 @@ func Load(dir string, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m.Tokenizer, m.Hash = tok, hash
+	m.Tokenizer, m.Hash, m.Source = tok, hash, source
 	return m, m.setWeights(values)
 }
 

@@ -156,8 +156,12 @@ func (r *Run) Work(name string) string {
 }
 
 // Path resolves a path that a parameter names: absolute, or relative to the directory the user ran the command in
-// (the notebook's folder in interactive use), then to the repository. What it names must exist.
+// (the notebook's folder in interactive use), then to the repository. What it names must exist. A reference to the hub, hf:owner/name, is
+// no path and is returned as it is.
 func (r *Run) Path(p string) (string, error) {
+	if strings.HasPrefix(p, "hf:") {
+		return p, nil
+	}
 	if p == "" {
 		return "", errors.New("note: an empty path: want a file or directory")
 	}
