@@ -105,6 +105,28 @@ func TestQuickstartOnRealInput(t *testing.T) {
 	}
 }
 
+// TestOtherRecipes runs what is left on few items: every cell must succeed and the named results must be there.
+func TestOtherRecipes(t *testing.T) {
+	for _, c := range []struct {
+		recipe     string
+		parameters []string
+		want       []string // parts of result names
+	}{
+		{"sinks", []string{"limit=4"}, []string{"sink_rate", "entropy"}},
+		{"emulate", []string{"limit=3", "tokens=8", `spec={"alpha":0.5,"tau":0.02}`}, []string{"KL(plain || changed)", "entropy of the next token"}},
+		{"ablate", []string{"limit=8", "alphas=1", "taus=", "sources=", "renormalise=row", "controls=uniform"}, []string{"difference"}},
+		{"bench", []string{"tokens=16", "prompt=8", "newTokens=4", "batch=2", "repeats=1", "peer=false"}, []string{"speed/prefill", "speed/decode_batch_1", "speed/decode_batch_2"}},
+		{"pretrain", []string{"trainItems=200", "heldOut=20", "hidden=32", "intermediate=48", "layers=2", "steps=4", "batch=4"}, []string{"loss", "acc/all/model", "sink_rate"}},
+	} {
+		t.Run(c.recipe, func(t *testing.T) {
+			r := headless(t, c.recipe, c.parameters...)
+			for _, name := range c.want {
+				value(t, r, name)
+			}
+		})
+	}
+}
+
 // TestParity compares the embedded model with what transformers computed on it.
 func TestParity(t *testing.T) {
 	r := headless(t, "parity")
