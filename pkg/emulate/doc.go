@@ -41,5 +41,6 @@
 //	other rows:         softmax(s + M log g) * exp(LSE(s + M log g) - LSE(s))
 //	freed mass to rest: g * softmax(s) + (1-g) * softmax(s - inf M)
 //
-// and the mask needs no softmax either: A_0 > tau is s_0 > LSE_0 + log tau.
+// and the mask needs no softmax either: A_0 > tau is s_0 > LSE_0 + log tau. What runs today is the form on probabilities, which costs memory with the
+// square of the length; the tests hold the forms on scores against it.
 package emulate

@@ -3,8 +3,8 @@ package emulate
 import . "github.com/gomlx/gomlx/core/graph"
 
 // edit is what an intervention does to one layer's attention, whatever computes it: entries of the mask are multiplied by the gain, and the rows
-// treated as renormalise says. dense carries it out on probabilities; biased shows the same as an additive bias on scores, which is what a
-// fused kernel can do.
+// treated as renormalise says. dense carries it out on probabilities; biased, in the tests, shows the same as an additive bias on scores, which is
+// what a fused kernel can do.
 type edit struct {
 	mask        *Node   // bool [batch, heads, queries, keys]; nil = every entry
 	gain        float64 // at least 0

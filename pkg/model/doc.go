@@ -17,7 +17,7 @@
 // # The attention site
 //
 // An Experiment is handed every layer's attention while the graph is being built: query, key, value, scale, mask and positions
-// as graph nodes (type Site), the same for every family. It may observe (Site.Emit a reduction computed on the device) or rewrite
+// as graph nodes (type Site), the same for every family. It may observe (Run.Emit a reduction computed on the device) or rewrite
 // (Site.SetProbs). Without an experiment every layer takes the fused path where the backend has one; with one, only the
 // layers whose probabilities it asks for pay. What was compiled for each layer is recorded: Result.Plan.
 //
