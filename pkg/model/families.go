@@ -69,5 +69,3 @@ func (f *fields) windows(c *Config, size int, sliding func(l int) bool) []int {
 
 // everyOther is the rule of families in which the first layer slides, the second does not, and so on.
 func everyOther(l int) bool { return l%2 == 0 }
-
-func never(int) bool { return false }
