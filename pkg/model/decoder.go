@@ -1,12 +1,8 @@
 package model
 
 import (
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-	fusedattention "github.com/gomlx/gomlx/ml/layers/attention"
-
-	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // decoder builds the transformer inside one graph (or inside the body of a loop of it).
@@ -105,19 +101,4 @@ func (d *decoder) logits(x *Node) *Node {
 	}
 	y := DotGeneral(x, []int{x.Rank() - 1}, nil, head, []int{1}, nil)
 	return softcap(ConvertDType(y, dtypes.Float32), d.arch.softcap)
-}
-
-// fusable reports whether the backend's fused kernel computes exactly this layer: causal prefill in half precision on XLA, head
-// dimension a multiple of 8, and nothing that the kernel lacks: a soft cap, a window shorter than the keys, learned sinks.
-func (s *Site) fusable() bool {
-	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
-	plain := s.Softcap == 0 && s.Sinks == nil && (s.Window == 0 || s.Window >= s.NumKeys())
-	return s.Phase == Prefill && !s.packed && len(s.Keys) == 1 && half && plain && s.Query.Shape().Dimensions[3]%8 == 0 &&
-		backend.IsXLA(s.run.Graph.Backend())
-}
-
-// fused lets GoMLX choose the backend's kernel (cuDNN's flash attention on CUDA), with its gradient.
-func (s *Site) fused() *Node {
-	out, _ := fusedattention.Core(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, fusedattention.CoreOptions{Scale: s.Scale, UseCausalMask: true})
-	return out
 }

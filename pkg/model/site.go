@@ -90,6 +90,8 @@ type Site struct {
 	packed    bool // several documents in a row: the mask is not the causal triangle that the fused kernel knows
 	scores    *Node
 	probs     *Node
+	fusedOut  *Node // see fused
+	lse       *Node
 	rewritten bool
 }
 
