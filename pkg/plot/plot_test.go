@@ -266,6 +266,7 @@ func TestBadInputIsAnError(t *testing.T) {
 		"infinite bar":     {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{math.Inf(1)}}}}), "infinite"},
 		"axis without 0":   {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{1}}}, YMin: 0.5, YMax: 2}), "leaves out 0"},
 		"empty PNG":        {plot.Show(nil), "empty"},
+		"empty HTML":       {plot.ShowHTML(""), "empty"},
 		"table":            {plot.ShowTable([]string{"a"}, [][]any{{1, 2}}), "row 0 has 2 cells for 1 columns"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {

@@ -30,6 +30,15 @@ func ShowTable(columns []string, rows [][]any) error {
 	return display(func() { gonbui.DisplayHTML(html) })
 }
 
+// ShowHTML displays HTML as output of the notebook cell that runs, as it is: whoever made it has escaped what it quotes. Outside a GoNB kernel
+// it does nothing.
+func ShowHTML(html string) error {
+	if html == "" {
+		return errors.New("plot: nothing to show: the HTML is empty")
+	}
+	return display(func() { gonbui.DisplayHTML(html) })
+}
+
 // display runs a gonbui display function if there is a notebook to display in.
 func display(show func()) error {
 	if !gonbui.IsNotebook {

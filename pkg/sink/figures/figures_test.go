@@ -57,6 +57,11 @@ func TestEveryFigureSaysWhatItShows(t *testing.T) {
 			"distance":   func() (note.Figure, error) { return figures.Distance(o) },
 			"classes":    func() (note.Figure, error) { return figures.Classes(o, shares) },
 			"rates":      func() (note.Figure, error) { return figures.Rates(o, []float64{0.1, 0.2, 0.3}) },
+			"beside": func() (note.Figure, error) {
+				after := o
+				after.Model = "tuned"
+				return figures.Beside(o, after, figures.Statistic{Name: "entropy", Title: "Row entropy", Unit: "nats", Of: (*sink.Survey).Entropy})
+			},
 		} {
 			f, err := draw()
 			if err != nil {
@@ -72,5 +77,14 @@ func TestEveryFigureSaysWhatItShows(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestBesideRefusesOtherPrompts holds two surveys apart that cannot be compared layer by layer.
+func TestBesideRefusesOtherPrompts(t *testing.T) {
+	a, b := figures.Of{Model: "a", Survey: surveyOf(t, 2, 2, 16)}, figures.Of{Model: "b", Survey: surveyOf(t, 3, 2, 16)}
+	_, err := figures.Beside(a, b, figures.Statistic{Name: "entropy", Title: "Row entropy", Unit: "nats", Of: (*sink.Survey).Entropy})
+	if err == nil || !strings.Contains(err.Error(), "2 layers") || !strings.Contains(err.Error(), "3 layers") {
+		t.Errorf("error %v, expected both depths in it", err)
 	}
 }
