@@ -180,6 +180,31 @@ func TestEveryFamilyGivesABatchWhatItsItemsGiveAlone(t *testing.T) {
 	})
 }
 
+// TestEveryFamilyGeneratesInABatchAsAlone: greedily and sampling, whatever the other prompts' lengths and order. Sampled tokens are equal where no draw falls
+// within rounding of a border between two tokens, which these do not.
+func TestEveryFamilyGeneratesInABatchAsAlone(t *testing.T) {
+	everyFamily(t, func(t *testing.T, name string) {
+		m := family(t, name)
+		for _, s := range []model.Sampling{{}, {Temperature: 1, TopP: 0.9, Seed: 3}} {
+			opts := model.GenerateOptions{MaxTokens: 9, Chunk: 4, IgnoreEOS: true, Sampling: s, SampleIDs: []uint64{7, 8, 9}}
+			together, err := m.Generate(unequal, opts, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range unequal {
+				opts.SampleIDs = []uint64{7 + uint64(i)}
+				alone, err := m.Generate([][]int{p}, opts, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(together.Tokens[i], alone.Tokens[0]) {
+					t.Errorf("sampling %+v, prompt %d: %v in a batch, %v alone", s, i, together.Tokens[i], alone.Tokens[0])
+				}
+			}
+		}
+	})
+}
+
 func TestEveryFamilySavesWhatItLoaded(t *testing.T) {
 	everyFamily(t, func(t *testing.T, name string) {
 		from := writeFamily(t, name)

@@ -16,13 +16,27 @@ type GenerateOptions struct {
 	MaxTokens int      // new tokens per prompt at most; 0 = 64
 	Sampling  Sampling // zero value: greedy
 	IgnoreEOS bool     // go on past end-of-sequence tokens
-	Chunk     int      // tokens per call of the compiled loop; 0 = 16 on the Go backend, 64 on XLA
+	// Stop lists texts that end a sequence, wherever the borders of its tokens fall. They are looked for between the calls of the compiled loop.
+	Stop []string
+	// Stream is told each sequence's text, by its number in the batch, as soon as it is sure: whole characters, and nothing that a stop string may
+	// still cut off. A call of the compiled loop gives its tokens together. May be nil.
+	Stream func(sequence int, text string)
+	// SampleIDs number the random streams of the sequences; nil = their places in the batch. With a number of its own an item is sampled alike alone and in
+	// any batch.
+	SampleIDs []uint64
+	Chunk     int // tokens per call of the compiled loop; 0 = 16 on the Go backend, 64 on XLA
 }
 
 // Generation is what Generate returns.
 type Generation struct {
-	Tokens [][]int  // new tokens of each prompt, without the end-of-sequence token
-	Plan   []string // how attention was computed: the prefill's layers, then the decode step's
+	// Tokens are the new ones of each prompt, without the end-of-sequence token, and with the one that completed a stop string.
+	Tokens [][]int
+	// Texts are the tokens decoded, without the stop string and what follows it; nil where the model has no tokenizer.
+	Texts []string
+	// Plan says how attention was computed: the prefill's layers, then the decode step's.
+	Plan []string
+	// Compilations counts the graphs that had to be built: none where an earlier call had the same options and shapes.
+	Compilations int
 }
 
 // Generate continues each prompt. The experiment, nil for none, acts in prefill and in every decoding step.
@@ -40,11 +54,15 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 	if opts.MaxTokens < 0 {
 		return nil, fmt.Errorf("MaxTokens is %d, expected 1 or more", opts.MaxTokens)
 	}
+	if opts.SampleIDs != nil && len(opts.SampleIDs) != len(prompts) {
+		return nil, fmt.Errorf("%d random streams for %d prompts", len(opts.SampleIDs), len(prompts))
+	}
 	for i, p := range prompts {
 		if len(p)+opts.MaxTokens > m.Config.MaxPositions {
 			return nil, fmt.Errorf("prompt %d has %d tokens; with %d new ones it passes the model's %d positions", i, len(p), opts.MaxTokens, m.Config.MaxPositions)
 		}
 	}
+	built := m.compilations
 	l, err := m.startLoop(prompts, opts, exp)
 	if err != nil {
 		return nil, err
@@ -63,6 +81,16 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 	for i := range prompts {
 		g.Tokens[i] = l.tokensOf(i)
 	}
+	for i := range prompts {
+		switch {
+		case l.writers != nil:
+			l.writers[i].end()
+			g.Texts = append(g.Texts, l.writers[i].text)
+		case m.Tokenizer != nil:
+			g.Texts = append(g.Texts, m.Tokenizer.Decode(g.Tokens[i]))
+		}
+	}
+	g.Compilations = m.compilations - built
 	return g, nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
@@ -110,3 +111,5 @@ func floats(t testing.TB, f *safetensors.File, name string) []float32 {
 	}
 	return v
 }
+
+func onXLA(m *model.Model) bool { return backend.IsXLA(m.Backend) }

@@ -23,6 +23,7 @@ type loop struct {
 	exp      Experiment
 	prompts  [][]int
 	streams  []*rand.Rand
+	writers  []*writer         // the text of each sequence; nil where none is asked for on the way
 	slots    *tensors.Tensor   // int32 [batch, slots, 2]: position (-1 empty) and token of each frozen slot
 	cache    []*tensors.Tensor // keys and values of every layer, alternating, [batch, kv_heads, slots, head_dim]
 	used     int               // frozen slots in use
@@ -36,8 +37,12 @@ type loop struct {
 
 // startLoop runs the prefill and chooses each prompt's first new token.
 func (m *Model) startLoop(prompts [][]int, opts GenerateOptions, exp Experiment) (*loop, error) {
-	l := &loop{model: m, opts: opts, exp: exp, prompts: prompts, streams: newStreams(opts.Sampling.Seed, len(prompts)),
+	l := &loop{model: m, opts: opts, exp: exp, prompts: prompts, streams: newStreams(opts.Sampling.Seed, len(prompts), opts.SampleIDs),
 		done: make([]bool, len(prompts)), out: make([][]int32, len(prompts))}
+	var err error
+	if l.writers, err = m.newWriters(len(prompts), opts); err != nil {
+		return nil, err
+	}
 	return l, l.prefill(prompts)
 }
 
@@ -107,6 +112,9 @@ func (l *loop) accept(rounds [][]int32, steps int) {
 				continue
 			}
 			l.out[i] = append(l.out[i], id)
+			if l.writers != nil && l.writers[i].push(int(id)) {
+				l.done[i] = true
+			}
 		}
 	}
 }

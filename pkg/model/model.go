@@ -48,6 +48,8 @@ type Model struct {
 	store   *mlmodel.Store
 	mu      sync.Mutex
 	execs   map[string]*compiled
+
+	compilations int
 }
 
 // Load opens a Hugging Face directory: config.json, the safetensors weights and, if there is one, tokenizer.json. The reference
@@ -183,7 +185,10 @@ func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node
 		return c, nil
 	}
 	c := &compiled{}
-	e, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, inputs []*Node) []*Node { return build(c, inputs) })
+	e, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, inputs []*Node) []*Node {
+		m.compilations++
+		return build(c, inputs)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +197,9 @@ func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node
 	m.execs[key] = c
 	return c, nil
 }
+
+// Compilations counts the graphs built so far. XLA compiles each, which takes seconds; on the Go backend one costs little.
+func (m *Model) Compilations() int { return m.compilations }
 
 // bucket is the multiple that padded lengths are rounded up to.
 func (m *Model) bucket(asked int) int {

@@ -102,10 +102,15 @@ func uniforms(streams []*rand.Rand, steps int) []float32 {
 	return u
 }
 
-func newStreams(seed uint64, batch int) []*rand.Rand {
+// newStreams makes each sequence's random stream, of the numbers given or of its place in the batch.
+func newStreams(seed uint64, batch int, numbers []uint64) []*rand.Rand {
 	streams := make([]*rand.Rand, batch)
 	for i := range streams {
-		streams[i] = rand.New(rand.NewPCG(seed, uint64(i)))
+		number := uint64(i)
+		if numbers != nil {
+			number = numbers[i]
+		}
+		streams[i] = rand.New(rand.NewPCG(seed, number))
 	}
 	return streams
 }
