@@ -17,6 +17,9 @@ type decoder struct {
 	geo      geometry
 	masks    map[int]*Node // by window
 	rotaries map[*rope]rotary
+	bias     *Node // see packedBias
+
+	pass PassOptions
 }
 
 // newDecoder attaches the experiment (nil for none) to a run.
@@ -42,6 +45,9 @@ func (d *decoder) embed(tokens *Node) *Node {
 		pos := MinScalar(d.geo.queryPos, d.config.MaxPositions-1)
 		x = Add(x, Gather(d.params[d.arch.positions], InsertAxes(pos, -1)))
 	}
+	if d.pass.DType != dtypes.InvalidDType {
+		x = ConvertDType(x, d.pass.DType)
+	}
 	return x
 }
 
@@ -60,7 +66,10 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 
 	site := &Site{Layer: l, Layers: d.config.Layers, Phase: d.run.Phase, Query: q, Keys: kv.keys, Values: kv.values,
 		Scale: a.scale, Softcap: a.softcap, Window: a.window, Mask: d.mask(a.window),
-		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, run: d.run, packed: d.geo.segments != nil}
+		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, run: d.run}
+	if d.geo.segments != nil {
+		site.packed = d.packedBias
+	}
 	if a.sinks != "" {
 		site.Sinks = ConvertDType(d.params[a.sinks], dtypes.Float32)
 	}
@@ -82,6 +91,9 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 func (d *decoder) prefill(tokens *Node) (x *Node, caches []past) {
 	x = d.embed(tokens)
 	for l := range d.config.Layers {
+		if d.pass.Recompute {
+			x = x.Checkpoint()
+		}
 		x = d.layer(l, x, func(k, v *Node) past {
 			kv := past{[]*Node{k}, []*Node{v}}
 			caches = append(caches, kv)
@@ -89,16 +101,25 @@ func (d *decoder) prefill(tokens *Node) (x *Node, caches []past) {
 		})
 		d.run.sawResidual(l, x)
 	}
+	if d.pass.Recompute {
+		x = x.StopCheckpoint()
+	}
 	return x, caches
 }
 
 // logits applies the final norm and the output head: [..., hidden] -> float32 [..., vocab].
-func (d *decoder) logits(x *Node) *Node {
+func (d *decoder) logits(x *Node) *Node { return ConvertDType(d.rawLogits(x), dtypes.Float32) }
+
+// rawLogits are the logits in the type that they are multiplied in, capped ones in float32.
+func (d *decoder) rawLogits(x *Node) *Node {
 	x = d.norm(d.arch.norm, x)
 	head := d.params[d.arch.head]
 	if d.config.TieEmbeddings {
 		head = d.params[d.arch.embed]
 	}
-	y := DotGeneral(x, []int{x.Rank() - 1}, nil, head, []int{1}, nil)
+	y := DotGeneral(x, []int{x.Rank() - 1}, nil, ConvertDType(head, x.DType()), []int{1}, nil)
+	if d.arch.softcap == 0 {
+		return y
+	}
 	return softcap(ConvertDType(y, dtypes.Float32), d.arch.softcap)
 }

@@ -15,7 +15,7 @@ import (
 func (s *Site) fusable() bool {
 	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
 	plain := s.Softcap == 0 && s.Sinks == nil && (s.Window == 0 || s.Window >= s.NumKeys())
-	return s.Phase == Prefill && !s.packed && len(s.Keys) == 1 && half && plain && s.Query.Shape().Dimensions[3]%8 == 0 &&
+	return s.Phase == Prefill && len(s.Keys) == 1 && half && plain && s.Query.Shape().Dimensions[3]%8 == 0 &&
 		backend.IsXLA(s.run.Graph.Backend())
 }
 
@@ -26,15 +26,21 @@ func (s *Site) fused() *Node {
 		return s.fusedOut
 	}
 	err := exceptions.TryCatch[error](func() {
-		out, states := BackendFusedScaledDotProductAttention(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD,
-			&compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true})
+		config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
+		if s.packed != nil {
+			config.Bias = InternalBackendOutputs(s.packed(s.Query))[0]
+		}
+		out, states := BackendFusedScaledDotProductAttention(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, config)
 		s.fusedOut, s.lse = out, states[0]
 	})
 	switch {
 	case err == nil:
 	case compute.IsNotImplemented(err):
-		s.fusedOut, _ = fusedattention.Core(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD,
-			fusedattention.CoreOptions{Scale: s.Scale, UseCausalMask: true})
+		o := fusedattention.CoreOptions{Scale: s.Scale, UseCausalMask: true}
+		if s.packed != nil {
+			o.AttentionBias = s.packed(s.Query)
+		}
+		s.fusedOut, _ = fusedattention.Core(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, o)
 	default:
 		panic(err)
 	}
@@ -49,4 +55,15 @@ func (s *Site) LSE() *Node {
 	}
 	s.fused()
 	return s.lse
+}
+
+// packedBias keeps the documents of packed rows apart in a form that the kernel takes: 0 where a query sees a key and hugely negative elsewhere, [batch, heads,
+// queries, keys] in the queries' type, made once for all layers.
+func (d *decoder) packedBias(query *Node) *Node {
+	if d.bias == nil {
+		g, dtype, dims := query.Graph(), query.DType(), query.Shape().Dimensions
+		bias := Where(d.mask(0), Scalar(g, dtype, 0), Scalar(g, dtype, masked))
+		d.bias = StopGradient(BroadcastToDims(bias, dims[0], dims[1], dims[2], dims[2]))
+	}
+	return d.bias
 }

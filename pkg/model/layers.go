@@ -43,8 +43,11 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 		axis = 0
 	}
 	y := DotGeneral(x, []int{x.Rank() - 1}, nil, d.params[m.name+".weight"], []int{axis}, nil)
+	if more := d.addend(m.name, x); more != nil {
+		y = Add(y, more)
+	}
 	if m.bias {
-		y = Add(y, ExpandLeftToRank(d.params[m.name+".bias"], y.Rank()))
+		y = Add(y, ExpandLeftToRank(ConvertDType(d.params[m.name+".bias"], y.DType()), y.Rank()))
 	}
 	return y
 }

@@ -48,6 +48,7 @@ type Model struct {
 	store   *mlmodel.Store
 	mu      sync.Mutex
 	execs   map[string]*compiled
+	adapter *adapted // nil = none
 
 	compilations int
 }
@@ -156,6 +157,10 @@ func (m *Model) params(g *Graph) map[string]*Node {
 	nodes := map[string]*Node{}
 	for _, w := range m.weights {
 		nodes[w.name] = m.store.GetVariable("/" + w.name).NodeValue(g)
+	}
+	for _, name := range m.AdapterModules() {
+		nodes[name+loraA] = ConvertDType(m.store.GetVariable("/"+name+loraA).NodeValue(g), m.DType)
+		nodes[name+loraB] = ConvertDType(MulScalar(m.store.GetVariable("/"+name+loraB).NodeValue(g), m.adapter.Scale()), m.DType)
 	}
 	return nodes
 }

@@ -87,7 +87,7 @@ type Site struct {
 	KeyTokens     *Node   // int32 [batch, keys]: id of each key's token, meaningless where the cache holds nothing
 
 	run       *Run
-	packed    bool // several documents in a row: the mask is not the causal triangle that the fused kernel knows
+	packed    func(query *Node) *Node // the kernel's bias for rows of several documents; nil = a row is one document
 	scores    *Node
 	probs     *Node
 	fusedOut  *Node // see fused

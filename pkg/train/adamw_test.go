@@ -18,7 +18,7 @@ func TestAdamWAgainstFloat64(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := AdamW{Schedule: Schedule{Peak: 0.1, Floor: 0.1, Warmup: 3, Steps: 10}, WeightDecay: 0.2, Clip: 1.5}
+	opt := AdamW{Schedule: Schedule{Peak: 0.1, Warmup: 3}, WeightDecay: 0.2, Clip: 1.5}.withDefaults(10)
 	start := []float64{1, -2, 3, 0.5, 4, -1} // a matrix [2,2] and a vector [2]
 	scale := []float64{1, 2, 0.5, 3, 1, 2}   // loss = sum scale * w² / 2
 	f32 := func(v []float64) []float32 {
@@ -31,13 +31,23 @@ func TestAdamWAgainstFloat64(t *testing.T) {
 	store := mlmodel.NewStore()
 	matrix := store.RootScope().VariableWithValue("matrix", tensors.FromFlatDataAndDimensions(f32(start[:4]), 2, 2))
 	vector := store.RootScope().VariableWithValue("vector", tensors.FromFlatDataAndDimensions(f32(start[4:]), 2))
-	exec, err := mlmodel.NewExec(b, store, func(scope *mlmodel.Scope, g *Graph) *Node {
+	var weights []trained
+	for _, w := range []*mlmodel.Variable{matrix, vector} {
+		zeros := func(name string) *mlmodel.Variable {
+			return store.RootScope().VariableWithValue(name+w.Name(), tensors.FromShape(w.Shape()))
+		}
+		weights = append(weights, trained{value: w, m: zeros("m"), v: zeros("v"), decay: w == matrix})
+	}
+	exec, err := mlmodel.NewExec(b, store, func(_ *mlmodel.Scope, rates *Node) *Node {
+		g := rates.Graph()
 		half := func(v *mlmodel.Variable, s []float64) *Node {
 			w := v.NodeValue(g)
 			return MulScalar(ReduceAllSum(Mul(Reshape(Const(g, f32(s)), w.Shape().Dimensions...), Square(w))), 0.5)
 		}
 		loss := Add(half(matrix, scale[:4]), half(vector, scale[4:]))
-		opt.UpdateGraph(scope, g, loss)
+		grads := Gradient(loss, matrix.NodeValue(g), vector.NodeValue(g))
+		norm := globalNorm(grads)
+		opt.update(weights, grads, norm, IsFinite(norm), rates)
 		return loss
 	})
 	if err != nil {
@@ -46,7 +56,7 @@ func TestAdamWAgainstFloat64(t *testing.T) {
 
 	w, m, v := append([]float64(nil), start...), make([]float64, 6), make([]float64, 6)
 	for step := 1; step <= 8; step++ {
-		if _, err := exec.Call(); err != nil {
+		if _, err := exec.Exec(opt.rates(step)); err != nil {
 			t.Fatal(err)
 		}
 		norm := 0.0

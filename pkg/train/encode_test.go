@@ -79,7 +79,7 @@ func TestEncodedTextsAreTheDocumentsOfTheirText(t *testing.T) {
 			t.Fatal(err)
 		}
 		for k, id := range doc.Tokens {
-			if len(doc.Tokens) != len(docs[i]) || int(id) != docs[i][k] {
+			if len(doc.Tokens) != len(docs[i].Tokens) || id != docs[i].Tokens[k] {
 				t.Fatalf("%s is encoded as %v, expected %v", items[i].ID, doc.Tokens, docs[i])
 			}
 		}

@@ -2,13 +2,9 @@ package train
 
 import (
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
-
-	mltrain "github.com/gomlx/gomlx/ml/train"
 
 	"github.com/attune-lab/attune/pkg/corpus"
 )
@@ -67,6 +63,7 @@ type Feed struct {
 type window struct {
 	epoch, at int
 	docs      []Document
+	numbers   []int // of the documents in the source
 	rows      [][]int
 	err       error
 }
@@ -131,7 +128,7 @@ func (f *Feed) Next() (*Packed, error) {
 			continue
 		}
 		n := min(f.opts.Rows-out.Rows, len(f.now.rows)-s.Row)
-		out.add(fill(f.now.docs, f.now.rows[s.Row:s.Row+n], f.opts.Width))
+		out.add(f.now.fill(s.Row, n, f.opts.Width))
 		s.Row += n
 	}
 	f.state = s
@@ -200,11 +197,29 @@ func (f *Feed) load(epoch, at int) *window {
 		}
 	}
 	// A document without weight would take room and teach nothing, and a batch of them has no mean loss.
-	w.docs = slices.DeleteFunc(w.docs, func(d Document) bool { return !d.counts() })
+	all := w.docs
+	w.docs = nil
+	for i, d := range all {
+		if d.counts() {
+			w.docs, w.numbers = append(w.docs, d), append(w.numbers, order.At(first+i))
+		}
+	}
 	w.rows, w.err = plan(w.docs, f.opts.Width)
 	rng := rand.New(rand.NewPCG(f.opts.Seed, uint64(epoch)<<32|uint64(at)))
 	rng.Shuffle(len(w.rows), func(i, j int) { w.rows[i], w.rows[j] = w.rows[j], w.rows[i] })
 	return w
+}
+
+// fill writes some of the rows out.
+func (w *window) fill(first, n, width int) *Packed {
+	p := fill(w.docs, w.rows[first:first+n], width)
+	p.Documents = make([][]int, n)
+	for r, row := range w.rows[first : first+n] {
+		for _, i := range row {
+			p.Documents[r] = append(p.Documents[r], w.numbers[i])
+		}
+	}
+	return p
 }
 
 // add puts the other's rows below.
@@ -216,23 +231,5 @@ func (p *Packed) add(q *Packed) {
 	p.Rows += q.Rows
 	p.Tokens, p.Labels, p.Weights = append(p.Tokens, q.Tokens...), append(p.Labels, q.Labels...), append(p.Weights, q.Weights...)
 	p.Positions, p.Segments = append(p.Positions, q.Positions...), append(p.Segments, q.Segments...)
-}
-
-// Name implements GoMLX's train.Dataset.
-func (f *Feed) Name() string { return "packed documents" }
-
-// Iter implements GoMLX's train.Dataset: from the present place on.
-func (f *Feed) Iter() iter.Seq2[mltrain.Batch, error] {
-	return func(yield func(mltrain.Batch, error) bool) {
-		for {
-			p, err := f.Next()
-			if err != nil {
-				yield(mltrain.Batch{}, err)
-				return
-			}
-			if p == nil || !yield(p.Batch(), nil) {
-				return
-			}
-		}
-	}
+	p.Documents = append(p.Documents, q.Documents...)
 }

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-
-	"github.com/gomlx/gomlx/core/tensors"
-	mltrain "github.com/gomlx/gomlx/ml/train"
 )
 
 // Document is a text as a model is trained on it: token ids, and the weight of each as something to be predicted. The first token is
@@ -50,15 +47,8 @@ type Packed struct {
 	Weights     []float32 // of the labels; 0 in padding
 	Positions   []int32   // from 0 in each document
 	Segments    []int32   // 1, 2, ... along a row; 0 is padding
-}
-
-// Batch gives the arrays to GoMLX: inputs tokens, positions, segments; labels ids, weights.
-func (p *Packed) Batch() mltrain.Batch {
-	ids := func(v []int32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, p.Rows, p.Width) }
-	return mltrain.Batch{
-		Inputs: []*tensors.Tensor{ids(p.Tokens), ids(p.Positions), ids(p.Segments)},
-		Labels: []*tensors.Tensor{ids(p.Labels), tensors.FromFlatDataAndDimensions(p.Weights, p.Rows, p.Width)},
-	}
+	// Documents are the numbers of each row's documents in what was packed: the list given to [Pack], the source of a [Feed].
+	Documents [][]int
 }
 
 // Filled is the share of places that are not padding.
@@ -66,13 +56,30 @@ func (p *Packed) Filled() float64 {
 	if len(p.Segments) == 0 {
 		return 0
 	}
+	return float64(p.tokens()) / float64(len(p.Segments))
+}
+
+// tokens is how many places are not padding.
+func (p *Packed) tokens() int {
 	n := 0
 	for _, s := range p.Segments {
 		if s != 0 {
 			n++
 		}
 	}
-	return float64(n) / float64(len(p.Segments))
+	return n
+}
+
+// several says whether any row holds more than one document.
+func (p *Packed) several() bool { return slices.Max(p.Segments) > 1 }
+
+// weight is the sum of all weights.
+func (p *Packed) weight() float64 {
+	sum := 0.0
+	for _, w := range p.Weights {
+		sum += float64(w)
+	}
+	return sum
 }
 
 // Pack lays documents out in as few rows of the width as best-fit decreasing finds. Every document is in exactly one row, whole.
@@ -116,7 +123,7 @@ func plan(docs []Document, width int) (rows [][]int, err error) {
 func fill(docs []Document, rows [][]int, width int) *Packed {
 	n := len(rows) * width
 	ids := make([]int32, 4*n)
-	p := &Packed{Rows: len(rows), Width: width, Tokens: ids[:n:n], Labels: ids[n : 2*n : 2*n], Positions: ids[2*n : 3*n : 3*n], Segments: ids[3*n:], Weights: make([]float32, n)}
+	p := &Packed{Rows: len(rows), Width: width, Tokens: ids[:n:n], Labels: ids[n : 2*n : 2*n], Positions: ids[2*n : 3*n : 3*n], Segments: ids[3*n:], Weights: make([]float32, n), Documents: rows}
 	for r, row := range rows {
 		at := r * width
 		for s, i := range row {

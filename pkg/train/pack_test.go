@@ -27,6 +27,7 @@ func TestPackedRowsHoldDocumentsAsTheyAre(t *testing.T) {
 		Weights:   []float32{1, 1, 1, 1, 0, 1, 0.5, 0, 0, 0, 0, 0},
 		Positions: []int32{0, 1, 2, 3, 0, 1, 0, 0, 0, 0, 0, 0},
 		Segments:  []int32{1, 1, 1, 1, 2, 2, 1, 0, 0, 0, 0, 0},
+		Documents: [][]int{{1, 0}, {2}},
 	}
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("packed\n%+v\nexpected\n%+v", p, want)

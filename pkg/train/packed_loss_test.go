@@ -9,10 +9,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	mlmodel "github.com/gomlx/gomlx/ml/model"
 
+	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/train"
 )
 
-// TestPackedLossEqualsUnpackedLoss compares the log-likelihood of each token in a packed row with that of its document alone.
+// TestPackedLossEqualsUnpackedLoss compares the loss of each token in a packed row with that of its document alone.
 func TestPackedLossEqualsUnpackedLoss(t *testing.T) {
 	m := newModel(t)
 	r := rand.New(rand.NewPCG(4, 4))
@@ -22,9 +23,6 @@ func TestPackedLossEqualsUnpackedLoss(t *testing.T) {
 		for range 2 + r.IntN(14) {
 			docs[i].Tokens = append(docs[i].Tokens, int32(2+r.IntN(38)))
 		}
-	}
-	likelihood := func(logits, labels *Node) *Node {
-		return ReduceSum(Mul(LogSoftmax(logits, -1), OneHot(labels, m.Config.VocabSize, logits.DType())), -1)
 	}
 	run := func(exec *mlmodel.Exec, err error, inputs ...any) []float32 {
 		t.Helper()
@@ -41,14 +39,17 @@ func TestPackedLossEqualsUnpackedLoss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch := p.Batch()
+	tensor := func(v []int32, rows, width int) *tensors.Tensor {
+		return tensors.FromFlatDataAndDimensions(v, rows, width)
+	}
 	exec, err := mlmodel.NewExec(m.Backend, m.Store(), func(_ *mlmodel.Scope, tokens, positions, segments, labels *Node) *Node {
-		return likelihood(m.PackedLogitsGraph(tokens, positions, segments), labels)
+		return m.LossGraph(model.Rows{Tokens: tokens, Positions: positions, Segments: segments}, labels, model.PassOptions{})
 	})
-	packed := run(exec, err, batch.Inputs[0], batch.Inputs[1], batch.Inputs[2], batch.Labels[0])
+	packed := run(exec, err, tensor(p.Tokens, p.Rows, p.Width), tensor(p.Positions, p.Rows, p.Width), tensor(p.Segments, p.Rows, p.Width), tensor(p.Labels, p.Rows, p.Width))
 
 	single, err := mlmodel.NewExec(m.Backend, m.Store(), func(_ *mlmodel.Scope, tokens, labels *Node) *Node {
-		return likelihood(m.LogitsGraph(tokens), labels)
+		logProbs := LogSoftmax(m.LogitsGraph(tokens), -1)
+		return Neg(ReduceSum(Mul(logProbs, OneHot(labels, m.Config.VocabSize, logProbs.DType())), -1))
 	})
 	// Documents are found again by their tokens: each begins where its position is 0.
 	found := 0
@@ -60,8 +61,7 @@ func TestPackedLossEqualsUnpackedLoss(t *testing.T) {
 		for at+n < len(p.Segments) && (at+n)/p.Width == at/p.Width && p.Segments[at+n] == p.Segments[at] {
 			n++
 		}
-		tensor := func(v []int32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 1, n) }
-		alone := run(single, err, tensor(p.Tokens[at:at+n]), tensor(p.Labels[at:at+n]))
+		alone := run(single, err, tensor(p.Tokens[at:at+n], 1, n), tensor(p.Labels[at:at+n], 1, n))
 		for k := range n {
 			if d := math.Abs(float64(packed[at+k] - alone[k])); d > 1e-5 {
 				t.Errorf("place %d, token %d of a document: %v packed, %v alone", at, k, packed[at+k], alone[k])

@@ -1,0 +1,197 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	mlmodel "github.com/gomlx/gomlx/ml/model"
+)
+
+// Adapter adds a product of two narrow matrices to projections of the blocks (LoRA; Hu et al. 2021, arXiv 2106.09685):
+//
+//	y = x·Wᵀ + b + alpha/rank * (x·Aᵀ)·Bᵀ,  A [rank, in], B [out, rank]
+//
+// A starts uniform in ±1/sqrt(in) and B at zero, as PEFT has it, so an adapter that has not been trained changes nothing.
+type Adapter struct {
+	Rank    int      // 0 adapts nothing
+	Alpha   float64  // 0 = Rank, a factor of one
+	Targets []string // ends of the names of projections, "q_proj" or "self_attn.q_proj"; none = every projection of the blocks
+}
+
+// Scale is the factor of the product.
+func (a Adapter) Scale() float64 {
+	if a.Rank == 0 || a.Alpha == 0 {
+		return 1
+	}
+	return a.Alpha / float64(a.Rank)
+}
+
+// adapted is an attached adapter.
+type adapted struct {
+	Adapter
+	modules map[string]dense
+}
+
+const loraA, loraB = ".lora_A.weight", ".lora_B.weight" // PEFT's names behind a module's
+
+// AttachAdapter puts an adapter beside the model's projections; every pass from now on has it. Its matrices are float32 variables of the Store, drawn from the
+// seed. A target that no projection has is an error that lists those there are.
+func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
+	if m.adapter != nil {
+		return fmt.Errorf("the model has an adapter already: merge or detach it first")
+	}
+	if a.Rank < 0 {
+		return fmt.Errorf("an adapter of rank %d: the rank is the width of its matrices", a.Rank)
+	}
+	modules := map[string]dense{}
+	unused := slices.Clone(a.Targets)
+	for _, d := range m.arch.projections() {
+		hit := func(t string) bool { return d.name == t || strings.HasSuffix(d.name, "."+t) }
+		if len(a.Targets) == 0 || slices.ContainsFunc(a.Targets, hit) {
+			modules[d.name] = d
+		}
+		unused = slices.DeleteFunc(unused, hit)
+	}
+	if len(unused) > 0 {
+		return fmt.Errorf("no projection of this %s is named %s, expected of %s", m.Config.ModelType, strings.Join(unused, ", "), strings.Join(m.Projections(), ", "))
+	}
+	if a.Rank == 0 {
+		modules = map[string]dense{}
+	}
+	m.setAdapter(&adapted{a, modules})
+	for i, name := range m.AdapterModules() {
+		d := modules[name]
+		rng := rand.New(rand.NewPCG(seed, uint64(i)))
+		first, second := make([]float32, a.Rank*d.in), make([]float32, d.out*a.Rank)
+		for k := range first {
+			first[k] = float32((2*rng.Float64() - 1) / math.Sqrt(float64(d.in)))
+		}
+		for suffix, t := range map[string]*tensors.Tensor{loraA: tensors.FromFlatDataAndDimensions(first, a.Rank, d.in), loraB: tensors.FromFlatDataAndDimensions(second, d.out, a.Rank)} {
+			if _, err := m.store.RootScope().CreateVariable(name+suffix, t); err != nil {
+				return fmt.Errorf("adapter of %q: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Adapter is the one attached; false if there is none.
+func (m *Model) Adapter() (Adapter, bool) {
+	if m.adapter == nil {
+		return Adapter{}, false
+	}
+	return m.adapter.Adapter, true
+}
+
+// AdapterModules are the names of the adapted projections, sorted.
+func (m *Model) AdapterModules() []string {
+	var names []string
+	if m.adapter != nil {
+		for name := range m.adapter.modules {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// AdapterWeights are the names of an adapter's variables in the Store: for each adapted module A [rank, in] and B [out, rank].
+func (m *Model) AdapterWeights() []string {
+	var names []string
+	for _, module := range m.AdapterModules() {
+		names = append(names, module+loraA, module+loraB)
+	}
+	return names
+}
+
+// Projections are the last parts of the names of the blocks' projections, what an adapter may target.
+func (m *Model) Projections() []string {
+	var names []string
+	for _, d := range m.arch.projections() {
+		names = append(names, d.name[strings.LastIndex(d.name, ".")+1:])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// DetachAdapter takes the adapter away: the model is what it was before.
+func (m *Model) DetachAdapter() error {
+	for _, name := range m.AdapterWeights() {
+		if err := m.store.DeleteVariable("/" + name); err != nil {
+			return err
+		}
+	}
+	m.setAdapter(nil)
+	return nil
+}
+
+// MergeAdapter adds alpha/rank * B·A to the projections' weights and takes the adapter away. The sum is made in float32 and rounded to the model's type.
+func (m *Model) MergeAdapter() error {
+	if m.adapter == nil {
+		return fmt.Errorf("the model has no adapter to merge")
+	}
+	if modules := m.AdapterModules(); len(modules) > 0 {
+		exec, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, g *Graph) *Node {
+			value := func(name string) *Node { return m.store.GetVariable("/" + name).NodeValue(g) }
+			for _, name := range modules {
+				a, b := value(name+loraA), value(name+loraB)
+				change := MulScalar(Dot(b, a).MatMul(), m.adapter.Scale()) // [out, in]
+				if m.adapter.modules[name].transposed {
+					change = Transpose(change, 0, 1)
+				}
+				w := m.store.GetVariable("/" + name + ".weight")
+				sum := Add(ConvertDType(w.NodeValue(g), dtypes.Float32), change)
+				w.SetNodeValue(ConvertDType(sum, w.DType()))
+			}
+			return ScalarOne(g, dtypes.Float32)
+		})
+		if err != nil {
+			return err
+		}
+		defer exec.Finalize()
+		if _, err := exec.Exec(); err != nil {
+			return fmt.Errorf("merging the adapter: %w", err)
+		}
+		m.Hash = ""
+	}
+	return m.DetachAdapter()
+}
+
+// setAdapter changes what passes compute, so the compiled ones go.
+func (m *Model) setAdapter(a *adapted) {
+	m.adapter = a
+	for key, c := range m.execs {
+		c.exec.Finalize()
+		delete(m.execs, key)
+	}
+}
+
+// addend is what the adapter adds to a module's product; nil where it adds nothing. The factor is in B already: see params.
+func (d *decoder) addend(name string, x *Node) *Node {
+	a := d.params[name+loraA]
+	if a == nil {
+		return nil
+	}
+	product := func(x, w *Node) *Node { return DotGeneral(x, []int{x.Rank() - 1}, nil, w, []int{1}, nil) }
+	return product(product(x, a), d.params[name+loraB])
+}
+
+// projections lists the products of the blocks.
+func (a *architecture) projections() []dense {
+	var all []dense
+	for i := range a.blocks {
+		b := &a.blocks[i]
+		for _, d := range []dense{b.attn.query, b.attn.key, b.attn.value, b.attn.fused, b.attn.out, b.mlp.gate, b.mlp.up, b.mlp.gateUp, b.mlp.down} {
+			if d.name != "" {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,117 @@
+package train
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Row is a line of a run's log. Its step, loss, rate, norm, tokens and values do not depend on where a run was killed and went on; its speeds are measured.
+type Row struct {
+	Step            int                `json:"step"`
+	Loss            float64            `json:"loss,omitempty"` // mean over the steps since the last row, in nats per token; row 0 has none
+	Rate            float64            `json:"rate,omitempty"` // learning rate
+	Norm            float64            `json:"norm,omitempty"` // of the step's gradient, before clipping
+	Tokens          int                `json:"tokens"`         // seen, without padding
+	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
+	Utilisation     float64            `json:"utilisation,omitempty"` // model FLOPs ([FLOPs]) over Options.PeakFLOPs
+	Values          map[string]float64 `json:"values,omitempty"`      // of the probes
+}
+
+// row makes a row of what happened since the last one.
+func (r *run) row(norm float64, values map[string]float64) error {
+	row := Row{Step: r.report.Steps, Norm: norm, Tokens: r.report.Tokens, Values: values}
+	if row.Step > 0 {
+		row.Rate = r.Optimizer.Schedule.At(row.Step)
+	}
+	if r.since.Steps > 0 {
+		row.Loss = r.since.Loss / float64(r.since.Steps)
+	}
+	if seconds := r.since.busy.Seconds(); seconds > 0 {
+		row.TokensPerSecond = float64(r.since.Tokens) / seconds
+		if r.PeakFLOPs > 0 {
+			row.Utilisation = row.TokensPerSecond * r.perToken / r.PeakFLOPs
+		}
+	}
+	r.since = since{}
+	r.report.Rows = append(r.report.Rows, row)
+	if err := r.log.write(row); err != nil {
+		return err
+	}
+	if r.OnRow != nil {
+		r.OnRow(row)
+	}
+	return nil
+}
+
+// log is log.jsonl in a run's directory; without a directory it keeps nothing.
+type log struct{ file *os.File }
+
+// openLog opens the log for a run that stands at a step. Rows of later steps, written before the run was killed, and a half-written last one go; the others
+// are returned.
+func openLog(dir string, step int) (*log, []Row, error) {
+	if dir == "" {
+		return &log{}, nil, nil
+	}
+	path := filepath.Join(dir, "log.jsonl")
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	var rows []Row
+	var kept bytes.Buffer
+	for i, line := range bytes.SplitAfter(data, []byte("\n")) {
+		var row Row
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		if err := json.Unmarshal(line, &row); err != nil {
+			return nil, nil, fmt.Errorf("%s:%d: %w: this is not a training log", path, i+1, err)
+		}
+		if row.Step > step || step == 0 {
+			break
+		}
+		rows = append(rows, row)
+		kept.Write(line)
+	}
+	file, err := os.CreateTemp(dir, ".log-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &log{file}
+	for _, err := range []error{file.Chmod(0o644), l.append(kept.Bytes()), os.Rename(file.Name(), path)} {
+		if err != nil {
+			file.Close()
+			return nil, nil, err
+		}
+	}
+	return l, rows, nil
+}
+
+func (l *log) write(row Row) error {
+	if l.file == nil {
+		return nil
+	}
+	data, err := json.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("the log's row of step %d: %w", row.Step, err)
+	}
+	return l.append(append(data, '\n'))
+}
+
+func (l *log) append(data []byte) error {
+	if _, err := l.file.Write(data); err != nil {
+		return fmt.Errorf("the training log: %w", err)
+	}
+	return l.file.Sync()
+}
+
+func (l *log) close() {
+	if l.file != nil {
+		l.file.Close()
+	}
+}
