@@ -122,6 +122,7 @@ func FuzzConfig(f *testing.F) {
 		f.Add([]byte(`{` + strings.Replace(minimal, "llama", name, 1) + `}`))
 	}
 	f.Add([]byte(`{` + strings.Replace(minimal, "llama", "gpt_neo", 1) + `,"attention_types":[[["global","local"],1]]}`))
+	f.Add([]byte(`{` + strings.Replace(minimal, "llama", "gpt_neo", 1) + `,"attention_types":[[[],1e18]]}`)) // once counted to 1e18
 	f.Add([]byte(`{` + strings.Replace(minimal, "llama", "gemma3_text", 1) + `,"rope_parameters":{"full_attention":{"rope_type":"yarn","factor":2},"sliding_attention":{}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, a, err := parseConfig(data)

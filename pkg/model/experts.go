@@ -102,5 +102,5 @@ func (e *experts) activate(h *Node) *Node {
 	h = Reshape(h, dims[0], dims[1], e.inner, 2)
 	column := func(i int) *Node { return Reshape(SliceAxis(h, -1, AxisRange(i, i+1)), dims[0], dims[1], e.inner) }
 	gate, up := MinScalar(column(0), e.limit), ClipScalar(column(1), -e.limit, e.limit)
-	return Mul(AddScalar(up, 1.0), Mul(gate, Sigmoid(MulScalar(gate, e.alpha))))
+	return Mul(AddScalar(up, 1.0), Mul(gate, sigmoid(MulScalar(gate, e.alpha))))
 }

@@ -47,6 +47,10 @@ func gptNeoLocal(c *Config, f *fields) []bool {
 			}
 			pattern, _ := pair[0].([]any)
 			times, _ := pair[1].(float64)
+			if len(pattern) == 0 {
+				f.fail("attention_types holds an empty pattern, expected global or local at least once")
+				break
+			}
 			for i := 0; i < int(times) && len(names) < c.Layers; i++ {
 				for _, p := range pattern {
 					name, _ := p.(string)

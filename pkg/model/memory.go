@@ -20,7 +20,7 @@ func (c *Config) WeightBytes(dtype dtypes.DType) int64 {
 func (m *Model) checkSize(limit int64) error {
 	parameters := int64(0)
 	for _, w := range m.weights {
-		parameters += int64(w.size())
+		parameters = min(parameters+int64(w.size()), 1<<55) // more than any memory; a hostile configuration would overflow
 	}
 	need, source := parameters*int64(m.DType.Size()), "Options.MaxBytes"
 	if limit == 0 {

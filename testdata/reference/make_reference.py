@@ -74,10 +74,20 @@ def gpt_neo_attention(self, query, key, value, attention_mask=None, *unused):
     return out.transpose(1, 2), probs
 
 
+def run(model, ids, **options):
+    """A forward pass that depends on nothing but its tokens: a dynamic rotary embedding keeps the base of the longest sequence it has seen."""
+    for module in model.modules():
+        if getattr(module, "rope_type", None) == "dynamic":
+            for name in [n for n in vars(module) if n.endswith("max_seq_len_cached")]:
+                setattr(module, name, module.original_max_seq_len)
+            module.inv_freq = module.original_inv_freq
+    return model(ids, use_cache=False, **options)
+
+
 def greedy(model, ids, new):
     """Greedy continuation by recomputing the whole sequence for every token: no cache to trust."""
     for _ in range(new):
-        logits = model(ids, use_cache=False).logits[:, -1]
+        logits = run(model, ids).logits[:, -1]
         ids = torch.cat([ids, logits.argmax(-1, keepdim=True)], 1)
     return ids
 
@@ -87,7 +97,7 @@ def reference(model, ids, new):
     state["layers"] = model.config.num_hidden_layers
     tensors = {"input_ids": ids.to(torch.int32)}
     state["spec"] = None
-    out = model(ids, output_attentions=True, use_cache=False)
+    out = run(model, ids, output_attentions=True)
     tensors["logits"] = out.logits.float()
     for layer, a in enumerate(out.attentions):
         tensors[f"attentions.{layer}"] = a.float().contiguous()
@@ -99,7 +109,7 @@ def reference(model, ids, new):
     tensors["sink.rate"] = (alpha > 0.3).double().mean((0, 1, 2)).float()
     for name, spec in INTERVENTIONS.items():
         state["spec"] = spec
-        tensors["logits." + name] = model(ids, use_cache=False).logits.float()
+        tensors["logits." + name] = run(model, ids).logits.float()
         tensors["greedy." + name] = greedy(model, ids[:1], new).to(torch.int32)
     state["spec"] = None
     return {k: v.contiguous() for k, v in tensors.items()}
