@@ -115,7 +115,7 @@ func TestOtherRecipes(t *testing.T) {
 		{"sinks", []string{"limit=4"}, []string{"sink_rate", "entropy"}},
 		{"emulate", []string{"limit=3", "tokens=8", `spec={"alpha":0.5,"tau":0.02}`}, []string{"KL(plain || changed)", "entropy of the next token"}},
 		{"ablate", []string{"limit=8", "alphas=1", "taus=", "sources=", "renormalise=row", "controls=uniform"}, []string{"difference"}},
-		{"bench", []string{"tokens=16", "prompt=8", "newTokens=4", "batch=2", "repeats=1", "peer=false"}, []string{"speed/prefill", "speed/decode_batch_1", "speed/decode_batch_2"}},
+		{"bench", []string{"tokens=16", "prompt=8", "newTokens=4", "batch=2", "repeats=1", "peer=false", "memory=small"}, []string{"speed/prefill", "speed/decode_batch_1", "speed/decode_batch_2", "memory/peak over weights"}},
 		{"pretrain", []string{"trainItems=200", "heldOut=20", "hidden=32", "intermediate=48", "layers=2", "steps=4", "batch=4"}, []string{"loss", "acc/all/model", "sink_rate"}},
 	} {
 		t.Run(c.recipe, func(t *testing.T) {

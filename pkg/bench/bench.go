@@ -12,6 +12,7 @@ import (
 type Rate struct {
 	TokensPerSecond float64
 	Seconds         []float64 // of each repeat, sorted
+	Allocations     float64   // objects allocated on the host for each token; of decoding only
 }
 
 // Prefill measures a forward pass over one prompt of so many tokens, the output head at its last token only. The experiment may be nil.
@@ -25,36 +26,41 @@ func Prefill(m *model.Model, tokens, repeats int, exp model.Experiment) (Rate, e
 	if err != nil {
 		return Rate{}, err
 	}
-	return Rate{float64(tokens) / seconds[len(seconds)/2], seconds}, nil
+	return Rate{TokensPerSecond: float64(tokens) / seconds[len(seconds)/2], Seconds: seconds}, nil
 }
 
-// Decode measures greedy decoding of batch sequences after prompts of so many tokens: (batch * (long - short)) tokens in the difference of the times
+// Decode measures greedy decoding of batch sequences after prompts of a length: (batch * (long - short)) tokens in the difference of the times
 // that generating long and short numbers of tokens takes. The experiment may be nil.
-func Decode(m *model.Model, batch, tokens, short, long, repeats int, exp model.Experiment) (Rate, error) {
+func Decode(m *model.Model, batch, length, short, long, repeats int, exp model.Experiment) (Rate, error) {
 	if short >= long {
 		return Rate{}, fmt.Errorf("decoding is timed between %d and %d tokens: expected the first to be smaller", short, long)
 	}
 	prompts := make([][]int, batch)
 	for i := range prompts {
-		prompts[i] = prompt(m, tokens, i)
+		prompts[i] = prompt(m, length, i)
 	}
-	timed := func(n int) ([]float64, error) {
-		return median(repeats, func() error {
+	timed := func(n int) (seconds []float64, allocations float64, err error) {
+		generate := func() error {
 			// Chunk and capacity follow MaxTokens, so the short run asks for the long one's graphs and stops early.
 			_, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: n, IgnoreEOS: true, Chunk: short}, exp)
 			return err
-		})
+		}
+		if seconds, err = median(repeats, generate); err == nil {
+			allocations, err = Allocations(generate)
+		}
+		return seconds, allocations, err
 	}
-	few, err := timed(short)
+	few, fewAllocations, err := timed(short)
 	if err != nil {
 		return Rate{}, err
 	}
-	many, err := timed(long)
+	many, manyAllocations, err := timed(long)
 	if err != nil {
 		return Rate{}, err
 	}
+	tokens := batch * (long - short)
 	seconds := many[len(many)/2] - few[len(few)/2]
-	return Rate{float64(batch*(long-short)) / seconds, many}, nil
+	return Rate{float64(tokens) / seconds, many, (manyAllocations - fewAllocations) / float64(tokens)}, nil
 }
 
 // median runs f once to warm up and then repeatedly, and returns the sorted seconds of the repeats.

@@ -1,6 +1,8 @@
 package bench_test
 
 import (
+	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/bench"
@@ -46,5 +48,35 @@ func TestPublishedDimensions(t *testing.T) {
 		if got := c.NumParameters(); got != want {
 			t.Errorf("%s has %d parameters, published are %d", name, got, want)
 		}
+	}
+}
+
+// TestPeakMemoryIsWhatWasTouched holds 64 MiB for a while, and 16 MiB after them.
+func TestPeakMemoryIsWhatWasTouched(t *testing.T) {
+	touch := func(n int) func() error {
+		return func() error {
+			x := make([]byte, n)
+			for i := range x {
+				x[i] = 1
+			}
+			runtime.KeepAlive(x)
+			return nil
+		}
+	}
+	for _, mib := range []int{64, 16} {
+		got, err := bench.PeakMemory(touch(mib << 20))
+		if errors.Is(err, bench.ErrNoMemory) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The collector's own pages and other goroutines come on top.
+		if least := int64(mib) << 20; got < least || got > least+8<<20 {
+			t.Errorf("touching %d MiB has a peak of %d KiB", mib, got>>10)
+		}
+	}
+	if n, err := bench.Allocations(func() error { return nil }); err != nil || n > 100 {
+		t.Errorf("nothing allocates %v objects, %v", n, err)
 	}
 }
