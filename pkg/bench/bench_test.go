@@ -51,7 +51,7 @@ func TestPublishedDimensions(t *testing.T) {
 	}
 }
 
-// TestPeakMemoryIsWhatWasTouched holds 64 MiB for a while, and 16 MiB after them.
+// TestPeakMemoryIsWhatWasTouched holds 128 MiB for a while, and 64 MiB after them.
 func TestPeakMemoryIsWhatWasTouched(t *testing.T) {
 	touch := func(n int) func() error {
 		return func() error {
@@ -63,7 +63,7 @@ func TestPeakMemoryIsWhatWasTouched(t *testing.T) {
 			return nil
 		}
 	}
-	for _, mib := range []int{64, 16} {
+	for _, mib := range []int{128, 64} {
 		got, err := bench.PeakMemory(touch(mib << 20))
 		if errors.Is(err, bench.ErrNoMemory) {
 			t.Skip(err)
@@ -71,8 +71,8 @@ func TestPeakMemoryIsWhatWasTouched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The collector's own pages and other goroutines come on top.
-		if least := int64(mib) << 20; got < least || got > least+8<<20 {
+		// The system counts pages in batches, and the collector's own come on top.
+		if least := int64(mib) << 20; got < least-8<<20 || got > least+8<<20 {
 			t.Errorf("touching %d MiB has a peak of %d KiB", mib, got>>10)
 		}
 	}

@@ -2,7 +2,9 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -28,11 +30,14 @@ func (m *Model) checkSize(limit int64) error {
 			return nil
 		}
 		if limit = availableMemory(); limit == 0 {
-			return nil
+			limit = math.MaxInt64
 		}
 		source = "the system's available memory"
 	}
 	if need <= limit {
+		if !backend.IsXLA(m.Backend) {
+			collectOften(need)
+		}
 		return nil
 	}
 	hint := ""
@@ -41,6 +46,15 @@ func (m *Model) checkSize(limit int64) error {
 	}
 	return fmt.Errorf("a %s model of %d million parameters needs %s of weights in %s, and %s is %s: a model of at most %d million parameters would fit%s",
 		m.Config.ModelType, parameters/1e6, gibibytes(need), m.DType, source, gibibytes(limit), limit/int64(m.DType.Size())/1e6, hint)
+}
+
+// collectOften makes the garbage collector run when garbage is a quarter of what lives. By default it waits until there is as much, and on the Go backend weights
+// live on the heap: that would be their memory twice. They hold no pointers, so that looking through them costs nothing. Small models keep the default,
+// and so does everyone who sets GOGC.
+func collectOften(weights int64) {
+	if weights >= 64<<20 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
 }
 
 func gibibytes(n int64) string { return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30)) }
