@@ -3,10 +3,10 @@ package emulate
 import . "github.com/gomlx/gomlx/core/graph"
 
 // edit is what an intervention does to one layer's attention, whatever computes it: entries of the mask are multiplied by the gain, and the rows
-// treated as renormalise says. dense carries it out on probabilities; biased, in the tests, shows the same as an additive bias on scores, which is
-// what a fused kernel can do.
+// treated as renormalise says. dense carries it out on probabilities, fused on what runs of a fused kernel give.
 type edit struct {
-	mask        *Node   // bool [batch, heads, queries, keys]; nil = every entry
+	everything  bool    // the mask holds every entry
+	mask        *Node   // bool [batch, heads, queries, keys]; what dense needs unless everything is set
 	gain        float64 // at least 0
 	heads       *Node   // bool [1, heads, 1, 1]: the heads that are changed; nil = all
 	spread      bool    // the row's gained mass is spread over all its entries in proportion
@@ -29,7 +29,7 @@ func (e edit) scale(probs, diagonal *Node) *Node {
 	switch {
 	case e.spread:
 		return Mul(probs, AddScalar(MulScalar(sumRow(e.inside(probs)), e.gain-1), 1))
-	case e.mask == nil:
+	case e.everything:
 		return MulScalar(probs, e.gain)
 	}
 	switch e.renormalise {
@@ -63,7 +63,7 @@ func (e edit) scale(probs, diagonal *Node) *Node {
 
 // inside is the part of the probabilities that the mask covers; 0 elsewhere.
 func (e edit) inside(probs *Node) *Node {
-	if e.mask == nil {
+	if e.everything {
 		return probs
 	}
 	return Where(e.mask, probs, ZerosLike(probs))

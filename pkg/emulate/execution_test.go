@@ -73,43 +73,78 @@ func edits() map[string]Spec {
 	return map[string]Spec{
 		"none": gain(1.7), "none, damped": gain(0.3), "none, gain 0": gain(0), "row": with(gain(1.7), RenormaliseRow), "row, gain 0": with(gain(0), RenormaliseRow),
 		"rest": with(gain(0.4), RenormaliseRest), "rest, gain 0": with(gain(0), RenormaliseRest), "uniform": Uniform(gain(1.7)), "all": FirstRelease(), "heads": heads,
-		"keep-diagonal": with(gain(1.7), RenormaliseKeepDiagonal), "zero-tuning": ZeroTuning(0.2), "act": ACT(), "random": Random(gain(2), 3),
+		"keep-diagonal": with(gain(1.7), RenormaliseKeepDiagonal), "keep-diagonal, damped": with(gain(0.3), RenormaliseKeepDiagonal), "pair best": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Pairing: PairBest},
+		"two sources": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Source: []int{0, 1}}, "top 3": {Alpha: 1, Schedule: ScheduleConstant, TopK: 3}, "local": Local(gain(2)),
+		"zero-tuning": ZeroTuning(0.2), "act": ACT(), "random": Random(gain(2), 3),
 	}
 }
 
-// TestBiasOnScoresIsTheEditOnProbabilities is the second equivalence: an additive bias, in one pass or two, gives the edit exactly.
-func TestBiasOnScoresIsTheEditOnProbabilities(t *testing.T) {
+// onScores are the passes of a fused kernel, computed without one.
+func onScores(a *attached, e edit, site *model.Site) passes {
+	pass := func(bias *Node) (out, lse *Node) {
+		scores := site.Scores()
+		if bias != nil {
+			scores = Add(scores, bias)
+		}
+		return site.Weigh(Softmax(scores, -1)), Squeeze(logSumExp(scores), -1)
+	}
+	return passes{
+		plain: func() (out, lse *Node) { return pass(nil) }, inside: func() (out, lse *Node) { return pass(a.bias(e, site, true)) },
+		outside: func() (out, lse *Node) { return pass(a.bias(e, site, false)) }, own: func(lse *Node) (share, value *Node) { return own(site, lse) },
+	}
+}
+
+// logSumExp of each row, [..., keys] -> [..., 1].
+func logSumExp(scores *Node) *Node {
+	top := ReduceAndKeep(scores, ReduceMax, -1)
+	return Add(top, Log(sumRow(Exp(Sub(scores, top)))))
+}
+
+// aboveInScores is the mask A > tau without a softmax: s > LSE + log tau, with scores [..., queries, keys] and log-sum-exps [..., queries, 1].
+func aboveInScores(scores, lse *Node, tau float64) *Node {
+	return GreaterThan(scores, like(AddScalar(lse, math.Log(tau)), scores))
+}
+
+// TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities is the second equivalence: passes with a bias that does not depend on the gain give the edit
+// exactly, and so do blocks of rows. Masks come from blocks of 16 rows here, so that their seams are tested.
+func TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities(t *testing.T) {
 	m := testModel(t)
+	const tokens = 40
+	defer func(n int) { blockBytes = n }(blockBytes)
+	blockBytes = 16 * 4 * testHeads * tokens
 	for name, s := range edits() {
-		passes := -1
-		out := emitted(t, m, testPrompt(40), probe{"bias", s, func(run *model.Run, a *attached, site *model.Site) {
+		fused := false
+		out := emitted(t, m, testPrompt(tokens), probe{"fused", s, func(run *model.Run, a *attached, site *model.Site) {
 			e, ok := a.edit(site)
 			if !ok {
 				return
 			}
-			dense := e.dense(site.Probs(), site.Diagonal())
-			run.Emit(fmt.Sprint("change ", site.Layer), ReduceAllMax(Abs(Sub(dense, site.Probs()))))
-			passes = e.passes()
-			if passes == 0 {
-				return
+			if n := len(blocks(site)); n != 3 {
+				t.Fatalf("%d blocks, expected 3", n)
 			}
-			biased := e.biased(site.Scores())
-			if e.heads != nil {
-				biased = Where(like(e.heads, dense), biased, site.Probs())
+			whole := site.Weigh(a.dense(e, site, site.Probs()))
+			differ := func(what string, x *Node) {
+				run.Emit(fmt.Sprint(what, " ", site.Layer), ReduceAllMax(Abs(Sub(x, whole))))
 			}
-			run.Emit(fmt.Sprint(site.Layer), ReduceAllMax(Abs(Sub(dense, biased))))
+			differ("change", site.Weigh(site.Probs()))
+			if a.cuttable(site) {
+				differ("blocks", a.runBlocks(e, site))
+			}
+			if fused = e.fusedForm(); fused {
+				differ("fused", e.fused(onScores(a, e, site)))
+			}
 		}})
-		if want := map[string]int{"keep-diagonal": 0, "row": 1, "row, gain 0": 1, "zero-tuning": 1, "all": 1}; passes != 2 && passes != want[name] {
-			t.Errorf("%s: %d passes", name, passes)
+		if fused == (name == "keep-diagonal, damped") {
+			t.Errorf("%s: fused form %t", name, fused)
 		}
-		for layer, d := range out {
+		for what, d := range out {
 			x := tensors.ToScalar[float32](d)
-			if len(layer) > 1 {
+			if what[:6] == "change" {
 				if x < 1e-3 {
-					t.Errorf("%s: %s is %g: the test says nothing", name, layer, x)
+					t.Errorf("%s: %s is %g: the test says nothing", name, what, x)
 				}
-			} else if !(x < 2e-6) {
-				t.Errorf("%s, layer %s: bias and edit differ by %g", name, layer, x)
+			} else if !(x < 4e-6) {
+				t.Errorf("%s, %s: differs from the edit on probabilities by %g", name, what, x)
 			}
 		}
 	}
@@ -123,7 +158,7 @@ func TestThresholdNeedsNoSoftmax(t *testing.T) {
 		out := emitted(t, m, testPrompt(60), probe{"threshold", Spec{Alpha: 1, Tau: tau, Diagonal: true}, func(run *model.Run, a *attached, site *model.Site) {
 			scores := site.Scores()
 			marked := func(mask *Node) *Node { return ConvertDType(mask, dtypes.Float32) }
-			a0, b0 := marked(a.source.shared), marked(aboveInScores(scores, logSumExp(scores), tau))
+			a0, b0 := marked(a.spec.patternOf(a.sources[:1]).shared), marked(aboveInScores(scores, logSumExp(scores), tau))
 			if site.Layer == 0 {
 				near := ConvertDType(LessThan(Abs(SubScalar(site.Probs(), tau)), Scalar(scores.Graph(), dtypes.Float32, 1e-6*tau)), dtypes.Float32)
 				run.Emit("marked", ReduceAllSum(a0))

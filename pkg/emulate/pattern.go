@@ -1,47 +1,35 @@
 package emulate
 
 import (
-	"slices"
-
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// pattern is the attention that other layers emulate, as the graph has it so far.
+// pattern is the attention that other layers emulate, of whole layers or of the same rows of each.
 type pattern struct {
-	sum    *Node // probabilities of the source layers met, added up
-	probs  *Node // their mean, once the last is met
-	shared *Node // the mask, where it is the same for all layers
+	probs  *Node // mean of the source layers' probabilities
+	shared *Node // the mask, where it is the same for all layers: bool [batch, heads, queries, keys]
 }
 
-// observe adds a source layer; after the last one the pattern is complete.
-func (p *pattern) observe(s Spec, site *model.Site) {
-	sources := s.sources()
-	if !slices.Contains(sources, site.Layer) {
-		return
+// patternOf is the pattern of the source layers.
+func (s Spec) patternOf(sources []*model.Site) *pattern {
+	sum := sources[0].Probs()
+	for _, site := range sources[1:] {
+		sum = Add(sum, site.Probs())
 	}
-	if p.sum == nil {
-		p.sum = site.Probs()
-	} else {
-		p.sum = Add(p.sum, site.Probs())
-	}
-	if site.Layer != slices.Max(sources) {
-		return
-	}
-	p.probs = p.sum
 	if n := len(sources); n > 1 {
-		p.probs = DivScalar(p.probs, float64(n))
+		sum = DivScalar(sum, float64(n))
 	}
-	probs := p.probs
+	p := &pattern{probs: sum}
+	last := sources[len(sources)-1]
 	if s.Pairing == PairMean {
-		probs = ReduceAndKeep(probs, ReduceMean, 1)
+		p.shared = like(s.above(last, ReduceAndKeep(sum, ReduceMean, 1)), sum)
+	} else {
+		p.shared = s.above(last, sum)
 	}
-	p.shared = s.above(site, probs)
-	if s.Pairing == PairMean {
-		p.shared = like(p.shared, p.probs)
-	}
+	return p
 }
 
 // mask is M for a site after the source: bool [batch, heads, queries, keys].

@@ -15,7 +15,7 @@ import (
 func (s *Site) fusable() bool {
 	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
 	plain := s.Softcap == 0 && s.Sinks == nil && (s.Window == 0 || s.Window >= s.NumKeys())
-	return s.Phase == Prefill && len(s.Keys) == 1 && half && plain && s.Query.Shape().Dimensions[3]%8 == 0 &&
+	return s.Phase == Prefill && !s.part && len(s.Keys) == 1 && half && plain && s.Query.Shape().Dimensions[3]%8 == 0 &&
 		backend.IsXLA(s.run.Graph.Backend())
 }
 
@@ -66,4 +66,21 @@ func (d *decoder) packedBias(query *Node) *Node {
 		d.bias = StopGradient(BroadcastToDims(bias, dims[0], dims[1], dims[2], dims[2]))
 	}
 	return d.bias
+}
+
+// Fused runs the layer's kernel with a bias added to its scores, [batch, heads, queries, keys] in the type of the queries: the attention, [batch, heads,
+// queries, head_dim], and the log-sum-exp of the biased scores, float32 [batch, heads, queries]. A nil bias gives the plain attention. It panics, as
+// graph-building code does, where LSE is nil or rows hold several documents, which the kernel keeps apart by a bias of its own.
+func (s *Site) Fused(bias *Node) (out, lse *Node) {
+	if s.LSE() == nil || bias != nil && s.packed != nil {
+		exceptions.Panicf("layer %d: no fused kernel computes it: ask LSE first", s.Layer)
+	}
+	if bias == nil {
+		return s.fused(), s.lse
+	}
+	q := s.Query.Shape().Dimensions
+	bias.AssertDims(q[0], q[1], q[2], s.NumKeys())
+	out, states := BackendFusedScaledDotProductAttention(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD,
+		&compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true, Bias: InternalBackendOutputs(bias)[0]})
+	return out, states[0]
 }

@@ -19,4 +19,4 @@ func (s *Site) Rewritten() bool { return s.rewritten }
 
 // FormsProbs reports whether the layer forms its probabilities whatever an observer does, because it was asked for them already or no fused
 // kernel computes it: then Probs costs nothing. Otherwise an observer that can do without them leaves the layer its fused kernel.
-func (s *Site) FormsProbs() bool { return s.probs != nil || !s.fusable() }
+func (s *Site) FormsProbs() bool { return s.probs != nil || s.change != nil || !s.fusable() }

@@ -93,6 +93,10 @@ type Site struct {
 	fusedOut  *Node // see fused
 	lse       *Node
 	rewritten bool
+	out       *Node             // see SetOutput
+	how       string            // how out was computed
+	change    func(*Node) *Node // what out is the result of, on probabilities
+	part      bool              // made by Rows
 }
 
 // Run returns the graph's run, to emit from.
@@ -118,10 +122,13 @@ func (s *Site) Scores() *Node {
 	parts := make([]*Node, len(s.Keys))
 	for i, k := range s.Keys {
 		var part *Node
-		if queries > 1 {
+		switch {
+		case queries > 1 && k.DType() != dtypes.Float32: // not rounded to half precision on the way, as a fused kernel does not
+			part = Dot(grouped, k).WithAccumulatorDType(dtypes.Float32).WithOutputDType(dtypes.Float32).General([]int{3}, []int{0, 1}, []int{3}, []int{0, 1})
+		case queries > 1:
 			// Transposed explicitly the Go backend multiplies twice as fast; for a single query the copy would cost more than that.
 			part = batchMatMul(grouped, TransposeAllAxes(k, 0, 1, 3, 2))
-		} else {
+		default:
 			part = DotGeneral(grouped, []int{3}, []int{0, 1}, k, []int{3}, []int{0, 1})
 		}
 		parts[i] = ConvertDType(part, dtypes.Float32)
@@ -135,8 +142,16 @@ func (s *Site) Scores() *Node {
 // Probs returns the attention probabilities as they stand, after earlier rewrites: float32 [batch, heads, queries, keys].
 // With learned sinks a row sums to less than one. Asking for them makes the layer compute them, instead of the fused kernel that never forms them.
 func (s *Site) Probs() *Node {
-	if s.probs == nil {
+	switch {
+	case s.probs != nil:
+	case s.part && s.lse != nil:
+		s.probs = Exp(Sub(s.Scores(), InsertAxes(s.lse, -1)))
+	default:
 		s.probs = softmaxWith(s.Scores(), s.Sinks)
+	}
+	if change := s.change; change != nil {
+		s.change = nil // the change itself may ask for the probabilities as they were
+		s.probs = change(s.probs)
 	}
 	return s.probs
 }
@@ -159,6 +174,14 @@ func (s *Site) SetProbs(p *Node) {
 	want := []int{s.Query.Shape().Dimensions[0], s.Query.Shape().Dimensions[1], s.Query.Shape().Dimensions[2], s.NumKeys()}
 	p.AssertDims(want...)
 	s.probs, s.rewritten = p, true
+	s.out, s.change = nil, nil
+}
+
+// SetOutput rewrites the layer's attention by its result, [batch, heads, queries, head_dim] in the values' type, computed without its probabilities in
+// a way that how names for the plan. change says the same on probabilities: it is called when someone asks for Probs afterwards.
+func (s *Site) SetOutput(out *Node, how string, change func(probs *Node) *Node) {
+	out.AssertDims(s.Query.Shape().Dimensions...)
+	s.out, s.how, s.change, s.rewritten = out, how, change, true
 }
 
 // Diagonal is true where a key is the query's own position: bool [1 or batch, 1, queries, keys].
@@ -168,17 +191,23 @@ func (s *Site) Diagonal() *Node {
 
 // output is the attention's result, [batch, heads, queries, head_dim] in the values' type, and how it was computed.
 func (s *Site) output() (out *Node, path string) {
-	if s.probs == nil && s.fusable() {
-		return s.fused(), "fused"
-	}
-	path = "dense"
 	switch {
+	case s.out != nil:
+		return s.out, s.how
+	case s.probs == nil && s.fusable():
+		return s.fused(), "fused"
 	case s.rewritten:
 		path = "dense, rewritten"
 	case s.probs != nil:
 		path = "dense, observed"
+	default:
+		path = "dense"
 	}
-	p := s.Probs()
+	return s.Weigh(s.Probs()), path
+}
+
+// Weigh sums the values by probabilities: float32 [batch, heads, queries, keys] -> [batch, heads, queries, head_dim] in the values' type.
+func (s *Site) Weigh(p *Node) (out *Node) {
 	q := s.Query.Shape().Dimensions
 	batch, heads, queries, dim := q[0], q[1], q[2], q[3]
 	kvHeads := s.Values[0].Shape().Dimensions[1]
@@ -198,7 +227,7 @@ func (s *Site) output() (out *Node, path string) {
 		}
 		start += n
 	}
-	return Reshape(out, batch, heads, queries, dim), path
+	return Reshape(out, batch, heads, queries, dim)
 }
 
 // batchMatMul multiplies the last two axes, [b, h, m, k] x [b, h, k, n] -> [b, h, m, n].

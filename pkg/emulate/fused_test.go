@@ -1,0 +1,111 @@
+package emulate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// everyMask are Specs whose fused forms differ: every mask, every renormalisation and gains on both sides of 1.
+func everyMask(tokens int) map[string]Spec {
+	gain := func(g float64) Spec { return Spec{Alpha: g - 1, Schedule: ScheduleConstant, Tau: 0.01} }
+	with := func(g float64, r Renormalisation) Spec { s := gain(g); s.Renormalise = r; return s }
+	act := ACT()
+	act.Tau = 1.5 / float64(tokens) // random heads have no sinks: an even share and a half
+	heads := gain(2)
+	heads.Heads = []int{1, 2, 30}
+	return map[string]Spec{
+		"released": Released(), "damped": gain(0.3), "row": with(2, RenormaliseRow), "row, damped": with(0.3, RenormaliseRow), "rest": with(0.4, RenormaliseRest),
+		"keep-diagonal": with(2, RenormaliseKeepDiagonal), "uniform": Uniform(gain(2)), "first-release": FirstRelease(), "heads": heads, "random": Random(gain(2), 3),
+		"local": Local(gain(2)), "suppress": Suppress(0.3), "zero-tuning": ZeroTuning(0.2), "act": act, "per key": {Alpha: 1, PerKey: 2}, "top 5": {Alpha: 1, TopK: 5},
+	}
+}
+
+// errors emits, for each Spec, how far its fused form is from its dense one in the second layer, and how much the Spec changes at all, both relative to the
+// norm of the dense result.
+type errors struct {
+	names []string
+	specs map[string]Spec
+}
+
+func (e errors) Key() string { return fmt.Sprintf("errors %v", e.names) }
+
+func (e errors) Attach(run *model.Run) func(*model.Site) {
+	at := map[string]*attached{}
+	for _, name := range e.names {
+		at[name] = &attached{spec: e.specs[name]}
+	}
+	return func(site *model.Site) {
+		for _, name := range e.names {
+			a := at[name]
+			a.observe(site)
+			change, ok := a.edit(site)
+			if !ok || site.Layer != 1 {
+				continue
+			}
+			norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(ConvertDType(x, dtypes.Float32)))) }
+			probs := site.Rows(0, site.NumKeys()).Probs()
+			dense, plain := ConvertDType(site.Weigh(a.dense(change, site, probs)), dtypes.Float32), ConvertDType(site.Weigh(probs), dtypes.Float32)
+			fused := ConvertDType(a.runFused(change, site), dtypes.Float32)
+			run.Emit(name+" error", Div(norm(Sub(fused, dense)), norm(dense)))
+			run.Emit(name+" change", Div(norm(Sub(plain, dense)), norm(dense)))
+		}
+	}
+}
+
+// TestFusedFormsOnAnAccelerator compares the fused forms with the dense one in bfloat16, 32 heads, at lengths up to 8,192. The bound is bfloat16's rounding
+// of outputs, biases and probabilities: 2^-8 of each, a few times.
+func TestFusedFormsOnAnAccelerator(t *testing.T) {
+	dev, err := backend.FromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !backend.IsXLA(dev) {
+		t.Skip("needs a GPU's fused attention: set ATTUNE_BACKEND=xla:cuda")
+	}
+	for _, dim := range []int{64, 128} {
+		// Scores of standard deviation 3, so that thresholds pass some keys and not most.
+		c := &model.Config{ModelType: "llama", VocabSize: 512, HiddenSize: 32 * dim, IntermediateSize: 64, Layers: 3, Heads: 32, KVHeads: 32, HeadDim: dim,
+			MaxPositions: 8192, NormEps: 1e-5, RopeTheta: 10000, BOS: 1, InitializerRange: math.Sqrt(3 / float64(32*dim))}
+		m, err := model.NewOnDevice(c, 3, model.Options{Backend: dev, DType: dtypes.BFloat16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tokens := range []int{1024, 4096, 8192} {
+			specs := everyMask(tokens)
+			names := make([]string, 0, len(specs))
+			for name := range specs {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			prompt := []int{1}
+			for i := 1; i < tokens; i++ {
+				prompt = append(prompt, (34+i*i*5+i*7919)%509+3)
+			}
+			for group := range slices.Chunk(names, map[int]int{1024: 8, 4096: 8, 8192: 2}[tokens]) { // as many as fit the memory
+				r, err := m.Forward(model.Prompts(prompt), model.Want{}, errors{group, specs})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, name := range group {
+					differ, change := tensors.ToScalar[float32](r.Emitted[name+" error"]), tensors.ToScalar[float32](r.Emitted[name+" change"])
+					t.Logf("dim %d, T %d, %-14s error %.1e, changes %.1e", dim, tokens, name, differ, change)
+					if !(differ < 1e-2) {
+						t.Errorf("dim %d, T %d, %s: fused and dense differ by %g, expected less than 1e-2", dim, tokens, name, differ)
+					}
+					if change < 1e-3 {
+						t.Errorf("dim %d, T %d, %s: changes %g only: the test says nothing", dim, tokens, name, change)
+					}
+				}
+			}
+		}
+	}
+}
