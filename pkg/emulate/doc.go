@@ -34,13 +34,15 @@
 //
 // # Execution
 //
-// Every Spec comes down to the same small form at a layer: a mask, a gain and a renormalisation. On probabilities it is a multiplication. On scores
-// it is an additive bias, which a fused kernel can take, in one pass or two:
+// Every Spec comes down to the same small form at a layer (type edit): a mask, a gain and a renormalisation. On probabilities it is a multiplication. A fused
+// kernel forms no probabilities, but it takes a bias on the scores and gives each row's log-sum-exp, which is enough. With O, LSE of the plain attention and
+// O_in, LSE_in of the attention restricted to the mask (a bias that takes all other entries out), the mask covers m = exp(LSE_in - LSE) of a row, and
 //
-//	renormalised rows:  softmax(s + M log g)
-//	other rows:         softmax(s + M log g) * exp(LSE(s + M log g) - LSE(s))
-//	freed mass to rest: g * softmax(s) + (1-g) * softmax(s - inf M)
+//	rows keep their gain:  O + (g-1) m O_in
+//	renormalised rows:     (O + (g-1) m O_in) / (1 + (g-1) m)
 //
-// and the mask needs no softmax either: A_0 > tau is s_0 > LSE_0 + log tau. What runs today is the form on probabilities, which costs memory with the
-// square of the length; the tests hold the forms on scores against it.
+// (all forms: fused.go). The bias does not depend on the gain, so that one bias, made once, serves every layer of an emulation layer; a layer costs a plain
+// pass and a biased one. The mask needs no softmax either: A_0 > tau is s_0 > LSE_0 + log tau, a block of rows at a time. Where a bias would not fit
+// (Execution.MaxBytes) a layer is computed by blocks of rows, which recompute the mask from the queries and keys of its source, so that nothing grows with the
+// square of the length. Decoding, the Go backend and layers that no fused kernel computes work on probabilities. Result.Plan says what each layer did.
 package emulate

@@ -5,7 +5,9 @@ import (
 )
 
 // Blocked reports whether Rows can cut the site: whole prompts of one document each.
-func (s *Site) Blocked() bool { return s.Phase == Prefill && !s.part && s.packed == nil && len(s.Keys) == 1 }
+func (s *Site) Blocked() bool {
+	return s.Phase == Prefill && !s.part && s.packed == nil && len(s.Keys) == 1
+}
 
 // Rows is the site of the queries start to end-1 and of the keys up to the last of them, behind which attention is causal and sees nothing. Masks,
 // probabilities and weighed values of a layer can so be computed block by block, in memory that grows with the length and not with its square. It
