@@ -178,7 +178,7 @@ func (d *decoder) addend(name string, x *Node) *Node {
 	if a == nil {
 		return nil
 	}
-	product := func(x, w *Node) *Node { return DotGeneral(x, []int{x.Rank() - 1}, nil, w, []int{1}, nil) }
+	product := func(x, w *Node) *Node { return d.run.product(x, x.Rank()-1, w, 1, 0) }
 	return product(product(x, a), d.params[name+loraB])
 }
 

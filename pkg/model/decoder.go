@@ -117,7 +117,7 @@ func (d *decoder) rawLogits(x *Node) *Node {
 	if d.config.TieEmbeddings {
 		head = d.params[d.arch.embed]
 	}
-	y := DotGeneral(x, []int{x.Rank() - 1}, nil, ConvertDType(head, x.DType()), []int{1}, nil)
+	y := d.run.product(x, x.Rank()-1, ConvertDType(head, x.DType()), 1, 0)
 	if d.arch.softcap == 0 {
 		return y
 	}

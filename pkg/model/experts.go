@@ -74,9 +74,9 @@ func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
 	index := Reshape(chosen, n, 1)
 	of := func(name string) *Node { return Gather(d.params[name], index) }
 	repeated := Reshape(BroadcastToDims(InsertAxes(x, 1), rows, e.active, e.hidden), n, 1, e.hidden)
-	h := perExpert(repeated, of(e.gateUp))
+	h := d.run.perExpert(repeated, of(e.gateUp))
 	h = e.activate(Add(h, InsertAxes(of(e.gateUpBias), 1)))
-	y := Add(perExpert(h, of(e.down)), InsertAxes(of(e.downBias), 1))
+	y := Add(d.run.perExpert(h, of(e.down)), InsertAxes(of(e.downBias), 1))
 	y = Mul(ConvertDType(Reshape(y, rows, e.active, e.hidden), dtypes.Float32), InsertAxes(share, -1))
 	return ConvertDType(ReduceSum(y, 1), x.DType())
 }
@@ -85,16 +85,16 @@ func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
 func (d *decoder) allExperts(e *experts, x, chosen, share *Node) *Node {
 	rows := x.Shape().Dimensions[0]
 	all := BroadcastToDims(InsertAxes(x, 0), e.count, rows, e.hidden)
-	h := perExpert(all, d.params[e.gateUp])
+	h := d.run.perExpert(all, d.params[e.gateUp])
 	h = e.activate(Add(h, InsertAxes(d.params[e.gateUpBias], 1)))
-	y := Add(perExpert(h, d.params[e.down]), InsertAxes(d.params[e.downBias], 1))               // [experts, rows, hidden]
+	y := Add(d.run.perExpert(h, d.params[e.down]), InsertAxes(d.params[e.downBias], 1))         // [experts, rows, hidden]
 	weight := ReduceSum(Mul(OneHot(chosen, e.count, dtypes.Float32), InsertAxes(share, -1)), 1) // [rows, experts]
 	weight = InsertAxes(TransposeAllAxes(weight, 1, 0), -1)
 	return ConvertDType(ReduceSum(Mul(ConvertDType(y, dtypes.Float32), weight), 0), x.DType())
 }
 
 // perExpert multiplies [experts, rows, a] by [experts, a, b].
-func perExpert(x, w *Node) *Node { return DotGeneral(x, []int{2}, []int{0}, w, []int{1}, []int{0}) }
+func (r *Run) perExpert(x, w *Node) *Node { return r.product(x, 2, w, 1, 1) }
 
 // activate is the clamped SwiGLU of alternating columns, [experts, rows, 2*inner] -> [experts, rows, inner].
 func (e *experts) activate(h *Node) *Node {

@@ -26,12 +26,11 @@ func (s *Site) fused() *Node {
 		return s.fusedOut
 	}
 	err := exceptions.TryCatch[error](func() {
-		config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
+		var bias *Node
 		if s.packed != nil {
-			config.Bias = InternalBackendOutputs(s.packed(s.Query))[0]
+			bias = s.packed(s.Query)
 		}
-		out, states := BackendFusedScaledDotProductAttention(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, config)
-		s.fusedOut, s.lse = out, states[0]
+		s.fusedOut, s.lse = s.kernel(bias)
 	})
 	switch {
 	case err == nil:
@@ -45,6 +44,17 @@ func (s *Site) fused() *Node {
 		panic(err)
 	}
 	return s.fusedOut
+}
+
+// kernel calls the backend's. It takes and gives [batch, tokens, heads, head_dim], which is how projections lie in memory: there nothing is transposed.
+func (s *Site) kernel(bias *Node) (out, lse *Node) {
+	config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
+	if bias != nil {
+		config.Bias = InternalBackendOutputs(bias)[0]
+	}
+	swap := func(x *Node) *Node { return TransposeAllAxes(x, 0, 2, 1, 3) }
+	out, states := BackendFusedScaledDotProductAttention(swap(s.Query), swap(s.Keys[0]), swap(s.Values[0]), compute.AttentionAxesLayoutBSHD, config)
+	return swap(out), states[0]
 }
 
 // LSE is the log-sum-exp of each row's scores over the keys that it may see, float32 [batch, heads, queries], where a fused kernel computes the layer and
@@ -80,7 +90,5 @@ func (s *Site) Fused(bias *Node) (out, lse *Node) {
 	}
 	q := s.Query.Shape().Dimensions
 	bias.AssertDims(q[0], q[1], q[2], s.NumKeys())
-	out, states := BackendFusedScaledDotProductAttention(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD,
-		&compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true, Bias: InternalBackendOutputs(bias)[0]})
-	return out, states[0]
+	return s.kernel(bias)
 }

@@ -42,7 +42,7 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 	if m.transposed {
 		axis = 0
 	}
-	y := DotGeneral(x, []int{x.Rank() - 1}, nil, d.params[m.name+".weight"], []int{axis}, nil)
+	y := d.run.product(x, x.Rank()-1, d.params[m.name+".weight"], axis, 0)
 	if more := d.addend(m.name, x); more != nil {
 		y = Add(y, more)
 	}
@@ -57,7 +57,8 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	c := d.config
 	switch {
 	case a.fused.name == "":
-		q, k, v = d.dense(a.query, x), d.dense(a.key, x), d.dense(a.value, x)
+		y := d.several(x, a.query, a.key, a.value)
+		q, k, v = y[0], y[1], y[2]
 	case a.interleaved:
 		y := d.dense(a.fused, x)
 		dims := y.Shape().Dimensions
@@ -92,7 +93,8 @@ func (d *decoder) feedForward(m *mlp, x *Node) *Node {
 		half := m.gateUp.out / 2
 		return d.dense(m.down, Mul(m.act(SliceAxis(y, -1, AxisRange(0, half))), SliceAxis(y, -1, AxisRange(half, 2*half))))
 	case m.gate.name != "":
-		return d.dense(m.down, Mul(m.act(d.dense(m.gate, x)), d.dense(m.up, x)))
+		y := d.several(x, m.gate, m.up)
+		return d.dense(m.down, Mul(m.act(y[0]), y[1]))
 	}
 	return d.dense(m.down, m.act(d.dense(m.up, x)))
 }

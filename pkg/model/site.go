@@ -47,6 +47,7 @@ type Run struct {
 	names    []string
 	values   []*Node
 	residual []func(layer int, x *Node) // see OnResidual
+	training bool                       // see product
 }
 
 // Emit adds an output to the graph: what an observer reduced on the device. It comes back in Result.Emitted under its name.
@@ -127,9 +128,9 @@ func (s *Site) Scores() *Node {
 			part = Dot(grouped, k).WithAccumulatorDType(dtypes.Float32).WithOutputDType(dtypes.Float32).General([]int{3}, []int{0, 1}, []int{3}, []int{0, 1})
 		case queries > 1:
 			// Transposed explicitly the Go backend multiplies twice as fast; for a single query the copy would cost more than that.
-			part = batchMatMul(grouped, TransposeAllAxes(k, 0, 1, 3, 2))
+			part = s.run.product(grouped, 3, TransposeAllAxes(k, 0, 1, 3, 2), 2, 2)
 		default:
-			part = DotGeneral(grouped, []int{3}, []int{0, 1}, k, []int{3}, []int{0, 1})
+			part = s.run.product(grouped, 3, k, 3, 2)
 		}
 		parts[i] = ConvertDType(part, dtypes.Float32)
 	}
@@ -219,7 +220,7 @@ func (s *Site) Weigh(p *Node) (out *Node) {
 		if len(s.Values) > 1 {
 			part = SliceAxis(p, -1, AxisRange(start, start+n))
 		}
-		o := batchMatMul(part, v)
+		o := s.run.product(part, 3, v, 2, 2)
 		if out == nil {
 			out = o
 		} else {
@@ -228,11 +229,6 @@ func (s *Site) Weigh(p *Node) (out *Node) {
 		start += n
 	}
 	return Reshape(out, batch, heads, queries, dim)
-}
-
-// batchMatMul multiplies the last two axes, [b, h, m, k] x [b, h, k, n] -> [b, h, m, n].
-func batchMatMul(a, b *Node) *Node {
-	return DotGeneral(a, []int{3}, []int{0, 1}, b, []int{2}, []int{0, 1})
 }
 
 func joinKeys(parts []*Node) *Node {
