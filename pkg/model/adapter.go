@@ -36,12 +36,13 @@ func (a Adapter) Scale() float64 {
 type adapted struct {
 	Adapter
 	modules map[string]dense
+	base    string // the model's Hash without it
 }
 
 const loraA, loraB = ".lora_A.weight", ".lora_B.weight" // PEFT's names behind a module's
 
-// AttachAdapter puts an adapter beside the model's projections; every pass from now on has it. Its matrices are float32 variables of the Store, drawn from the
-// seed. A target that no projection has is an error that lists those there are.
+// AttachAdapter puts an adapter beside the model's projections; every pass from now on has it, and the model has no Hash until it is detached. Its matrices are
+// float32 variables of the Store, drawn from the seed. A target that no projection has is an error that lists those there are.
 func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
 	if m.adapter != nil {
 		return fmt.Errorf("the model has an adapter already: merge or detach it first")
@@ -64,7 +65,8 @@ func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
 	if a.Rank == 0 {
 		modules = map[string]dense{}
 	}
-	m.setAdapter(&adapted{a, modules})
+	m.setAdapter(&adapted{a, modules, m.Hash})
+	m.Hash = ""
 	for i, name := range m.AdapterModules() {
 		d := modules[name]
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
@@ -110,6 +112,14 @@ func (m *Model) AdapterWeights() []string {
 	return names
 }
 
+// AdapterBase is the Hash of the model that an adapter is attached to; empty for a model made by New, and without an adapter.
+func (m *Model) AdapterBase() string {
+	if m.adapter == nil {
+		return ""
+	}
+	return m.adapter.base
+}
+
 // Projections are the last parts of the names of the blocks' projections, what an adapter may target.
 func (m *Model) Projections() []string {
 	var names []string
@@ -127,6 +137,9 @@ func (m *Model) DetachAdapter() error {
 			return err
 		}
 	}
+	if m.adapter != nil {
+		m.Hash = m.adapter.base
+	}
 	m.setAdapter(nil)
 	return nil
 }
@@ -136,7 +149,8 @@ func (m *Model) MergeAdapter() error {
 	if m.adapter == nil {
 		return fmt.Errorf("the model has no adapter to merge")
 	}
-	if modules := m.AdapterModules(); len(modules) > 0 {
+	modules := m.AdapterModules()
+	if len(modules) > 0 {
 		exec, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, g *Graph) *Node {
 			value := func(name string) *Node { return m.store.GetVariable("/" + name).NodeValue(g) }
 			for _, name := range modules {
@@ -158,7 +172,7 @@ func (m *Model) MergeAdapter() error {
 		if _, err := exec.Exec(); err != nil {
 			return fmt.Errorf("merging the adapter: %w", err)
 		}
-		m.Hash = ""
+		m.adapter.base = "" // that model is no more
 	}
 	return m.DetachAdapter()
 }

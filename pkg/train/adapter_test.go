@@ -51,10 +51,14 @@ func TestAdapterIsTrainedMergedSavedAndLoaded(t *testing.T) {
 	for name := range families {
 		t.Run(name, func(t *testing.T) {
 			m := family(t, name)
+			m.Hash = strings.Repeat("0123", 16)
 			plain := logits(t, m)
 			before := weights(t, m)
 			if err := m.AttachAdapter(model.Adapter{Rank: 3, Alpha: 12}, 5); err != nil {
 				t.Fatal(err)
+			}
+			if m.Hash != "" || m.AdapterBase() == "" {
+				t.Errorf("with an adapter the model's hash is %q and its base's %q", m.Hash, m.AdapterBase())
 			}
 			if !slices.Equal(logits(t, m), plain) {
 				t.Error("an adapter that has not been trained changes the logits")
@@ -95,7 +99,7 @@ func TestAdapterIsTrainedMergedSavedAndLoaded(t *testing.T) {
 			if g, err := m.Generate([][]int{{1, 7, 8, 9}}, model.GenerateOptions{MaxTokens: 6}, nil); err != nil || !slices.Equal(g.Tokens[0], decoded.Tokens[0]) {
 				t.Errorf("merged it generates %v, applied %v (%v)", g.Tokens, decoded.Tokens, err)
 			}
-			if _, has := m.Adapter(); has || len(weights(t, m)) != len(before) {
+			if _, has := m.Adapter(); has || m.Hash != "" || len(weights(t, m)) != len(before) {
 				t.Error("the merged model still has its adapter")
 			}
 			if err := m.Save(dir, dtypes.Float32); err != nil {

@@ -8,7 +8,7 @@ import "github.com/attune-lab/attune/pkg/model"
 //
 // with N parameters that multiply activations (every weight but norms, biases and embeddings; a head counts, tied or not), L layers of H heads of dimension D and
 // T tokens per row (PaLM, Chowdhery et al. 2022, appendix B). It counts the attention's whole square, though a causal one needs half, and nothing
-// twice that is recomputed, so it compares machines and programs by what they achieve. Of a mixture all experts count. Where the weights are frozen under an adapter their
+// twice that is recomputed, so it compares machines and programs by what they achieve. Of a mixture all experts count. Where weights are frozen, as under an adapter, their
 // gradients are not formed: 4 N.
 func FLOPs(m *model.Model, width int, full bool) float64 {
 	c := m.Config

@@ -75,7 +75,7 @@ func (f *Feed) fingerprint() (string, error) {
 	return fmt.Sprintf("%d, sample %s", n, short(h)), nil
 }
 
-// frozenHash identifies the weights that a run leaves as they are: by the checkpoint that they came from or, if they come from none, by their values.
+// frozenHash identifies the weights that a run leaves as they are: under an adapter by the checkpoint that they came from, else by their values.
 func frozenHash(m *model.Model, names []string) (string, error) {
 	trained := map[string]bool{}
 	for _, name := range names {
@@ -88,8 +88,8 @@ func frozenHash(m *model.Model, names []string) (string, error) {
 			continue
 		}
 		some = true
-		if m.Hash != "" {
-			return m.Hash[:min(16, len(m.Hash))], nil
+		if base := m.AdapterBase(); base != "" {
+			return base[:16], nil
 		}
 		t, err := m.Store().GetVariable("/" + w.Name).Value()
 		if err != nil {

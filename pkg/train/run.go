@@ -74,7 +74,7 @@ func Run(ctx context.Context, m *model.Model, feed *Feed, o Options) (*Report, e
 	if err != nil {
 		return nil, err
 	}
-	m.Hash = ""
+	m.Hash = "" // of weights that are about to change
 	r := &run{Options: o, step: step, identity: identity, perToken: FLOPs(m, feed.opts.Width, len(names) == len(m.Weights()))}
 	if err := r.begin(feed); err != nil {
 		return nil, err

@@ -235,6 +235,18 @@ func TestNonFiniteLossStops(t *testing.T) {
 	}
 }
 
+// TestFLOPs counts the toy model by hand: per layer q and o 32*32, k and v 16*32, three MLP products 64*32, and the tied head 40*32.
+func TestFLOPs(t *testing.T) {
+	n := 2*(2*32*32+2*16*32+3*64*32) + 40*32
+	attention := 12 * 2 * 4 * 8 * 50
+	if got, want := train.FLOPs(newModel(t), 50, true), float64(6*n+attention); got != want {
+		t.Errorf("%v operations per token, expected %v", got, want)
+	}
+	if got, want := train.FLOPs(newModel(t), 50, false), float64(4*n+attention); got != want {
+		t.Errorf("%v operations per token beside frozen weights, expected %v", got, want)
+	}
+}
+
 func TestTrainingRefuses(t *testing.T) {
 	if _, err := train.Run(context.Background(), newModel(t), newFeed(t, train.Memory{{Tokens: []int32{1, 40}}}, 1), train.Options{Steps: 1}); err == nil || !strings.Contains(err.Error(), "vocabulary") {
 		t.Errorf("an id beyond the vocabulary: %v", err)
