@@ -50,6 +50,9 @@ func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
 	if a.Rank < 0 {
 		return fmt.Errorf("an adapter of rank %d: the rank is the width of its matrices", a.Rank)
 	}
+	if err := m.separate(); err != nil {
+		return err
+	}
 	modules := map[string]dense{}
 	unused := slices.Clone(a.Targets)
 	for _, d := range m.arch.projections() {
@@ -124,7 +127,9 @@ func (m *Model) AdapterBase() string {
 func (m *Model) Projections() []string {
 	var names []string
 	for _, d := range m.arch.projections() {
-		names = append(names, d.name[strings.LastIndex(d.name, ".")+1:])
+		for _, p := range m.partsOf(d) {
+			names = append(names, p.name[strings.LastIndex(p.name, ".")+1:])
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -180,10 +185,7 @@ func (m *Model) MergeAdapter() error {
 // setAdapter changes what passes compute, so the compiled ones go.
 func (m *Model) setAdapter(a *adapted) {
 	m.adapter = a
-	for key, c := range m.execs {
-		c.exec.Finalize()
-		delete(m.execs, key)
-	}
+	m.dropCompiled()
 }
 
 // addend is what the adapter adds to a module's product; nil where it adds nothing. The factor is in B already: see params.

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -13,10 +12,8 @@ import (
 	"github.com/attune-lab/attune/pkg/backend"
 )
 
-// loop is a generation under way. Its cache has two parts: the frozen slots, read-only within a call, and the call's own chunk of new
-// tokens, small enough to be carried as loop state and rewritten with Where, which every backend has. At the end of a call the
-// chunk is appended to the frozen part: growing it on the Go backend, where a graph of another shape costs nothing, in place of empty
-// slots on XLA, where it would be another compilation.
+// loop is a generation under way. Its cache of keys and values grows on the Go backend, where a graph of another shape costs next to nothing; on XLA it has
+// room from the start, where every shape is another compilation. See cacheState for how a step writes to it.
 type loop struct {
 	model    *Model
 	opts     GenerateOptions
@@ -24,9 +21,9 @@ type loop struct {
 	prompts  [][]int
 	streams  []*rand.Rand
 	writers  []*writer         // the text of each sequence; nil where none is asked for on the way
-	slots    *tensors.Tensor   // int32 [batch, slots, 2]: position (-1 empty) and token of each frozen slot
+	slots    *tensors.Tensor   // int32 [batch, slots, 2]: position (-1 empty) and token of each slot
 	cache    []*tensors.Tensor // keys and values of every layer, alternating, [batch, kv_heads, slots, head_dim]
-	used     int               // frozen slots in use
+	used     int               // slots in use
 	token    []int32           // the last token of each sequence, not yet in the cache
 	done     []bool
 	out      [][]int32
@@ -187,149 +184,17 @@ func (l *loop) advance() error {
 	return nil
 }
 
-// empty is the chunk's part of the loop's state before its first step: a zero, no tokens, empty slots, no keys or values.
+// empty is what the loop's state starts from: a zero, no tokens, and on the Go backend the chunk's empty slots and no keys or values.
 func (l *loop) empty() []*tensors.Tensor {
-	if l.blank == nil {
-		m, batch := l.model, len(l.prompts)
-		chunk := m.chunk(l.opts)
-		kv := shapes.Make(m.DType, batch, m.Config.KVHeads, chunk, m.Config.HeadDim)
-		l.blank = []*tensors.Tensor{
-			tensors.FromScalar(int32(0)), tensors.FromScalarAndDimensions(int32(0), batch, chunk),
-			tensors.FromScalarAndDimensions(int32(-1), batch, chunk, 2), tensors.FromShape(kv),
-		}
+	if l.blank != nil {
+		return l.blank
+	}
+	m, batch := l.model, len(l.prompts)
+	chunk := m.chunk(l.opts)
+	l.blank = []*tensors.Tensor{tensors.FromScalar(int32(0)), tensors.FromScalarAndDimensions(int32(0), batch, chunk)}
+	if !backend.IsXLA(m.Backend) {
+		l.blank = append(l.blank, tensors.FromScalarAndDimensions(int32(-1), batch, chunk, 2),
+			tensors.FromShape(shapes.Make(m.DType, batch, m.Config.KVHeads, chunk, m.Config.HeadDim)))
 	}
 	return l.blank
-}
-
-// decodeGraph builds one call of the loop. Inputs: token [batch], position [batch], done bool [batch], uniform [batch, chunk], steps, used, slots
-// [batch, slots, 2], the four of empty, then the caches. Outputs: steps run, tokens [batch, chunk], slots, then the caches with the chunk appended.
-func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp Experiment) []*Node {
-	token, position, done, uniform, limit, used, slots := in[0], in[1], in[2], in[3], in[4], in[5], in[6]
-	zero, noTokens, noSlots, noCache, frozen := in[7], in[8], in[9], in[10], in[11:]
-	g := token.Graph()
-	params := m.params(g) // read here, in the main function, which the loop's body captures from
-
-	// Loop state: step, token, done, tokens written, the chunk's slots, then the chunk's keys and values per layer. It starts from inputs and
-	// not from constants made here: GoMLX (v0.28) keeps one node per scalar and graph, which XLA's builder refuses in the loop's body if the
-	// main function made it, and the other way round.
-	state := []*Node{zero, token, done, noTokens, noSlots}
-	for range frozen {
-		state = append(state, noCache)
-	}
-	fixed := &invariants{params: params, position: position, uniform: uniform, slots: slots, frozen: frozen}
-	changing := len(state)
-	if backend.IsXLA(m.Backend) {
-		// XLA's builder (go-xla v0.4.5) refuses arithmetic on values captured by a loop's body, so they travel as state that no
-		// step changes; XLA keeps such state in place.
-		state = append(state, fixed.list()...)
-	}
-	declare := func(g *Graph) []*Node {
-		nodes := make([]*Node, len(state))
-		for i, s := range state {
-			nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), s.Shape())
-		}
-		return nodes
-	}
-	cond := NewClosure(g, func(g *Graph) []*Node {
-		s := declare(g)
-		return []*Node{LogicalAnd(LessThan(s[0], limit), LogicalAny(LogicalNot(s[2])))}
-	})
-	body := NewClosure(g, func(g *Graph) []*Node {
-		s := declare(g)
-		in := fixed
-		if len(s) > changing {
-			in = fixed.from(s[changing:])
-		}
-		return append(m.decodeStep(c, g, in, s[:changing], opts, exp), s[changing:]...)
-	})
-	final := While(cond, body, state...)
-
-	outputs := []*Node{final[0], final[3], m.appendSlots(slots, final[4], used, zero, 1)}
-	for i, f := range frozen {
-		outputs = append(outputs, m.appendSlots(f, final[5+i], used, zero, 2))
-	}
-	return outputs
-}
-
-// invariants are what every step of a call reads and none changes.
-type invariants struct {
-	params                   map[string]*Node
-	position, uniform, slots *Node
-	frozen                   []*Node
-}
-
-// list flattens the invariants in a fixed order.
-func (in *invariants) list() []*Node {
-	nodes := []*Node{in.position, in.uniform, in.slots}
-	for _, name := range slices.Sorted(maps.Keys(in.params)) {
-		nodes = append(nodes, in.params[name])
-	}
-	return append(nodes, in.frozen...)
-}
-
-// from is the inverse of list, for nodes of a loop's body.
-func (in *invariants) from(nodes []*Node) *invariants {
-	out := &invariants{params: map[string]*Node{}, position: nodes[0], uniform: nodes[1], slots: nodes[2]}
-	nodes = nodes[3:]
-	for i, name := range slices.Sorted(maps.Keys(in.params)) {
-		out.params[name] = nodes[i]
-	}
-	out.frozen = nodes[len(in.params):]
-	return out
-}
-
-// decodeStep is the loop's body: the whole model on one token per sequence.
-func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opts GenerateOptions, exp Experiment) []*Node {
-	step, token, done, written, chunkSlots := s[0], s[1], s[2], s[3], s[4]
-	chunk := written.Shape().Dimensions[1]
-	here := Equal(indexLike(written), step) // bool [batch, chunk]: the slot this step fills
-
-	queryPos := InsertAxes(Add(in.position, step), -1)
-	tokens := InsertAxes(token, -1)
-	slot := Stack([]*Node{queryPos, tokens}, -1) // [batch, 1, 2]
-	dims := chunkSlots.Shape().Dimensions
-	chunkSlots = Where(BroadcastToDims(InsertAxes(here, -1), dims...), BroadcastToDims(slot, dims...), chunkSlots)
-	slots := Concatenate([]*Node{in.slots, chunkSlots}, 1)
-	column := func(i int) *Node { return Squeeze(SliceAxis(slots, 2, AxisElem(i)), 2) }
-	run := &Run{Graph: g, Config: m.Config, Phase: Decode, Tokens: tokens}
-	geo := geometry{queryPos: queryPos, keyPos: column(0), keyTokens: column(1)}
-	if m.arch.lengthDependent() != nil {
-		geo.lengths = AddScalar(Squeeze(queryPos, 1), 1)
-	}
-	d := newDecoder(m.arch, in.params, run, geo, exp)
-
-	next := []*Node{AddScalar(step, 1), nil, nil, nil, chunkSlots}
-	place := func(cache, row *Node) *Node { // row [batch, kv_heads, 1, head_dim] into the step's slot
-		dims := cache.Shape().Dimensions
-		return Where(BroadcastToDims(InsertAxes(here, 1, -1), dims...), BroadcastToDims(row, dims...), cache)
-	}
-	x := d.embed(tokens)
-	for l := range m.Config.Layers {
-		x = d.layer(l, x, func(k, v *Node) past {
-			k, v = place(s[5+2*l], k), place(s[6+2*l], v)
-			next = append(next, k, v)
-			return past{[]*Node{in.frozen[2*l], k}, []*Node{in.frozen[2*l+1], v}}
-		})
-	}
-	logits := d.logits(Reshape(x, x.Shape().Dimensions[0], m.Config.HiddenSize))
-	draw := ReduceSum(Where(here, in.uniform, ZerosLike(in.uniform)), -1)
-	chosen := opts.Sampling.next(logits, draw)
-	next[1] = chosen
-	next[2] = LogicalOr(done, isEOS(chosen, m.eos(opts)))
-	next[3] = Where(here, BroadcastToDims(InsertAxes(chosen, -1), chosen.Shape().Dimensions[0], chunk), written)
-	c.plan = d.plan
-	return next
-}
-
-// appendSlots adds a chunk behind the frozen slots in use. zero is the scalar.
-func (m *Model) appendSlots(frozen, chunk, used, zero *Node, axis int) *Node {
-	if !backend.IsXLA(m.Backend) {
-		return Concatenate([]*Node{frozen, chunk}, axis)
-	}
-	start := make([]*Node, frozen.Rank())
-	for i := range start {
-		start[i] = zero
-	}
-	start[axis] = used
-	return DynamicUpdateSlice(frozen, chunk, start)
 }

@@ -44,7 +44,9 @@ type Model struct {
 	Source string
 
 	arch    *architecture
-	weights []weight
+	weights []weight // of the checkpoint
+	joints  []joint  // products made of several of the checkpoint's, see join
+	apart   bool     // and never so again
 	store   *mlmodel.Store
 	mu      sync.Mutex
 	execs   map[string]*compiled
@@ -146,16 +148,21 @@ func (m *Model) setWeights(values map[string]*tensors.Tensor) error {
 			return fmt.Errorf("weight %q: %w", w.name, err)
 		}
 	}
-	return nil
+	return m.join()
 }
 
 // Store holds the weights as GoMLX variables named as in the checkpoint, for training.
-func (m *Model) Store() *mlmodel.Store { return m.store }
+func (m *Model) Store() *mlmodel.Store {
+	if err := m.separate(); err != nil {
+		panic(err) // the backend failed at copying weights
+	}
+	return m.store
+}
 
 // params reads every weight into a graph. It must happen in the graph's main function: loop bodies capture the nodes.
 func (m *Model) params(g *Graph) map[string]*Node {
 	nodes := map[string]*Node{}
-	for _, w := range m.weights {
+	for _, w := range m.arch.weights(m.Config) {
 		nodes[w.name] = m.store.GetVariable("/" + w.name).NodeValue(g)
 	}
 	for _, name := range m.AdapterModules() {
@@ -205,6 +212,14 @@ func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node
 
 // Compilations counts the graphs built so far. XLA compiles each, which takes seconds; on the Go backend one costs little.
 func (m *Model) Compilations() int { return m.compilations }
+
+// dropCompiled forgets the compiled passes, after a change of what they compute with.
+func (m *Model) dropCompiled() {
+	for key, c := range m.execs {
+		c.exec.Finalize()
+		delete(m.execs, key)
+	}
+}
 
 // bucket is the multiple that padded lengths are rounded up to.
 func (m *Model) bucket(asked int) int {

@@ -2,13 +2,13 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
@@ -25,7 +25,7 @@ func (m *Model) Save(dir string, dtype dtypes.DType) error {
 	}
 	var list []safetensors.Tensor
 	for _, w := range m.weights {
-		values, err := m.weight(w.name)
+		values, err := m.weight(w)
 		if err != nil {
 			return err
 		}
@@ -60,19 +60,23 @@ func (m *Model) Save(dir string, dtype dtypes.DType) error {
 }
 
 // weight reads a weight back from the backend as float32.
-func (m *Model) weight(name string) ([]float32, error) {
-	t, err := m.store.GetVariable("/" + name).Value()
+func (m *Model) weight(w weight) ([]float32, error) {
+	variable, row := m.joinedAt(w.name)
+	t, err := m.store.GetVariable("/" + variable).Value()
 	if err != nil {
-		return nil, fmt.Errorf("weight %q: %w", name, err)
+		return nil, fmt.Errorf("weight %q: %w", w.name, err)
 	}
-	if t.DType() == dtypes.Float32 {
-		return tensors.CopyFlatData[float32](t)
+	kind, size := "F32", w.size()*t.DType().Size()
+	if t.DType() == dtypes.BFloat16 {
+		kind = "BF16"
 	}
 	var values []float32
+	var failed error
 	err = t.ConstBytes(func(data []byte) {
-		values, err = safetensors.Tensor{Name: name, DType: "BF16", Shape: t.Shape().Dimensions, Data: data}.Float32s()
+		start := row * (size / w.shape[0])
+		values, failed = safetensors.Tensor{Name: w.name, DType: kind, Shape: w.shape, Data: data[start : start+size]}.Float32s()
 	})
-	return values, err
+	return values, errors.Join(err, failed)
 }
 
 // writeFile writes through a temporary file, so that a reader never sees half of it.
