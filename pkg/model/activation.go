@@ -47,8 +47,9 @@ func sigmoid(x *Node) *Node {
 	if backend.IsXLA(x.Graph().Backend()) {
 		return Sigmoid(x)
 	}
-	pair := Softmax(Stack([]*Node{x, ZerosLike(x)}, -1), -1)
-	return Reshape(SliceAxis(pair, -1, AxisElem(0)), x.Shape().Dimensions...)
+	y := ConvertDType(x, dtypes.Float32) // the only type its softmax has
+	pair := Softmax(Stack([]*Node{y, ZerosLike(y)}, -1), -1)
+	return ConvertDType(Reshape(SliceAxis(pair, -1, AxisElem(0)), x.Shape().Dimensions...), x.DType())
 }
 
 // tanh is 2 sigmoid(2x) - 1, for the same reason.

@@ -8,6 +8,7 @@ type architecture struct {
 	prefix     string  // what transformers puts before every name but the head's; files saved from the bare decoder lack it
 	embed      string  // token embedding, [vocab, hidden]
 	positions  string  // learned position embedding, [max_positions, hidden]
+	wide       bool    // activations are float32 whatever the weights' type
 	embedScale float64 // factor of the token embeddings, in the model's type
 	layers     string  // what transformers puts before a layer's number
 	blocks     []block

@@ -37,6 +37,9 @@ type past struct{ keys, values []*Node }
 // embed looks tokens up: int32 [batch, tokens] -> [batch, tokens, hidden].
 func (d *decoder) embed(tokens *Node) *Node {
 	x := Gather(d.params[d.arch.embed], InsertAxes(tokens, -1))
+	if d.arch.wide && !d.run.training {
+		x = ConvertDType(x, dtypes.Float32)
+	}
 	if d.arch.embedScale != 0 {
 		x = MulScalar(x, d.arch.embedScale)
 	}
@@ -117,7 +120,10 @@ func (d *decoder) rawLogits(x *Node) *Node {
 	if d.config.TieEmbeddings {
 		head = d.params[d.arch.embed]
 	}
-	y := d.run.product(x, x.Rank()-1, ConvertDType(head, x.DType()), 1, 0)
+	if d.run.training {
+		head = ConvertDType(head, x.DType())
+	}
+	y := d.run.product(x, x.Rank()-1, head, 1, 0)
 	if d.arch.softcap == 0 {
 		return y
 	}

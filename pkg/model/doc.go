@@ -37,7 +37,8 @@
 //
 // # Numerics
 //
-// Norms, rotary angles, scores, softmax and everything an experiment does are float32 whatever the weights' type.
+// Norms, rotary angles, scores, softmax and everything an experiment does are float32 whatever the weights' type. In a mixture of experts all activations are:
+// which experts a token is sent to is a decision, and rounding on the way there would change it.
 //
 // # Memory
 //

@@ -73,10 +73,11 @@ func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
 	n := rows * e.active
 	index := Reshape(chosen, n, 1)
 	of := func(name string) *Node { return Gather(d.params[name], index) }
+	bias := func(name string) *Node { return InsertAxes(ConvertDType(of(name), x.DType()), 1) }
 	repeated := Reshape(BroadcastToDims(InsertAxes(x, 1), rows, e.active, e.hidden), n, 1, e.hidden)
 	h := d.run.perExpert(repeated, of(e.gateUp))
-	h = e.activate(Add(h, InsertAxes(of(e.gateUpBias), 1)))
-	y := Add(d.run.perExpert(h, of(e.down)), InsertAxes(of(e.downBias), 1))
+	h = e.activate(Add(h, bias(e.gateUpBias)))
+	y := Add(d.run.perExpert(h, of(e.down)), bias(e.downBias))
 	y = Mul(ConvertDType(Reshape(y, rows, e.active, e.hidden), dtypes.Float32), InsertAxes(share, -1))
 	return ConvertDType(ReduceSum(y, 1), x.DType())
 }
@@ -85,9 +86,10 @@ func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
 func (d *decoder) allExperts(e *experts, x, chosen, share *Node) *Node {
 	rows := x.Shape().Dimensions[0]
 	all := BroadcastToDims(InsertAxes(x, 0), e.count, rows, e.hidden)
+	bias := func(name string) *Node { return InsertAxes(ConvertDType(d.params[name], x.DType()), 1) }
 	h := d.run.perExpert(all, d.params[e.gateUp])
-	h = e.activate(Add(h, InsertAxes(d.params[e.gateUpBias], 1)))
-	y := Add(d.run.perExpert(h, d.params[e.down]), InsertAxes(d.params[e.downBias], 1))         // [experts, rows, hidden]
+	h = e.activate(Add(h, bias(e.gateUpBias)))
+	y := Add(d.run.perExpert(h, d.params[e.down]), bias(e.downBias))                            // [experts, rows, hidden]
 	weight := ReduceSum(Mul(OneHot(chosen, e.count, dtypes.Float32), InsertAxes(share, -1)), 1) // [rows, experts]
 	weight = InsertAxes(TransposeAllAxes(weight, 1, 0), -1)
 	return ConvertDType(ReduceSum(Mul(ConvertDType(y, dtypes.Float32), weight), 0), x.DType())

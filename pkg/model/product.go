@@ -9,16 +9,26 @@ import (
 //
 // In training its gradient stays in the operands' type. GoMLX (v0.28) otherwise converts half-precision operands to float32 on the way back and multiplies
 // in float32, five times slower than the matrix units, which add up in float32 anyway.
+//
+// Where rhs are weights of a narrower type than the activations lhs, these are not narrowed: they are the sum of two parts of that type, their rounding and what it
+// left, and the products of both are added in the activations' type.
 func (r *Run) product(lhs *Node, lhsAxis int, rhs *Node, rhsAxis, batchAxes int) *Node {
-	dot := Dot(lhs, rhs)
-	if r.training {
-		dot = dot.WithAccumulatorDType(dtypes.InvalidDType)
-	}
 	batch := make([]int, batchAxes)
 	for i := range batch {
 		batch[i] = i
 	}
-	return dot.General([]int{lhsAxis}, batch, []int{rhsAxis}, batch)
+	if lhs.DType() == rhs.DType() {
+		dot := Dot(lhs, rhs)
+		if r.training {
+			dot = dot.WithAccumulatorDType(dtypes.InvalidDType)
+		}
+		return dot.General([]int{lhsAxis}, batch, []int{rhsAxis}, batch)
+	}
+	times := func(part *Node) *Node {
+		return Dot(part, rhs).WithOutputDType(lhs.DType()).General([]int{lhsAxis}, batch, []int{rhsAxis}, batch)
+	}
+	rounded := OptimizationBarrier(ConvertDType(lhs, rhs.DType())) // XLA would take lhs for its own rounding
+	return Add(times(rounded), times(ConvertDType(Sub(lhs, ConvertDType(rounded, lhs.DType())), rhs.DType())))
 }
 
 // several applies products to one input. In training they are one product with their weights side by side: larger products, and one gradient of the input
