@@ -202,12 +202,16 @@ func (d *decoder) addend(name string, x *Node) *Node {
 func (a *architecture) projections() []dense {
 	var all []dense
 	for i := range a.blocks {
-		b := &a.blocks[i]
-		for _, d := range []dense{b.attn.query, b.attn.key, b.attn.value, b.attn.fused, b.attn.out, b.mlp.gate, b.mlp.up, b.mlp.gateUp, b.mlp.down} {
+		for _, d := range a.blocks[i].products() {
 			if d.name != "" {
-				all = append(all, d)
+				all = append(all, *d)
 			}
 		}
 	}
 	return all
+}
+
+// products are the places of a block where a product may be.
+func (b *block) products() []*dense {
+	return []*dense{&b.attn.query, &b.attn.key, &b.attn.value, &b.attn.fused, &b.attn.out, &b.mlp.gate, &b.mlp.up, &b.mlp.gateUp, &b.mlp.down}
 }

@@ -62,12 +62,19 @@ func (d dense) suffixes() []string {
 	return []string{".weight"}
 }
 
-// join puts joined weights in place of their parts, where that pays.
-func (m *Model) join() error {
-	if m.apart || m.DType != dtypes.BFloat16 || !backend.IsXLA(m.Backend) {
-		return nil
+// arrange changes the weights' layout to the one that the backend multiplies fastest: joined products on an accelerator, turned ones where the Go backend has
+// vector kernels.
+func (m *Model) arrange() error {
+	switch {
+	case m.apart:
+	case backend.IsXLA(m.Backend):
+		if m.DType == dtypes.BFloat16 {
+			return m.joinAll()
+		}
+	case backend.SIMD:
+		return m.turnAll()
 	}
-	return m.joinAll()
+	return nil
 }
 
 func (m *Model) joinAll() error {
@@ -79,10 +86,10 @@ func (m *Model) joinAll() error {
 	return nil
 }
 
-// separate takes the parts apart again, if they were joined, and keeps them so.
+// separate makes the weights again what the checkpoint has, and keeps them so.
 func (m *Model) separate() error {
 	m.apart = true
-	if m.joints == nil {
+	if m.joints == nil && m.turned == nil {
 		return nil
 	}
 	arch, err := m.Config.describe()
@@ -92,7 +99,10 @@ func (m *Model) separate() error {
 	if err := m.exchangeAll(m.joints, func(j joint) (from, to []dense) { return []dense{j.dense}, j.parts }); err != nil {
 		return err
 	}
-	m.arch, m.joints = arch, nil
+	if err := m.transposeAll(m.turned); err != nil {
+		return err
+	}
+	m.arch, m.joints, m.turned = arch, nil, nil
 	return nil
 }
 

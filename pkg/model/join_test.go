@@ -8,70 +8,87 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// TestJoinedProductsAreTheSameModel joins the products of reference checkpoints, as opening them in bfloat16 on an accelerator does, and takes them apart.
-func TestJoinedProductsAreTheSameModel(t *testing.T) {
-	joins := map[string]int{"llama": 6, "qwen2": 6, "gemma3_text": 12, "gpt_neo": 4, "gpt_oss": 3, "gpt2": 0, "gpt_neox": 0, "phi3": 0}
-	for name, want := range joins {
-		m, err := Load("../../testdata/reference/"+name, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		prompts := [][]int{{1, 9, 30, 12, 5}, {1, 44}}
-		generate := func() []int {
-			g, err := m.Generate(prompts, GenerateOptions{MaxTokens: 12, IgnoreEOS: true}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return slices.Concat(g.Tokens...)
-		}
-		weights := func() map[string][]float32 {
-			all := map[string][]float32{}
-			for _, w := range m.weights {
-				if all[w.name], err = m.weight(w); err != nil {
+// asStored opens a reference checkpoint with its weights laid out as they are in the file.
+func asStored(t *testing.T, name string) *Model {
+	t.Helper()
+	m, err := Load("../../testdata/reference/"+name, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.separate(); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestArrangedWeightsAreTheSameModel joins or turns the weights of reference checkpoints, as opening them does where it pays, and undoes it.
+func TestArrangedWeightsAreTheSameModel(t *testing.T) {
+	changes := map[string][2]int{ // joined products and turned ones
+		"llama": {6, 21}, "qwen2": {6, 21}, "gemma3_text": {12, 42}, "gpt_neo": {4, 24}, "gpt_oss": {3, 12}, "gpt2": {0, 0}, "gpt_neox": {0, 12}, "phi3": {0, 12},
+	}
+	for name, want := range changes {
+		for _, arrange := range []func(*Model) error{(*Model).joinAll, (*Model).turnAll} {
+			m := asStored(t, name)
+			generate := func() []int {
+				g, err := m.Generate([][]int{{1, 9, 30, 12, 5}, {1, 44}}, GenerateOptions{MaxTokens: 12, IgnoreEOS: true}, nil)
+				if err != nil {
 					t.Fatal(err)
 				}
+				return slices.Concat(g.Tokens...)
 			}
-			return all
-		}
-		before, tokens := weights(), generate()
-		if err := m.joinAll(); err != nil {
-			t.Fatal(err)
-		}
-		if len(m.joints) != want {
-			t.Errorf("%s: %d joined products, expected %d", name, len(m.joints), want)
-		}
-		if got := generate(); !slices.Equal(got, tokens) {
-			t.Errorf("%s: joined gives %v, expected %v", name, got, tokens)
-		}
-		dir := t.TempDir()
-		if err := m.Save(dir, dtypes.Float32); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Load(dir, Options{}); err != nil {
-			t.Errorf("%s: what a joined model saves does not load: %v", name, err)
-		}
-		for _, joined := range []bool{true, false} {
-			for w, v := range weights() {
-				if !slices.Equal(v, before[w]) {
-					t.Errorf("%s: joined %t: %s has changed", name, joined, w)
+			weights := func() map[string][]float32 {
+				all := map[string][]float32{}
+				for _, w := range m.weights {
+					v, err := m.weight(w)
+					if err != nil {
+						t.Fatal(err)
+					}
+					all[w.name] = v
+				}
+				return all
+			}
+			before, tokens := weights(), generate()
+			check := func(state string) {
+				t.Helper()
+				if got := generate(); !slices.Equal(got, tokens) {
+					t.Errorf("%s, %s: generates %v, expected %v", name, state, got, tokens)
+				}
+				for w, v := range weights() {
+					if !slices.Equal(v, before[w]) {
+						t.Errorf("%s, %s: %s has changed", name, state, w)
+					}
 				}
 			}
-			if m.Store().GetVariable("/"+m.weights[1].name) == nil {
-				t.Errorf("%s: the Store has no %s", name, m.weights[1].name)
+			if err := arrange(m); err != nil {
+				t.Fatal(err)
 			}
-		}
-		if got := generate(); !slices.Equal(got, tokens) || len(m.joints) != 0 {
-			t.Errorf("%s: taken apart gives %v, expected %v; %d are joined", name, got, tokens, len(m.joints))
+			if joined, turned := len(m.joints), len(m.turned); [2]int{joined, turned} != [2]int{want[0], 0} && [2]int{joined, turned} != [2]int{0, want[1]} {
+				t.Errorf("%s: %d joined and %d turned products, expected %d or %d", name, joined, turned, want[0], want[1])
+			}
+			check("arranged")
+			dir := t.TempDir()
+			if err := m.Save(dir, dtypes.Float32); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(dir, Options{}); err != nil {
+				t.Errorf("%s: what an arranged model saves does not load: %v", name, err)
+			}
+			for _, w := range m.weights {
+				if m.Store().GetVariable("/"+w.name) == nil {
+					t.Errorf("%s: the Store has no %s", name, w.name)
+				}
+			}
+			check("as stored again")
+			if len(m.joints)+len(m.turned) != 0 {
+				t.Errorf("%s: the Store was asked for and weights are still arranged", name)
+			}
 		}
 	}
 }
 
 // TestAdaptersReachPartsOfJoinedProducts by the checkpoint's names.
 func TestAdaptersReachPartsOfJoinedProducts(t *testing.T) {
-	m, err := Load("../../testdata/reference/llama", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := asStored(t, "llama")
 	if err := m.joinAll(); err != nil {
 		t.Fatal(err)
 	}

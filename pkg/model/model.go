@@ -45,7 +45,8 @@ type Model struct {
 
 	arch    *architecture
 	weights []weight // of the checkpoint
-	joints  []joint  // products made of several of the checkpoint's, see join
+	joints  []joint  // products made of several of the checkpoint's, see arrange
+	turned  []dense  // products stored [in, out] that are [out, in] in the checkpoint
 	apart   bool     // and never so again
 	store   *mlmodel.Store
 	mu      sync.Mutex
@@ -148,7 +149,7 @@ func (m *Model) setWeights(values map[string]*tensors.Tensor) error {
 			return fmt.Errorf("weight %q: %w", w.name, err)
 		}
 	}
-	return m.join()
+	return m.arrange()
 }
 
 // Store holds the weights as GoMLX variables named as in the checkpoint, for training.

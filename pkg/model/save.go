@@ -76,7 +76,13 @@ func (m *Model) weight(w weight) ([]float32, error) {
 		start := row * (size / w.shape[0])
 		values, failed = safetensors.Tensor{Name: w.name, DType: kind, Shape: w.shape, Data: data[start : start+size]}.Float32s()
 	})
-	return values, errors.Join(err, failed)
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	if m.isTurned(w.name) {
+		values = transposed(values, w.shape[1])
+	}
+	return values, nil
 }
 
 // writeFile writes through a temporary file, so that a reader never sees half of it.
