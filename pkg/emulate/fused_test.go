@@ -79,7 +79,7 @@ func TestFusedFormsOnAnAccelerator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, tokens := range []int{1024, 4096, 8192} {
+		for _, tokens := range []int{8192, 4096, 1024} {
 			specs := everyMask(tokens)
 			names := make([]string, 0, len(specs))
 			for name := range specs {
@@ -90,7 +90,7 @@ func TestFusedFormsOnAnAccelerator(t *testing.T) {
 			for i := 1; i < tokens; i++ {
 				prompt = append(prompt, (34+i*i*5+i*7919)%509+3)
 			}
-			for group := range slices.Chunk(names, map[int]int{1024: 8, 4096: 8, 8192: 2}[tokens]) { // as many as fit the memory
+			for group := range slices.Chunk(names, map[int]int{1024: 16, 4096: 8, 8192: 2}[tokens]) { // as many as fit the memory
 				r, err := m.Forward(model.Prompts(prompt), model.Want{}, errors{group, specs})
 				if err != nil {
 					t.Fatal(err)
