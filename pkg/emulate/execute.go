@@ -13,6 +13,7 @@ import (
 const (
 	defaultMaxBytes   = 8 << 30 // of Execution.MaxBytes: a bias of 32 heads at 11,000 tokens
 	defaultBlockBytes = 4 << 30 // of the float32 scores of a block of rows: large enough to keep a GPU busy
+	biasBlocks        = 4       // of a bias at least: a block leaves out the keys behind it, so that 4 compute 5/8 of the square
 )
 
 // blockBytes is defaultBlockBytes but in tests, whose prompts are short.
@@ -113,7 +114,7 @@ func (a *attached) bias(e edit, site *model.Site, inside bool) *Node {
 	}
 	var parts []*Node
 	masks := a.masksByBlocks(site)
-	for _, at := range blocks(site) {
+	for _, at := range blocks(site, biasBlocks) {
 		mask := masks(site.Rows(at[0], at[1]), at)
 		if e.renormalise == RenormaliseKeepDiagonal { // its own position is no part of what is changed
 			mask = whereNot(site.Rows(at[0], at[1]).Diagonal(), mask, mask.Shape().Dimensions)
@@ -157,7 +158,7 @@ func (a *attached) masksByBlocks(site *model.Site) func(part *model.Site, at [2]
 func (a *attached) runBlocks(e edit, site *model.Site) *Node {
 	masks := a.masksByBlocks(site)
 	var parts []*Node
-	for _, at := range blocks(site) {
+	for _, at := range blocks(site, 1) {
 		part := site.Rows(at[0], at[1])
 		if !e.everything {
 			e.mask = masks(part, at)
@@ -167,10 +168,10 @@ func (a *attached) runBlocks(e edit, site *model.Site) *Node {
 	return Concatenate(parts, 2)
 }
 
-// blocks cuts a site's rows so that the scores of a block stay within blockBytes.
-func blocks(site *model.Site) [][2]int {
+// blocks cuts a site's rows so that the scores of a block stay within blockBytes, and into no fewer than so many blocks.
+func blocks(site *model.Site, atLeast int) [][2]int {
 	d := entries(site)
-	rows := min(d[2], max(1, blockBytes/(4*d[0]*d[1]*d[3])))
+	rows := min((d[2]+atLeast-1)/atLeast, max(1, blockBytes/(4*d[0]*d[1]*d[3])))
 	var out [][2]int
 	for at := 0; at < d[2]; at += rows {
 		out = append(out, [2]int{at, min(at+rows, d[2])})

@@ -119,7 +119,7 @@ func TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities(t *testing.T) {
 			if !ok {
 				return
 			}
-			if n := len(blocks(site)); n != 3 {
+			if n := len(blocks(site, 1)); n != 3 {
 				t.Fatalf("%d blocks, expected 3", n)
 			}
 			whole := site.Weigh(a.dense(e, site, site.Probs()))

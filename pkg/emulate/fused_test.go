@@ -44,18 +44,23 @@ func (e errors) Attach(run *model.Run) func(*model.Site) {
 		at[name] = &attached{spec: e.specs[name]}
 	}
 	return func(site *model.Site) {
+		norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(ConvertDType(x, dtypes.Float32)))) }
+		fused := map[string]*Node{} // all of them first: a site whose probabilities are asked for has no fused kernel any more
+		changes := map[string]edit{}
 		for _, name := range e.names {
 			a := at[name]
 			a.observe(site)
-			change, ok := a.edit(site)
-			if !ok || site.Layer != 1 {
+			if change, ok := a.edit(site); ok && site.Layer == 1 {
+				changes[name], fused[name] = change, ConvertDType(a.runFused(change, site), dtypes.Float32)
+			}
+		}
+		for _, name := range e.names {
+			if fused[name] == nil {
 				continue
 			}
-			norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(ConvertDType(x, dtypes.Float32)))) }
-			probs := site.Rows(0, site.NumKeys()).Probs()
-			dense, plain := ConvertDType(site.Weigh(a.dense(change, site, probs)), dtypes.Float32), ConvertDType(site.Weigh(probs), dtypes.Float32)
-			fused := ConvertDType(a.runFused(change, site), dtypes.Float32)
-			run.Emit(name+" error", Div(norm(Sub(fused, dense)), norm(dense)))
+			dense := ConvertDType(site.Weigh(at[name].dense(changes[name], site, site.Probs())), dtypes.Float32)
+			plain := ConvertDType(site.Weigh(site.Probs()), dtypes.Float32)
+			run.Emit(name+" error", Div(norm(Sub(fused[name], dense)), norm(dense)))
 			run.Emit(name+" change", Div(norm(Sub(plain, dense)), norm(dense)))
 		}
 	}

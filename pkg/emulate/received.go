@@ -12,7 +12,7 @@ func (s Spec) sinksByBlocks(site *model.Site) *Node {
 	run := site.Run()
 	valid := ConvertDType(run.QueryValid, dtypes.Float32) // [batch, queries]
 	var sum *Node
-	for _, at := range blocks(site) {
+	for _, at := range blocks(site, 1) {
 		part := site.Rows(at[0], at[1])
 		real := InsertAxes(SliceAxis(valid, 1, AxisRange(at[0], at[1])), 1, -1)
 		columns := ReduceAndKeep(Mul(part.Probs(), real), ReduceSum, 2)
