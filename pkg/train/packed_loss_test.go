@@ -112,5 +112,8 @@ func TestPackedLossEqualsUnpackedLoss(t *testing.T) {
 		if !(math.Abs(halfNorm/exactNorm-1) < 2e-2) {
 			t.Errorf("the gradient's norm is %v in bfloat16, %v in float32", halfNorm, exactNorm)
 		}
+		if _, norm := losses(t, m, p, model.PassOptions{DType: dtypes.BFloat16, Recompute: true}); !(math.Abs(norm/halfNorm-1) < 4e-3) {
+			t.Errorf("the gradient's norm is %v, with blocks computed again %v", halfNorm, norm)
+		}
 	}
 }
