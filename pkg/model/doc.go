@@ -5,7 +5,7 @@
 //
 //	m, err := model.Load("testdata/attune-tiny", model.Options{})
 //	out, err := m.Forward(model.Prompts(ids), model.Want{Logits: true}, nil)
-//	text, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: 64}, nil)
+//	g, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: 64, Stop: []string{"\n\n"}}, nil)
 //
 // # Families
 //
@@ -29,6 +29,12 @@
 //   - Soft cap (gemma2): scores are capped before the mask and the softmax; Site.Scores has the cap in.
 //   - Norm after the attention (gemma2, gemma3_text, olmo2): a uniform gain on all of a row has no effect on the residual stream.
 //
+// # Generation
+//
+// A prefill, then a compiled loop of several tokens a call against a cache that stays on the device. Prompts of many lengths share graphs on XLA, where they are padded
+// to buckets and the cache has room from the start; Generation.Compilations says how many were new. The probabilities of answer letters come from Forward
+// with Want.Targets, which applies the output head at their places only.
+//
 // # Shapes
 //
 // Hidden states are [batch, tokens, hidden], queries [batch, heads, queries, head_dim], keys and values
@@ -43,5 +49,6 @@
 // # Memory
 //
 // Weights are read from mapped files straight into the backend, one tensor at a time. A model larger than Options.MaxBytes, by default what the system
-// has available, is refused before anything is allocated, with the size that would fit.
+// has available, is refused before anything is allocated, with the size that would fit. On the Go backend weights of 64 MiB and more make the garbage collector run
+// earlier than by default, unless GOGC is set.
 package model

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -36,6 +37,32 @@ func TestPaddingIsNeverSeen(t *testing.T) {
 		}
 		if d := r.LogProbs[0][0] - alone.LogProbs[0][0]; d > batchTolerance || d < -batchTolerance {
 			t.Errorf("pad id %d changes a log-probability by %g", pad, d)
+		}
+	}
+}
+
+// TestTargetsAreLogProbabilities: what Want.Targets gives for a few tokens, such as answer letters, is the log-softmax of the logits there.
+func TestTargetsAreLogProbabilities(t *testing.T) {
+	m := tinyModel(t)
+	prompts := [][]int{tokens(1, 5, 97), tokens(2, 13, 97)}
+	all := logits(t, m, prompts, nil)
+	letters := func(n int) []model.Target {
+		return []model.Target{{Position: n - 1, Token: 40}, {Position: n - 1, Token: 41}, {Position: 0, Token: 9}}
+	}
+	r, err := m.Forward(model.Batch{Tokens: prompts}, model.Want{Targets: model.Targets{letters(5), letters(13)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range prompts {
+		for k, target := range letters(len(prompts[i])) {
+			row := all[i][target.Position*97:][:97]
+			sum := 0.0
+			for _, x := range row {
+				sum += math.Exp(float64(x))
+			}
+			if want := float64(row[target.Token]) - math.Log(sum); math.Abs(r.LogProbs[i][k]-want) > batchTolerance {
+				t.Errorf("prompt %d, %+v: %g, expected %g", i, target, r.LogProbs[i][k], want)
+			}
 		}
 	}
 }
