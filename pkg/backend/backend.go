@@ -50,7 +50,7 @@ func openGo() (compute.Backend, error) {
 			null.Close()
 		}()
 	}
-	return gobackend.New("parallelism=-1,ops_sequential")
+	return gobackend.New("parallelism=-1,ops_sequential,creation_order")
 }
 
 // IsXLA reports whether a backend compiles through XLA; the others interpret the graph.

@@ -14,9 +14,19 @@ import (
 // dimension a multiple of 8, and nothing that the kernel lacks: a soft cap, a window shorter than the keys, learned sinks.
 func (s *Site) fusable() bool {
 	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
-	plain := s.Softcap == 0 && s.Sinks == nil && (s.Window == 0 || s.Window >= s.NumKeys())
-	return s.Phase == Prefill && !s.part && len(s.Keys) == 1 && half && plain && s.Query.Shape().Dimensions[3]%8 == 0 &&
-		backend.IsXLA(s.run.Graph.Backend())
+	return s.oneSquare() && half && s.Query.Shape().Dimensions[3]%8 == 0 && backend.IsXLA(s.run.Graph.Backend())
+}
+
+// oneSquare reports whether the layer's attention is the softmax of one square of scaled scores, up to the mask: no soft cap, no window shorter than the
+// keys, no learned sinks, no cache.
+func (s *Site) oneSquare() bool {
+	return s.Phase == Prefill && !s.part && len(s.Keys) == 1 && s.Softcap == 0 && s.Sinks == nil && (s.Window == 0 || s.Window >= s.NumKeys())
+}
+
+// Plain reports whether the layer's attention is the causal softmax of scaled scores and nothing else, so that queries, keys, the scale and a row's LSE say
+// all of it: no soft cap, window, learned sinks, cache or packed documents, and no experiment has rewritten it.
+func (s *Site) Plain() bool {
+	return s.oneSquare() && s.packed == nil && !s.rewritten
 }
 
 // fused is the layer's plain attention by the backend's kernel (cuDNN's flash attention on CUDA), which it also asks for the rows' log-sum-exp: one pass,

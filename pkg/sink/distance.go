@@ -1,11 +1,25 @@
 package sink
 
-import . "github.com/gomlx/gomlx/core/graph"
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
 
-// distance is how far back a query looks on average, sum_j A[h,i,j] (i-j) / sum_j A[h,i,j]: [batch, heads, rows].
-func (t *tile) distance(c *collector, total *Node) *Node {
-	sum := t.over(c.weight(nameDistance, t, func() *Node { return t.distances(c.run.Graph) }))
-	return Div(sum, MaxScalar(total, tiny))
+// distance is how far back a query looks on average, i - sum_j A[h,i,j] j / sum_j A[h,i,j]: [batch, heads, queries].
+func (a *attention) distance(total *Node) *Node {
+	_, _, tokens := a.dims()
+	g := a.probs.Graph()
+	at := a.over(Iota(g, shapes.Make(dtypes.Float32, tokens), 0))
+	return Sub(Iota(g, at.Shape(), 2), Div(at, MaxScalar(total, tiny)))
+}
+
+// distance where every row sums to 1, summed over the real rows of each prompt, from what each key receives in all: with n rows,
+// sum_i (i - sum_j A[h,i,j] j) = sum_j ((n-1)/2 - j) sum_i A[h,i,j]. Columns [batch, heads, keys] -> [batch, heads].
+func (c *collector) distance(columns *Node) *Node {
+	j := Iota(c.run.Graph, shapes.Make(dtypes.Float32, 1, columns.Shape().Dimensions[2]), 1)
+	away := Sub(MulScalar(AddScalar(c.lengths, -1), 0.5), j) // [batch, keys]
+	return ReduceSum(Mul(columns, InsertAxes(away, 1)), -1)
 }
 
 // Distance is the mean attended distance in tokens, the mean over queries i of sum_j A[h,i,j] (i-j) (Clark et al. 2019, arXiv 1906.04341,

@@ -2,9 +2,9 @@ package sink
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/attune-lab/attune/pkg/model"
@@ -15,41 +15,74 @@ const (
 	nameShared = "shared" // of them, those that layer 0's same head marks too
 )
 
-// sourceTile is what a later layer needs to know which entries layer 0 marks: the marks themselves where layer 0 formed its probabilities,
-// else what they are computed from again, tile by tile.
-type sourceTile struct {
-	above *Node       // float32 [batch, heads, rows, keys], 1 above tau
-	own   *Node       // float32 [batch, heads, rows], the same on the diagonal
-	site  *model.Site // layer 0
-	lse   *Node
+// source is layer 0 as the masks of the others are compared with: whole, or by blocks. Either is made when it is first needed.
+type source struct {
+	site       *model.Site
+	marks, own *Node // see marks; those on the diagonal, float32 [batch, heads, queries]
+	operands   *operands
 }
 
-// masks counts what is above tau. A_0 > tau is s_0 > LSE_0 + log tau: layer 0's scores are enough, its softmax is not taken again.
-func (c *collector) masks(site *model.Site, t *tile, i int) {
-	above := c.above(t.probs)
-	own := c.above(t.diagonal())
-	marked := Sub(innerKeys(above, above, t.onXLA), own)
-	c.addRows(nameMarked, t, marked)
+// masks counts what is above tau off the diagonal, [batch, heads], and what of it layer 0 marks too.
+func (c *collector) masks(site *model.Site, a *attention) (marked, shared *Node) {
+	marks, own := c.marks(a)
+	marked = Sub(a.count(marks), c.sumRows(own)) // the diagonal is counted and taken off again
 	if site.Layer == 0 {
-		src := sourceTile{above: above, own: own}
-		if t.lse != nil {
-			src = sourceTile{own: own, site: site, lse: t.lse}
-		}
-		c.source = append(c.source, src)
-		c.addRows(nameShared, t, marked)
-		return
+		c.source.marks, c.source.own = marks, own
+		return marked, marked
 	}
-	src := c.source[i]
-	first := src.above
-	if first == nil {
-		scores := blockScores(src.site, span{t.start, t.start + t.rows})
-		first = ConvertDType(GreaterThan(scores, InsertAxes(AddScalar(src.lse, math.Log(c.tau)), -1)), dtypes.Float32)
+	if c.source.marks == nil {
+		first := attentionOf(c.source.site, c.valid)
+		first.near = band(first.probs, 1)
+		c.source.marks, c.source.own = c.marks(first)
 	}
-	c.addRows(nameShared, t, Sub(innerKeys(above, first, t.onXLA), Mul(own, src.own)))
+	and := BitwiseAnd
+	if a.onXLA {
+		and = LogicalAnd
+	}
+	return marked, Sub(a.count(and(marks, c.source.marks)), c.sumRows(Mul(own, c.source.own)))
 }
 
-func (c *collector) above(p *Node) *Node {
-	return ConvertDType(GreaterThan(p, Scalar(p.Graph(), p.DType(), c.tau)), dtypes.Float32)
+// sourceOperands are layer 0's; nil where its probabilities are not what its queries and keys say.
+func (c *collector) sourceOperands() *operands {
+	if c.source.operands == nil {
+		lse := kernelLSE(c.source.site)
+		if lse == nil {
+			lse = scoresLSE(c.source.site)
+		}
+		if lse != nil {
+			x := c.newBlocks(c.source.site).operandsOf(c.source.site, lse)
+			c.source.operands = &x
+		}
+	}
+	return c.source.operands
+}
+
+// marks are the entries above tau, bool [batch, heads, queries, keys], and those on the diagonal, float32 [batch, heads, queries]. On the Go backend the
+// first are the same bytes eight to an int64, [batch, heads, eighths]: counting and conjunction take an eighth of the time.
+func (c *collector) marks(a *attention) (marks, own *Node) {
+	tau := Scalar(a.probs.Graph(), dtypes.Float32, c.tau)
+	own = ConvertDType(GreaterThan(diagonal(a.near), tau), dtypes.Float32)
+	marks = GreaterThan(a.probs, tau)
+	d := marks.Shape().Dimensions
+	if a.valid != nil {
+		real := GreaterThan(InsertAxes(a.valid, -1), ScalarZero(a.valid.Graph(), dtypes.Float32))
+		marks = LogicalAnd(marks, BroadcastToDims(real, d...))
+	}
+	if a.onXLA {
+		return marks, own
+	}
+	n := d[2] * d[3]
+	marks = padLast(Reshape(marks, d[0], d[1], n), (n+7)/8*8)
+	return Bitcast(Reshape(marks, d[0], d[1], (n+7)/8, 8), dtypes.Int64), own
+}
+
+// count is how many marks each head has: float32 [batch, heads], exact up to 2^24.
+func (a *attention) count(marks *Node) *Node {
+	if a.onXLA {
+		return ReduceSum(ConvertDType(marks, dtypes.Float32), 2, 3)
+	}
+	x := ConvertDType(BitCount(marks), dtypes.Float32)
+	return DotGeneral(x, []int{2}, nil, Ones(x.Graph(), shapes.Make(dtypes.Float32, x.Shape().Dimensions[2])), []int{0}, nil)
 }
 
 // Density is mean M of every head: the share of (query, earlier key) whose probability is above Tau.

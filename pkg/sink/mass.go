@@ -6,39 +6,10 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// distances are i - j over a tile: int32 [rows, keys], negative where a key lies ahead.
-func (t *tile) distances(g *Graph) *Node {
-	at := span{t.start, t.start + t.rows}
-	return Sub(iota2(g, at, 0, t.start), iota2(g, at, 1, 0))
-}
-
-func isZero(x *Node) *Node { return Equal(x, ScalarZero(x.Graph(), x.DType())) }
-
-// total is what each row sums to, which is 1 unless an intervention rewrote it or a learned sink took its share: [batch, heads, rows].
-func (t *tile) total(c *collector) *Node {
-	switch {
-	case t.exps != nil:
-		return Div(t.keySum, t.sum)
-	case t.scores != nil:
-		return OnesLike(t.first())
-	}
-	return t.over(c.weight("one", t, func() *Node {
-		return OnesLike(ConvertDType(t.distances(c.run.Graph), dtypes.Float32))
-	}))
-}
-
-// lateFirst is the mass on position 0 of queries from position late on, 0 for earlier ones: [batch, heads, rows].
-func (t *tile) lateFirst(late int) *Node {
-	first := t.first()
-	i := Iota(first.Graph(), shapes.Make(dtypes.Int32, first.Shape().Dimensions...), 2)
-	return Where(GreaterOrEqual(i, Scalar(first.Graph(), dtypes.Int32, late-t.start)), first, ZerosLike(first))
-}
-
-// local is the mass within the window, the query itself included: sum of A[h,i,j] over i - window < j <= i.
-func (t *tile) local(c *collector) *Node {
-	return t.over(c.weight(nameLocal, t, func() *Node {
-		return LessThan(t.distances(c.run.Graph), Scalar(c.run.Graph, dtypes.Int32, c.window))
-	}))
+// since keeps the rows of queries from position late on, and zero for earlier ones: [batch, heads, queries].
+func since(x *Node, late int) *Node {
+	i := Iota(x.Graph(), shapes.Make(dtypes.Int32, x.Shape().Dimensions...), 2)
+	return Where(GreaterOrEqual(i, Scalar(x.Graph(), dtypes.Int32, late)), x, ZerosLike(x))
 }
 
 // FirstShare is the mass on position 0: the mean over queries i of A[h,i,0].

@@ -40,14 +40,15 @@ type MassiveActivation struct {
 func (c *collector) massive(x *Node) {
 	a := Abs(ConvertDType(x, dtypes.Float32))
 	d := a.Shape().Dimensions
-	channels := Iota(a.Graph(), shapes.Make(dtypes.Int32, d...), 2)
+	count := func(axis int) *Node { return Iota(a.Graph(), shapes.Make(dtypes.Int32, d[0], d[1], 1), axis) }
 	var values, at []*Node
 	rest := a
 	for i := range topEntries {
-		k := ArgMax(rest, -1, dtypes.Int32)
-		values, at = append(values, ReduceMax(rest, -1)), append(at, ConvertDType(k, dtypes.Float32))
+		channel := ArgMax(rest, -1, dtypes.Int32)
+		place := Concatenate([]*Node{count(0), count(1), InsertAxes(channel, -1)}, -1)
+		values, at = append(values, Gather(a, place)), append(at, ConvertDType(channel, dtypes.Float32))
 		if i < topEntries-1 {
-			rest = Where(Equal(channels, InsertAxes(k, -1)), Neg(OnesLike(rest)), rest)
+			rest = ScatterMin(rest, place, Neg(Ones(a.Graph(), shapes.Make(dtypes.Float32, d[0], d[1]))), true, true)
 		}
 	}
 	c.put(nameTop, Stack(values, 1))
@@ -83,10 +84,35 @@ func (s *Survey) addMedians(samples []float32, tokens, width, hidden int) {
 	for l := range medians {
 		real := min(n, (tokens*hidden+stride-1)/stride)
 		row := slices.Clone(samples[l*n:][:real])
-		slices.Sort(row)
-		medians[l] = (row[(real-1)/2] + row[real/2]) / 2
+		medians[l] = (ranked(row, (real-1)/2) + ranked(row, real/2)) / 2
 	}
 	s.data[nameMedian] = append(s.data[nameMedian], medians)
+}
+
+// ranked is the k-th smallest value (Hoare's selection), which needs no sorting of the rest. It reorders x.
+func ranked(x []float32, k int) float32 {
+	for low, high := 0, len(x)-1; low < high; {
+		pivot, i, j := x[k], low, high
+		for i <= j {
+			for x[i] < pivot {
+				i++
+			}
+			for pivot < x[j] {
+				j--
+			}
+			if i <= j {
+				x[i], x[j] = x[j], x[i]
+				i, j = i+1, j-1
+			}
+		}
+		if j < k {
+			low = i
+		}
+		if k < i {
+			high = j
+		}
+	}
+	return x[k]
 }
 
 // MassiveActivations lists what is massive by both thresholds, in order of prompt, layer, token and falling magnitude; at most three

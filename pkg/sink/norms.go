@@ -5,8 +5,6 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"github.com/attune-lab/attune/pkg/backend"
 )
 
 const (
@@ -16,18 +14,7 @@ const (
 )
 
 // norm is the Euclidean length of the vectors of the last axis, in float32.
-func norm(x *Node) *Node {
-	x = ConvertDType(x, dtypes.Float32)
-	if backend.IsXLA(x.Graph().Backend()) {
-		return Sqrt(ReduceSum(Square(x), -1))
-	}
-	last := x.Rank() - 1 // a matrix product is the fastest reduction of the Go backend
-	batch := make([]int, last)
-	for i := range batch {
-		batch[i] = i
-	}
-	return Sqrt(DotGeneral(x, []int{last}, batch, x, []int{last}, batch))
-}
+func norm(x *Node) *Node { return Sqrt(ReduceSum(Square(ConvertDType(x, dtypes.Float32)), -1)) }
 
 // residual sees the residual stream behind a layer, [batch, tokens, hidden].
 func (c *collector) residual(_ int, x *Node) {

@@ -11,19 +11,19 @@ import (
 
 // observer reduces every layer's attention on the device. Its fields are all that the graph depends on.
 type observer struct {
-	measures Measures
-	tau      float64 // threshold of Masks
-	window   int     // of the local mass
-	late     int     // first query of the late mass on position 0
-	group    int     // query rows and keys in one cell of a binned map
-	rows     int     // query rows of a tile, 0 = automatic
-	padded   bool    // the batch has prompts of differing lengths, or padding
+	measures  Measures
+	tau       float64 // threshold of Masks
+	window    int     // of the local mass
+	late      int     // first query of the late mass on position 0
+	group     int     // query rows and keys in one cell of a binned map
+	blockRows int     // tokens of a block, 0 = automatic
+	padded    bool    // the batch has prompts of differing lengths, or padding
 }
 
 func (o observer) Key() string { return fmt.Sprintf("observe %+v", o) }
 
 func (o observer) Attach(run *model.Run) func(*model.Site) {
-	c := &collector{observer: o, run: run, layers: map[string][]*Node{}, weights: map[weightKey]*Node{}}
+	c := &collector{observer: o, run: run, layers: map[string][]*Node{}}
 	if o.padded {
 		c.valid = InsertAxes(ConvertDType(run.QueryValid, dtypes.Float32), 1)
 	}
@@ -41,11 +41,7 @@ type collector struct {
 	valid   *Node // [batch, 1, queries]
 	lengths *Node // float32 [batch, 1]
 	layers  map[string][]*Node
-	weights map[weightKey]*Node
-	source  []sourceTile     // layer 0's masks, tile by tile
-	sums    map[string]*Node // of the layer under way: sums over rows, [batch, heads]
-	columns *Node            // [batch, heads, keys]
-	cells   []*Node          // [batch, groups, cells], tile by tile
+	source  source // layer 0, for the overlap of the others' masks with its own
 }
 
 // put adds a layer's statistic, [batch, ...]; when the last layer has given it, it is emitted as [layers, batch, ...].
@@ -59,42 +55,19 @@ func (c *collector) put(name string, value *Node) {
 func emittedName(name string) string { return "sink." + name }
 
 func (c *collector) visit(site *model.Site) {
-	d := site.Query.Shape().Dimensions
-	batch, heads, tokens := d[0], d[1], d[2]
-	rows := c.rows
-	if rows == 0 {
-		rows = rowBlock(batch, heads, tokens, c.group)
+	if site.Layer == 0 {
+		c.source = source{site: site}
 	}
-	fromProbs := site.FormsProbs() && (c.rows == 0 || site.Rewritten())
-	c.sums, c.columns, c.cells = map[string]*Node{}, nil, nil
-	for i, at := range spans(tokens, rows) {
-		var t *tile
-		if fromProbs {
-			t = tileFromProbs(site, at, c.valid)
-		} else {
-			t = tileFromQueries(site, at, c.valid)
-		}
-		c.received(t, tokens)
-		if c.measures.Has(Rows) {
-			c.rowMeasures(t)
-		}
-		if c.measures.Has(Masks) {
-			c.masks(site, t, i)
-		}
-	}
-	c.putReceived(tokens)
-	if c.measures.Has(Rows) {
-		for _, name := range rowNames {
-			queries := c.lengths
-			if name == nameLate {
-				queries = MaxScalar(AddScalar(queries, -float64(c.late)), 1.0)
-			}
-			c.put(name, Div(c.sums[name], queries))
-		}
-	}
-	if c.measures.Has(Masks) {
-		c.put(nameMarked, c.sums[nameMarked])
-		c.put(nameShared, c.sums[nameShared])
+	lse := kernelLSE(site)
+	switch {
+	case lse != nil && c.measures&(Rows|Masks|Shapes) == 0 && byKeysFits(site):
+		c.putReceived(c.columnsByKeys(site, lse))
+	case lse != nil && c.blockable():
+		c.inBlocks(site, lse)
+	case lse == nil && c.blockRows > 0 && scoresLSE(site) != nil && c.blockable():
+		c.inBlocks(site, scoresLSE(site))
+	default:
+		c.whole(site)
 	}
 	if c.measures.Has(Norms) {
 		c.put(nameKeyNorm, norm(site.Keys[0]))
@@ -102,29 +75,57 @@ func (c *collector) visit(site *model.Site) {
 	}
 }
 
-// addRows adds a tile's values of each row, [batch, heads, rows], to the layer's sum over real rows.
-func (c *collector) addRows(name string, t *tile, values *Node) {
-	if t.valid != nil {
-		values = Mul(values, t.valid)
+// blockable reports whether layers can be reduced by blocks: not where masks are compared with those of a layer 0 that was rewritten, which are known whole.
+func (c *collector) blockable() bool { return !c.measures.Has(Masks) || c.sourceOperands() != nil }
+
+// kernelLSE is the log-sum-exp of a layer's rows, [batch, heads, queries], as its fused kernel gives it; nil where none computes the layer.
+func kernelLSE(site *model.Site) *Node {
+	if !site.Plain() {
+		return nil
 	}
-	sum := ReduceSum(values, -1)
-	if before := c.sums[name]; before != nil {
-		sum = Add(before, sum)
-	}
-	c.sums[name] = sum
+	return site.LSE()
 }
 
-// weightKey names weights that every layer's tile of one place shares.
-type weightKey struct {
-	name  string
-	start int
+// scoresLSE is the log-sum-exp of a layer's rows, [batch, heads, queries], from its scores; nil where that does not say what the probabilities are.
+func scoresLSE(site *model.Site) *Node {
+	if !site.Plain() {
+		return nil
+	}
+	top := ReduceAndKeep(site.Scores(), ReduceMax, -1)
+	return Squeeze(Add(top, Log(ReduceAndKeep(Exp(Sub(site.Scores(), top)), ReduceSum, -1))), -1)
 }
 
-// weight returns weights over a tile, float32 [batch, heads, rows, keys], made by f as [rows, keys] the first time.
-func (c *collector) weight(name string, t *tile, f func() *Node) *Node {
-	k := weightKey{name, t.start}
-	if c.weights[k] == nil {
-		c.weights[k] = BroadcastToDims(InsertAxes(ConvertDType(f(), dtypes.Float32), 0, 0), t.probs.Shape().Dimensions...)
+// whole reduces a layer that forms its probabilities.
+func (c *collector) whole(site *model.Site) {
+	a := attentionOf(site, c.valid)
+	_, _, tokens := a.dims()
+	group := tokens
+	if c.measures.Has(Shapes) {
+		group = c.group
 	}
-	return c.weights[k]
+	if c.measures&(Rows|Masks) != 0 {
+		a.near = band(a.probs, min(c.window, tokens))
+	}
+	groups := a.columns(group)
+	columns := a.sumGroups(groups)
+	c.putReceived(columns)
+	if c.measures.Has(Shapes) {
+		c.put(nameCells, c.bin(groups, tokens))
+	}
+	if c.measures.Has(Rows) {
+		c.putRows(c.rows(a, columns))
+	}
+	if c.measures.Has(Masks) {
+		marked, shared := c.masks(site, a)
+		c.put(nameMarked, marked)
+		c.put(nameShared, shared)
+	}
+}
+
+// sumRows adds up the real queries' values, [batch, heads, queries] -> [batch, heads].
+func (c *collector) sumRows(values *Node) *Node {
+	if c.valid != nil {
+		values = Mul(values, c.valid)
+	}
+	return ReduceSum(values, -1)
 }

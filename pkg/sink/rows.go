@@ -1,5 +1,7 @@
 package sink
 
+import . "github.com/gomlx/gomlx/core/graph"
+
 // The measures of one query's row of attention, averaged over the real queries of each prompt and head.
 const (
 	nameEntropy  = "entropy"
@@ -13,15 +15,28 @@ const (
 
 var rowNames = []string{nameEntropy, nameFirst, nameDiagonal, nameLocal, nameDistance, nameRowSum, nameLate}
 
-// rowMeasures adds a tile's rows.
-func (c *collector) rowMeasures(t *tile) {
-	diagonal := t.diagonal()
-	total := t.total(c)
-	c.addRows(nameRowSum, t, total)
-	c.addRows(nameFirst, t, t.first())
-	c.addRows(nameLate, t, t.lateFirst(c.late))
-	c.addRows(nameDiagonal, t, diagonal)
-	c.addRows(nameLocal, t, t.local(c))
-	c.addRows(nameDistance, t, t.distance(c, total))
-	c.addRows(nameEntropy, t, t.entropy(diagonal, total))
+// rows are the sums of the measures over real rows, [batch, heads]; columns are those of putReceived.
+func (c *collector) rows(a *attention, columns *Node) map[string]*Node {
+	first, own, total := a.first(), diagonal(a.near), a.total()
+	sums := map[string]*Node{
+		nameFirst: column(columns, 0), nameLate: c.sumRows(since(first, c.late)), nameDiagonal: c.sumRows(own), nameLocal: c.sumRows(ReduceSum(a.near, -1)),
+		nameRowSum: ReduceSum(columns, -1), nameEntropy: c.sumRows(a.entropy(first, own, total)),
+	}
+	if a.scores != nil {
+		sums[nameDistance] = c.distance(columns)
+	} else {
+		sums[nameDistance] = c.sumRows(a.distance(total))
+	}
+	return sums
+}
+
+// putRows ends a layer's row measures: sums over real queries, [batch, heads], over how many there are.
+func (c *collector) putRows(sums map[string]*Node) {
+	for _, name := range rowNames {
+		queries := c.lengths
+		if name == nameLate {
+			queries = MaxScalar(AddScalar(queries, -float64(c.late)), 1.0)
+		}
+		c.put(name, Div(sums[name], queries))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -13,11 +14,13 @@ const (
 	defaultCells   = 64
 )
 
-// bin sums a tile's group sums, [batch, heads, groups, keys], over groups of keys and averages over heads: [batch, groups, cells].
+// bin sums group sums, [batch, heads, groups, keys], over groups of keys and averages over heads: [batch, groups, cells].
 func (c *collector) bin(partial *Node, tokens int) *Node {
-	p := padLast(ReduceMean(partial, 1), (tokens+c.group-1)/c.group*c.group)
-	d := p.Shape().Dimensions
-	return ReduceSum(Reshape(p, d[0], d[1], d[2]/c.group, c.group), -1)
+	d := partial.Shape().Dimensions
+	heads := MulScalar(Ones(partial.Graph(), shapes.Make(partial.DType(), d[0], d[1])), 1/float64(d[1]))
+	p := Reshape(rowTimes(heads, Reshape(partial, d[0], d[1], d[2]*d[3])), d[0], d[2], d[3])
+	cells := (tokens + c.group - 1) / c.group
+	return ReduceSum(Reshape(padLast(p, cells*c.group), d[0], d[2], cells, c.group), -1)
 }
 
 // addShapes turns a prompt's cells, [layers][groups*groups] sums of attention, into the similarity of every two layers, and adds them to the

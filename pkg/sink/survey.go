@@ -24,7 +24,7 @@ type Options struct {
 	Late       int              // LateFirstShare looks at queries from this position on; 0 = 32
 	Cells      int              // resolution of Shapes: maps are binned to at most Cells x Cells; 0 = 64
 	BatchSize  int              // prompts per forward pass; 0 = 8
-	BlockRows  int              // query rows reduced at once in layers that no intervention rewrote; 0 = as many as fit 128 MiB of scores
+	BlockRows  int              // reduce plain layers by blocks of about so many tokens; 0 = 256 where a fused kernel computes them, else whole
 	Experiment model.Experiment // intervention whose attention is measured; nil = none
 	Progress   func(int)        // called with the number of prompts just surveyed; may be nil
 }
@@ -58,7 +58,7 @@ func Run(m *model.Model, prompts [][]int, opts Options) (*Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	obs := observer{measures: s.Measures, tau: s.Tau, window: s.Window, late: s.Late, group: s.Group, rows: opts.BlockRows}
+	obs := observer{measures: s.Measures, tau: s.Tau, window: s.Window, late: s.Late, group: s.Group, blockRows: opts.BlockRows}
 	bucket := 1
 	for _, n := range s.Lengths {
 		if n != s.Lengths[0] { // lengths differ: let the model choose how far to pad
@@ -117,9 +117,6 @@ func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, [][]int, er
 	}
 	if s.Measures.Has(Shapes) {
 		s.Group = (slices.Max(s.Lengths) + opts.Cells - 1) / opts.Cells
-	}
-	if opts.BlockRows > 0 {
-		opts.BlockRows = (opts.BlockRows + s.Group - 1) / s.Group * s.Group
 	}
 	if m.Tokenizer != nil {
 		for _, p := range s.Tokens {

@@ -1,0 +1,55 @@
+package sink
+
+import (
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// What a key receives in all is itself a row's sum of exponentials, seen from the keys:
+//
+//	sum_i A[h,i,k] = sum_{i >= k} exp(s_ik - LSE_i)
+//
+// so a fused kernel that attends from the keys to the queries, both in reversed order for its causal mask to keep i >= k, returns its logarithm as the
+// log-sum-exp of its rows, summed in float32, and no probability is formed at all. The -LSE_i ride along as entries appended to the queries, against ones
+// appended to the keys: three half-precision numbers hold a float32.
+
+const (
+	keyExtra   = 8   // entries appended to a head, of which three are used: kernels want multiples of 8
+	keyLargest = 128 // entries of a head that the kernel takes
+)
+
+// byKeysFits reports whether the kernel takes the layer's heads with the entries appended.
+func byKeysFits(site *model.Site) bool {
+	return site.Query.Shape().Dimensions[3]+keyExtra <= keyLargest
+}
+
+// columnsByKeys are the sums of each key, [batch, heads, keys], by the fused kernel.
+func (c *collector) columnsByKeys(site *model.Site, lse *Node) *Node {
+	queries, keys := c.seenFromKeys(site, lse)
+	_, states := BackendFusedScaledDotProductAttention(keys, queries, queries, compute.AttentionAxesLayoutBHSD,
+		&compute.ScaledDotProductAttentionConfig{Scale: site.Scale, Causal: true})
+	return Reverse(Exp(states[0]), 2)
+}
+
+// seenFromKeys are the queries and keys of all heads, each [batch, heads, tokens, head_dim+8] in the model's type and in reversed order.
+func (c *collector) seenFromKeys(site *model.Site, lse *Node) (queries, keys *Node) {
+	d, dtype := site.Query.Shape().Dimensions, site.Query.DType()
+	batch, heads, tokens, dim := d[0], d[1], d[2], d[3]
+	kvHeads := site.Keys[0].Shape().Dimensions[1]
+	rest := MulScalar(lse, -1/site.Scale)
+	if c.valid != nil { // rows of padding give nothing
+		rest = Where(BroadcastToDims(GreaterThan(c.valid, ScalarZero(c.run.Graph, dtypes.Float32)), batch, heads, tokens), rest, MulScalar(OnesLike(rest), -1e6/site.Scale))
+	}
+	parts := []*Node{site.Query}
+	for range 3 {
+		part := ConvertDType(rest, dtype)
+		parts, rest = append(parts, InsertAxes(part, -1)), Sub(rest, ConvertDType(part, dtypes.Float32))
+	}
+	queries = Concatenate(append(parts, Zeros(c.run.Graph, shapesLike(site.Query, batch, heads, tokens, keyExtra-3))), -1)
+	keys = padAxis(padAxis(site.Keys[0], 3, dim+3, 1), 3, dim+keyExtra, 0)
+	keys = BroadcastToDims(InsertAxes(keys, 2), batch, kvHeads, heads/kvHeads, tokens, dim+keyExtra)
+	return Reverse(queries, 2), Reverse(Reshape(keys, batch, heads, tokens, dim+keyExtra), 2)
+}
