@@ -3,7 +3,7 @@
 // For layer l, head h, a sequence of T tokens, query i and key k (0-based), with A the post-softmax attention:
 //
 //	received     alpha[l,h,k] = 1/(T-k) * sum_{i >= k} A[h,i,k]                            Received
-//	sink rate    mean over layers, heads and prompts of 1[alpha_k > eps]                  SinkRate, SinkRates     arXiv 2410.10781
+//	sink rate    mean over layers, heads and prompts of 1[alpha_k > eps]                  SinkRate, RateGrid      arXiv 2410.10781
 //	hidden sink  k >= 1 with alpha_k > 0.1                                                HiddenSinks             arXiv 2406.15765
 //	outlier      0.6745 (alpha_k - median) / MAD > 3.5 within a head                      Outliers                Iglewicz and Hoaglin 1993
 //	classes      share of attention against share of tokens, by class and layer           ByClass, Classify
@@ -20,9 +20,13 @@
 // # How it is computed
 //
 // Run takes every prompt through the model once, for all of Options.Measures together, and reduces on the device: what reaches the host is one
-// number per key or per head, never a map [heads, queries, keys]. A layer whose fused kernel forms no probabilities keeps it; the survey then
-// recomputes them from queries and keys by blocks of rows (Options.BlockRows), so that its memory grows with T and not with its square. A layer that
-// an intervention rewrote is measured as rewritten. Everything is accumulated in float32 or better whatever the model's type.
+// number per key or per head, never a map [heads, queries, keys]. Everything is accumulated in float32 or better whatever the model's type. How a layer is
+// reduced depends on how it is computed; none is computed otherwise for being observed:
+//
+//	whole      where the layer forms its probabilities anyway, an intervention's included
+//	by blocks  where a fused kernel computes it: probabilities are formed again from queries, keys and the kernel's row log-sum-exp, some blocks of
+//	           256 x 256 tokens at a time, so that memory grows with T and not with its square
+//	by keys    the same, where received attention alone is asked for: a second pass of the kernel, from the keys to the queries, and no probability at all
 //
 // Every PerHead and PerPrompt list holds one value per prompt, to resample from: Interval95, PairedMean. Compare puts two surveys of the same prompts
 // side by side. Save writes a survey as safetensors and JSON, the same bytes for the same survey; Load reads it back, and package sink/figures draws

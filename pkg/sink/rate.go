@@ -1,6 +1,10 @@
 package sink
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
 
 // Rate is a sink rate with what it depends on.
 type Rate struct {
@@ -105,6 +109,26 @@ func (s *Survey) SinkRates(k int, eps []float64) ([]Rate, error) {
 			return nil, err
 		}
 		out = append(out, r)
+	}
+	return out, nil
+}
+
+// RateGrid is the sink rate of a key over a grid of thresholds and lengths, [lengths][eps]: each length is a survey of its own, of all prompts that reach it.
+// A rate falls with both, so that a published one is compared at its own place in the grid only.
+func RateGrid(m *model.Model, prompts [][]int, key int, eps []float64, lengths []int, opts Options) ([][]Rate, error) {
+	opts.Measures = 0
+	var out [][]Rate
+	for _, t := range lengths {
+		opts.T = t
+		s, err := Run(m, prompts, opts)
+		if err != nil {
+			return nil, err
+		}
+		rates, err := s.SinkRates(key, eps)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rates)
 	}
 	return out, nil
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/attune-lab/attune/pkg/sink"
 )
 
-// TestStoriesModelHasNoSink is the negative control: a trained Llama of 260k parameters sinks nowhere, so a tool that finds a sink in it is
-// wrong. No head gives position 0 more than 0.05 of its attention from queries past 32.
+// TestStoriesModelHasNoSink is the negative control: a trained Llama of 260k parameters sinks nowhere, so a tool that finds a sink in it is wrong. Over a
+// hundred whole stories, cut only at the model's 512 positions, no head gives position 0 more than 0.05 of the attention of its queries past 32. The
+// lengths matter: attention spreads over what there is, and of the same stories cut to 64 tokens one head would give it 0.094, cut to 128 0.072.
 func TestStoriesModelHasNoSink(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a hundred stories take ten seconds")
@@ -26,17 +27,18 @@ func TestStoriesModelHasNoSink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const pastQuery = 33 // the first query past 32
 	var prompts [][]int
 	// A single newline parts stories, an empty line the paragraphs of one.
 	for story := range strings.SplitSeq(strings.ReplaceAll(string(data), "\n\n", "\x00"), "\n") {
-		if ids := m.Tokenizer.Encode(strings.ReplaceAll(story, "\x00", "\n\n")); len(ids) >= 256 {
-			prompts = append(prompts, ids)
+		if ids := m.Tokenizer.Encode(strings.ReplaceAll(story, "\x00", "\n\n")); len(ids) > pastQuery {
+			prompts = append(prompts, ids[:min(len(ids), m.Config.MaxPositions)])
 		}
 		if len(prompts) == 100 {
 			break
 		}
 	}
-	s, err := sink.Run(m, prompts, sink.Options{Measures: sink.Rows, T: 256, BatchSize: 4, Late: 33})
+	s, err := sink.Run(m, prompts, sink.Options{Measures: sink.Rows, BatchSize: 4, Late: pastQuery})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,5 +58,5 @@ func TestStoriesModelHasNoSink(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d stories of 256 tokens: at most %.4f", len(s.Prompts), worst)
+	t.Logf("%d stories: at most %.4f", len(s.Prompts), worst)
 }
