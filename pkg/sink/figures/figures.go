@@ -58,14 +58,14 @@ func grid(name, title, column string, values [][]float64) *note.Table {
 const maxTokens = 80
 
 // TokenMap is what each token of one prompt receives in every layer, averaged over heads, with the tokens written under it. Prompts of more than
-// 80 tokens are binned: a column is the mean of its tokens.
+// 80 tokens are binned: a column is the largest of its tokens, so that a sink of one token shows among thousands.
 func TokenMap(o Of, prompt int) (note.Figure, error) {
 	values, labels := o.Survey.TokenMap(prompt), o.Survey.Pieces(prompt)
 	n := len(labels)
 	x, what := "token", "each token's mean over the queries that see it"
 	if n > maxTokens {
 		values, labels = binColumns(values, maxTokens)
-		x, what = "position", fmt.Sprintf("columns are means of up to %d tokens", (n+maxTokens-1)/maxTokens)
+		x, what = "position", fmt.Sprintf("columns are the largest of up to %d tokens", (n+maxTokens-1)/maxTokens)
 	}
 	png, err := plot.Heatmap(plot.HeatmapOptions{Values: values, ColLabels: labels, Title: "Attention received by each token", XLabel: x, YLabel: "layer",
 		ZLabel: "received attention", Size: plot.Size{Width: 1400}})
@@ -93,11 +93,7 @@ func binColumns(values [][]float64, most int) ([][]float64, []string) {
 		end := min(at+width, n)
 		labels = append(labels, fmt.Sprintf("%d-%d", at, end-1))
 		for l, row := range values {
-			sum := 0.0
-			for _, v := range row[at:end] {
-				sum += v / float64(end-at)
-			}
-			out[l] = append(out[l], sum)
+			out[l] = append(out[l], slices.Max(row[at:end]))
 		}
 	}
 	return out, labels
