@@ -25,96 +25,116 @@ func interventions(t testing.TB) map[string]model.Experiment {
 	return map[string]model.Experiment{"plain": nil, "rewritten": exp}
 }
 
-// TestMeasuresEqualTheirMaps computes every measure of attention from whole maps in float64.
+// TestMeasuresEqualTheirMaps computes every measure of attention from whole maps in float64: in a plain model, in one whose rows were rewritten, and in families
+// whose attention has a window, a soft cap or learned sinks, so that rows do not sum to 1.
 func TestMeasuresEqualTheirMaps(t *testing.T) {
-	const n, tau, window, late = 45, 0.02, 6, 10
-	m := tinyModel(t)
-	p := prompt(3, n)
+	tiny := tinyModel(t)
 	for name, exp := range interventions(t) {
-		t.Run(name, func(t *testing.T) {
-			// The short prompt makes the long one's batch a padded one.
-			s, err := sink.Run(m, [][]int{p, prompt(4, 20)}, sink.Options{Measures: sink.Everything, Tau: tau, Window: window, Late: late, Experiment: exp})
+		t.Run(name, func(t *testing.T) { measuresEqualMaps(t, tiny, exp) })
+	}
+	for _, family := range []string{"mistral", "gemma2", "gpt_neo", "gpt_oss"} {
+		t.Run(family, func(t *testing.T) {
+			m, err := model.Load(filepath.Join("..", "..", "testdata", "reference", family), model.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			maps, err := sink.AttentionMaps(m, [][]int{p}, exp)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a := make([][]float32, len(maps))
-			for l := range maps {
-				a[l] = tensors.MustCopyFlatData[float32](maps[l])
-			}
-			at := func(l, h, i, j int) float64 { return float64(a[l][(h*n+i)*n+j]) }
-			get := func(v *sink.PerHead, err error) *sink.PerHead {
-				t.Helper()
-				if err != nil {
-					t.Fatal(err)
-				}
-				return v
-			}
-			entropy, first, diagonal, local := get(s.Entropy()), get(s.FirstShare()), get(s.DiagonalShare()), get(s.LocalShare())
-			distance, density, overlap, sums, lates := get(s.Distance()), get(s.Density()), get(s.Overlap()), get(s.RowSum()), get(s.LateFirstShare())
-			for l := range 3 {
-				for h := range 4 {
-					var e, f, d, w, r, far, lf, marked, both, either float64
-					for i := range n {
-						sum, away, plogp := 0.0, 0.0, 0.0
-						for j := range i + 1 {
-							sum += at(l, h, i, j)
-						}
-						for j := range i + 1 {
-							v := at(l, h, i, j)
-							away += v * float64(i-j) / sum
-							if v > 0 {
-								plogp -= v / sum * math.Log(v/sum)
-							}
-							if i-j < window {
-								w += v / n
-							}
-							if j == i {
-								continue
-							}
-							here, there := v > tau, at(0, h, i, j) > tau
-							marked += count(here)
-							both += count(here && there)
-							either += count(here || there)
-						}
-						e, far, r, f, d = e+plogp/n, far+away/n, r+sum/n, f+at(l, h, i, 0)/n, d+at(l, h, i, i)/n
-						if i >= late {
-							lf += at(l, h, i, 0) / (n - late)
-						}
-					}
-					for _, c := range []struct {
-						name      string
-						got, want float64
-					}{
-						{"entropy", entropy.At(0, l, h), e}, {"first", first.At(0, l, h), f}, {"diagonal", diagonal.At(0, l, h), d}, {"local", local.At(0, l, h), w},
-						{"row sum", sums.At(0, l, h), r}, {"distance", distance.At(0, l, h), far}, {"late first", lates.At(0, l, h), lf},
-						{"density", density.At(0, l, h), marked / (n * (n - 1) / 2)}, {"overlap", overlap.At(0, l, h), both / either},
-					} {
-						if !(math.Abs(c.got-c.want) <= 3e-6*math.Max(1, math.Abs(c.want))) {
-							t.Errorf("%s of layer %d, head %d is %g, its map gives %g", c.name, l, h, c.got, c.want)
-						}
-					}
-				}
-			}
-			similar, err := s.Similarity(0, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var ab, aa, bb float64
-			for i := range n * n {
-				var x, y float64
-				for h := range 4 {
-					x, y = x+float64(a[0][h*n*n+i]), y+float64(a[2][h*n*n+i])
-				}
-				ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
-			}
-			if want := ab / math.Sqrt(aa*bb); math.Abs(similar[0]-want) > 1e-6 {
-				t.Errorf("layers 0 and 2 are %g alike, their maps give %g", similar[0], want)
-			}
+			measuresEqualMaps(t, m, nil)
 		})
+	}
+}
+
+func measuresEqualMaps(t *testing.T, m *model.Model, exp model.Experiment) {
+	const n, tau, window, late = 45, 0.02, 6, 10
+	layers, heads := m.Config.Layers, m.Config.Heads
+	wide := func(seed, n int) []int { // ids within any vocabulary
+		p := prompt(seed, n)
+		for i := range p {
+			p[i] %= m.Config.VocabSize
+		}
+		return p
+	}
+	p := wide(3, n)
+	// The short prompt makes the long one's batch a padded one.
+	s, err := sink.Run(m, [][]int{p, wide(4, 20)}, sink.Options{Measures: sink.Everything, Tau: tau, Window: window, Late: late, Experiment: exp})
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := sink.AttentionMaps(m, [][]int{p}, exp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := make([][]float32, len(maps))
+	for l := range maps {
+		a[l] = tensors.MustCopyFlatData[float32](maps[l])
+	}
+	at := func(l, h, i, j int) float64 { return float64(a[l][(h*n+i)*n+j]) }
+	get := func(v *sink.PerHead, err error) *sink.PerHead {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	entropy, first, diagonal, local := get(s.Entropy()), get(s.FirstShare()), get(s.DiagonalShare()), get(s.LocalShare())
+	distance, density, overlap, sums, lates := get(s.Distance()), get(s.Density()), get(s.Overlap()), get(s.RowSum()), get(s.LateFirstShare())
+	for l := range layers {
+		for h := range heads {
+			var e, f, d, w, r, far, lf, marked, both, either float64
+			for i := range n {
+				sum, away, plogp := 0.0, 0.0, 0.0
+				for j := range i + 1 {
+					sum += at(l, h, i, j)
+				}
+				for j := range i + 1 {
+					v := at(l, h, i, j)
+					away += v * float64(i-j) / sum
+					if v > 0 {
+						plogp -= v / sum * math.Log(v/sum)
+					}
+					if i-j < window {
+						w += v / n
+					}
+					if j == i {
+						continue
+					}
+					here, there := v > tau, at(0, h, i, j) > tau
+					marked += count(here)
+					both += count(here && there)
+					either += count(here || there)
+				}
+				e, far, r, f, d = e+plogp/n, far+away/n, r+sum/n, f+at(l, h, i, 0)/n, d+at(l, h, i, i)/n
+				if i >= late {
+					lf += at(l, h, i, 0) / (n - late)
+				}
+			}
+			for _, c := range []struct {
+				name      string
+				got, want float64
+			}{
+				{"entropy", entropy.At(0, l, h), e}, {"first", first.At(0, l, h), f}, {"diagonal", diagonal.At(0, l, h), d}, {"local", local.At(0, l, h), w},
+				{"row sum", sums.At(0, l, h), r}, {"distance", distance.At(0, l, h), far}, {"late first", lates.At(0, l, h), lf},
+				{"density", density.At(0, l, h), marked / (n * (n - 1) / 2)}, {"overlap", overlap.At(0, l, h), both / either},
+			} {
+				if !(math.Abs(c.got-c.want) <= 3e-6*math.Max(1, math.Abs(c.want))) {
+					t.Errorf("%s of layer %d, head %d is %g, its map gives %g", c.name, l, h, c.got, c.want)
+				}
+			}
+		}
+	}
+	similar, err := s.Similarity(0, layers-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ab, aa, bb float64
+	for i := range n * n {
+		var x, y float64
+		for h := range heads {
+			x, y = x+float64(a[0][h*n*n+i]), y+float64(a[layers-1][h*n*n+i])
+		}
+		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
+	}
+	if want := ab / math.Sqrt(aa*bb); math.Abs(similar[0]-want) > 1e-6 {
+		t.Errorf("the first and last layer are %g alike, their maps give %g", similar[0], want)
 	}
 }
 
