@@ -14,7 +14,7 @@ import (
 //
 // so a fused kernel that attends from the keys to the queries, both in reversed order for its causal mask to keep i >= k, returns its logarithm as the
 // log-sum-exp of its rows, summed in float32, and no probability is formed at all. The -LSE_i ride along as entries appended to the queries, against ones
-// appended to the keys: three half-precision numbers hold a float32.
+// appended to the keys: three of 8 bits each hold a float32's 24.
 
 const (
 	keyExtra   = 8   // entries appended to a head, of which three are used: kernels want multiples of 8
@@ -45,8 +45,10 @@ func (c *collector) seenFromKeys(site *model.Site, lse *Node) (queries, keys *No
 	}
 	parts := []*Node{site.Query}
 	for range 3 {
-		part := ConvertDType(rest, dtype)
-		parts, rest = append(parts, InsertAxes(part, -1)), Sub(rest, ConvertDType(part, dtypes.Float32))
+		// The upper 16 bits, which a bfloat16 holds: XLA takes a conversion there and back for none.
+		upper := BitwiseAnd(Bitcast(rest, dtypes.Int32), Scalar(c.run.Graph, dtypes.Int32, -1<<16))
+		part := Bitcast(upper, dtypes.Float32)
+		parts, rest = append(parts, InsertAxes(ConvertDType(part, dtype), -1)), Sub(rest, part)
 	}
 	queries = Concatenate(append(parts, Zeros(c.run.Graph, shapesLike(site.Query, batch, heads, tokens, keyExtra-3))), -1)
 	keys = padAxis(padAxis(site.Keys[0], 3, dim+3, 1), 3, dim+keyExtra, 0)

@@ -147,10 +147,14 @@ func (s *Survey) add(prompts [][]int, emitted map[string]*tensors.Tensor, hidden
 		width, size := d[len(d)-1], t.Shape().Size()/(d[0]*d[1])
 		err := tensors.ConstFlatData(t, func(flat []float32) {
 			for b, p := range prompts {
-				var own []float32
+				real := size // without the padding
+				if perToken[name] {
+					real = size / width * len(p)
+				}
+				own := make([]float32, 0, s.Layers*real)
 				for l := range s.Layers {
 					row := flat[(l*len(prompts)+b)*size:][:size]
-					if !perToken[name] {
+					if real == size {
 						own = append(own, row...)
 						continue
 					}
