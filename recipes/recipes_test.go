@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"html"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +47,7 @@ func headless(t *testing.T, recipe string, parameters ...string) *note.Results {
 		t.Fatal(err)
 	}
 	for _, r := range results.Results {
-		if !strings.Contains(string(page), strings.ReplaceAll(r.Name, ">", "&gt;")) {
+		if !strings.Contains(string(page), html.EscapeString(r.Name)) {
 			t.Errorf("%s: the note does not show the result %q", recipe, r.Name)
 		}
 	}
@@ -116,7 +117,8 @@ func TestOtherRecipes(t *testing.T) {
 		{"emulate", []string{"limit=3", "tokens=8", `spec={"alpha":0.5,"tau":0.02}`}, []string{"KL(plain || changed)", "entropy of the next token"}},
 		{"ablate", []string{"limit=8", "alphas=1", "taus=", "sources=", "renormalise=row", "controls=uniform"}, []string{"difference"}},
 		{"bench", []string{"tokens=16", "prompt=8", "newTokens=4", "batch=2", "repeats=1", "peer=false", "memory=small"}, []string{"speed/prefill", "speed/decode_batch_1", "speed/decode_batch_2", "memory/peak over weights"}},
-		{"pretrain", []string{"trainItems=200", "heldOut=20", "hidden=32", "intermediate=48", "layers=2", "steps=4", "batch=4"}, []string{"loss", "acc/all/model", "sink_rate"}},
+		{"pretrain", []string{"trainItems=120", "gradedItems=120", "heldOut=24", "hidden=32", "intermediate=48", "layers=2", "steps=4", "batch=2", "probes=2"}, []string{"loss", "acc/all/model", "sink_rate"}},
+		{"finetune", []string{"trainItems=60", "heldOut=20", "steps=2", "rows=1", "probeEvery=2", "rank=2"}, []string{"held-out loss/after", "change/row entropy", "attention_share_change", "acc/all/after"}},
 	} {
 		t.Run(c.recipe, func(t *testing.T) {
 			r := headless(t, c.recipe, c.parameters...)
