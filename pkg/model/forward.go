@@ -70,7 +70,7 @@ func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := c.exec.Call(inputs...)
+	outputs, err := c.call(inputs...)
 	if err != nil {
 		return nil, fmt.Errorf("forward pass of %d prompts: %w", len(b.Tokens), err)
 	}

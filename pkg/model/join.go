@@ -66,12 +66,12 @@ func (d dense) suffixes() []string {
 // vector kernels.
 func (m *Model) arrange() error {
 	switch {
-	case m.apart:
+	case m.apart || m.turned != nil:
 	case backend.IsXLA(m.Backend):
 		if m.DType == dtypes.BFloat16 {
 			return m.joinAll()
 		}
-	case backend.SIMD:
+	case m.turns():
 		return m.turnAll()
 	}
 	return nil

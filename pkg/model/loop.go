@@ -60,7 +60,7 @@ func (l *loop) prefill(sequences [][]int) error {
 	if err != nil {
 		return err
 	}
-	outputs, err := c.exec.Call(tokens, lengths, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(sequences)))
+	outputs, err := c.call(tokens, lengths, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(sequences)))
 	if err != nil {
 		return fmt.Errorf("prefill of %d prompts: %w", len(sequences), err)
 	}
@@ -161,7 +161,7 @@ func (l *loop) advance() error {
 	for _, t := range l.cache {
 		inputs = append(inputs, t)
 	}
-	outputs, err := c.exec.Call(inputs...)
+	outputs, err := c.call(inputs...)
 	if err != nil {
 		return fmt.Errorf("decoding after %d tokens: %w", l.produced, err)
 	}

@@ -94,6 +94,9 @@ func Load(ref string, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.turns() {
+		m.arch, m.turned = m.arch.turned()
+	}
 	values, hash, err := m.readWeights(src)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -188,6 +191,12 @@ type compiled struct {
 	exec  *mlmodel.Exec
 	names []string // emitted, in order
 	plan  []string
+}
+
+// call runs it and leaves the thread fit for other code.
+func (c *compiled) call(inputs ...any) ([]*tensors.Tensor, error) {
+	defer backend.EndVectors()
+	return c.exec.Call(inputs...)
 }
 
 // exec returns the executable of a key, making it the first time. XLA compiles once for each shape of the inputs.

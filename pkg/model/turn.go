@@ -1,9 +1,16 @@
 package model
 
 import (
+	"errors"
 	"slices"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
 
 // The vector kernels of the Go backend (compute v0.1.6 with GOEXPERIMENT=simd) multiply weights stored [in, out] as fast as the machine adds, and weights stored [out, in], as
@@ -25,6 +32,9 @@ func (a *architecture) turned() (*architecture, []dense) {
 	})
 	return &flat, turned
 }
+
+// turns reports whether turning pays.
+func (m *Model) turns() bool { return backend.SIMD && !backend.IsXLA(m.Backend) }
 
 // turnAll turns the weights of the blocks' products.
 func (m *Model) turnAll() error {
@@ -57,14 +67,46 @@ func (m *Model) isTurned(name string) bool {
 	return slices.ContainsFunc(m.turned, func(d dense) bool { return d.name+".weight" == name })
 }
 
-// transposed turns a matrix of so many rows, row by row in memory.
+// convertTurned is convert for a matrix [out, in] that is wanted [in, out], in float32.
+func (m *Model) convertTurned(t safetensors.Tensor) (*tensors.Tensor, error) {
+	rows, columns := t.Shape[0], t.Shape[1]
+	out, err := tensors.FromShapeForBackend(m.Backend, 0, shapes.Make(dtypes.Float32, columns, rows))
+	if err != nil {
+		return nil, err
+	}
+	width := len(t.Data) / rows
+	var failed error
+	err = tensors.MutableFlatData(out, func(flat []float32) {
+		for r := 0; r < rows && failed == nil; r += strip {
+			n := min(strip, rows-r)
+			part := safetensors.Tensor{Name: t.Name, DType: t.DType, Shape: []int{n, columns}, Data: t.Data[r*width : (r+n)*width]}
+			var values []float32
+			if values, failed = part.Float32s(); failed == nil {
+				turnStrip(flat, values, r, rows, columns)
+			}
+		}
+	})
+	return out, errors.Join(err, failed)
+}
+
+// strip is the number of rows turned at a time: their numbers in a column fill a cache line.
+const strip = 16
+
+// turnStrip puts values, a few rows of a matrix from row r on, into the transposed matrix out.
+func turnStrip(out, values []float32, r, rows, columns int) {
+	for c := range columns {
+		for k := range len(values) / columns {
+			out[c*rows+r+k] = values[k*columns+c]
+		}
+	}
+}
+
+// transposed turns a matrix of so many rows.
 func transposed(values []float32, rows int) []float32 {
 	columns := len(values) / rows
 	out := make([]float32, len(values))
-	for r := range rows {
-		for c := range columns {
-			out[c*rows+r] = values[r*columns+c]
-		}
+	for r := 0; r < rows; r += strip {
+		turnStrip(out, values[r*columns:min(r+strip, rows)*columns], r, rows, columns)
 	}
 	return out
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
 
@@ -48,8 +49,13 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 			return nil, "", fmt.Errorf("tensor %q has shape %v, expected %v from config.json", t.Name, t.Shape, w.shape)
 		}
 		fmt.Fprintf(hash, "%s %s %v\n", w.name, t.DType, t.Shape)
+		backend.EndVectors()
 		hash.Write(t.Data)
-		if values[w.name], err = m.convert(t); err != nil {
+		convert := m.convert
+		if m.isTurned(w.name) {
+			convert = m.convertTurned
+		}
+		if values[w.name], err = convert(t); err != nil {
 			return nil, "", err
 		}
 		src.Forget(stored[w.name])
