@@ -35,6 +35,8 @@ func CheckBackend(name string) error {
 //   - GOEXPERIMENT=simd on amd64: the Go backend is up to twice as fast with it.
 //   - CGO_ENABLED=0 for the Go backend (no C compiler, quick links), 1 for XLA.
 //   - GOWORK=off: cells are compiled in a temporary folder, which no go.work of the user's covers.
+//   - XLA_FLAGS on CUDA has --xla_gpu_enable_triton_gemm=false, unless it says something about that: trying out Triton's matrix products is most of the time that
+//     XLA compiles (47 s and 10 s for a training step), every cell compiles anew, and cuBLAS wins nearly all of them.
 //   - GOMLX_NO_AUTO_INSTALL=1: nothing is downloaded behind a run's back.
 //   - binaries (the folder with gonb and goimports; "" for none) first in PATH: GoNB looks goimports up there.
 func Environment(backend, binaries string) []string {
@@ -55,6 +57,10 @@ func environmentOverrides(backend string) map[string]string {
 	}
 	if backend == GoBackend {
 		set["CGO_ENABLED"] = "0"
+	}
+	const triton = "--xla_gpu_enable_triton_gemm"
+	if flags := os.Getenv("XLA_FLAGS"); strings.HasPrefix(backend, "xla:cuda") && !strings.Contains(flags, triton) {
+		set["XLA_FLAGS"] = strings.TrimSpace(flags + " " + triton + "=false")
 	}
 	if runtime.GOARCH == "amd64" {
 		experiments := strings.FieldsFunc(os.Getenv("GOEXPERIMENT"), func(r rune) bool { return r == ',' })
