@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/model"
@@ -33,21 +34,25 @@ func (a *attached) carryOut(e edit, site *model.Site) {
 		limit = defaultMaxBytes
 	}
 	cut := a.cuttable(site)
+	onXLA := backend.IsXLA(site.Query.Graph().Backend())
 	switch {
 	case a.how.Dense:
 	case e.everything && site.LSE() != nil:
 		site.SetOutput(a.runFused(e, site), "fused, output times the gain", onProbs)
 		return
-	case cut && site.LSE() != nil && e.fusedForm() && square/2 <= limit:
+	case cut && site.LSE() != nil && e.fusedForm() && square/2*int64(e.passes()-1) <= limit: // a bias is half precision
 		bias := "a bias of its own"
 		if a.sharesMask() {
 			bias = "one bias for all layers"
 		}
 		site.SetOutput(a.runFused(e, site), fmt.Sprintf("fused, %d passes, %s", e.passes(), bias), onProbs)
 		return
-	case cut && square > limit && backend.IsXLA(site.Query.Graph().Backend()):
+	case cut && square > limit && onXLA:
 		site.SetOutput(a.runBlocks(e, site), "dense, rewritten, by blocks of rows", onProbs)
 		return
+	case square > limit && onXLA && site.Phase == model.Prefill:
+		exceptions.Panicf("layer %d: %s needs attention of %v as a whole, %.1f GiB, and Execution.MaxBytes allows %.1f GiB: use shorter prompts or smaller batches, or raise it",
+			site.Layer, a.spec, entries(site), float64(square)/(1<<30), float64(limit)/(1<<30))
 	}
 	site.SetProbs(onProbs(site.Probs()))
 }
@@ -156,7 +161,12 @@ func (a *attached) masksByBlocks(site *model.Site) func(part *model.Site, at [2]
 
 // runBlocks is the edit on the probabilities of some rows at a time, in the values' type.
 func (a *attached) runBlocks(e edit, site *model.Site) *Node {
-	masks := a.masksByBlocks(site)
+	// Otherwise every layer would recompute the same masks, which XLA sees and keeps one whole square instead.
+	own := &attached{spec: a.spec, how: a.how}
+	for _, s := range a.sources {
+		own.sources = append(own.sources, s.After(site))
+	}
+	masks := own.masksByBlocks(site)
 	var parts []*Node
 	for _, at := range blocks(site, 1) {
 		part := site.Rows(at[0], at[1])

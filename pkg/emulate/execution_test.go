@@ -74,7 +74,8 @@ func edits() map[string]Spec {
 		"none": gain(1.7), "none, damped": gain(0.3), "none, gain 0": gain(0), "row": with(gain(1.7), RenormaliseRow), "row, gain 0": with(gain(0), RenormaliseRow),
 		"rest": with(gain(0.4), RenormaliseRest), "rest, gain 0": with(gain(0), RenormaliseRest), "uniform": Uniform(gain(1.7)), "all": FirstRelease(), "heads": heads,
 		"keep-diagonal": with(gain(1.7), RenormaliseKeepDiagonal), "keep-diagonal, damped": with(gain(0.3), RenormaliseKeepDiagonal), "pair best": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Pairing: PairBest},
-		"two sources": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Source: []int{0, 1}}, "top 3": {Alpha: 1, Schedule: ScheduleConstant, TopK: 3}, "local": Local(gain(2)),
+		"two sources": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Source: []int{0, 1}}, "pair mean": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Pairing: PairMean}, "quantile": {Alpha: 1, Schedule: ScheduleConstant, Quantile: 0.8},
+		"outside": PASTA([][2]int{{3, 20}}, [][2]int{{1, 0}, {2, 3}}), "top 3": {Alpha: 1, Schedule: ScheduleConstant, TopK: 3}, "local": Local(gain(2)),
 		"zero-tuning": ZeroTuning(0.2), "act": ACT(), "random": Random(gain(2), 3),
 	}
 }
