@@ -117,6 +117,9 @@ func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, [][]int, er
 	}
 	if s.Measures.Has(Shapes) {
 		s.Group = (slices.Max(s.Lengths) + opts.Cells - 1) / opts.Cells
+		if s.Group > 32 { // of long prompts a multiple of 8, for blocks of whole groups to suit matrix units
+			s.Group = (s.Group + 7) / 8 * 8
+		}
 	}
 	if m.Tokenizer != nil {
 		for _, p := range s.Tokens {
