@@ -14,29 +14,35 @@ import (
 // The Go backend has no fused passes: what is summed over these [heads, queries, keys] is a matrix product wherever it can be, a tenth of the time of
 // an elementwise pass.
 type attention struct {
-	onXLA  bool
-	probs  *Node // [batch, heads, queries, keys]
-	scores *Node // the same; nil where the probabilities are not their softmax alone: rewritten, or with a learned sink
-	valid  *Node // [batch, 1, queries], 1 for real rows; nil when no prompt of the batch is padded
-	near   *Node // see band
+	onXLA                bool
+	batch, heads, tokens int
+	probs                *Node // see square
+	scores               *Node // [batch, heads, queries, keys]; nil where the probabilities are not their softmax alone: rewritten, or with a learned sink
+	valid                *Node // [batch, 1, queries], 1 for real rows; nil when no prompt of the batch is padded
+	near                 *Node // see band
 }
 
 func attentionOf(site *model.Site, valid *Node) *attention {
-	a := &attention{onXLA: backend.IsXLA(site.Query.Graph().Backend()), probs: site.Probs(), valid: valid}
+	p := site.Probs()
+	d := p.Shape().Dimensions
+	a := &attention{onXLA: backend.IsXLA(p.Graph().Backend()), batch: d[0], heads: d[1], tokens: d[2], probs: p, valid: valid}
 	if !site.Rewritten() && site.Sinks == nil {
 		a.scores = site.Scores()
 	}
 	return a
 }
 
-// dims are batch, heads and tokens.
-func (a *attention) dims() (batch, heads, tokens int) {
-	d := a.probs.Shape().Dimensions
-	return d[0], d[1], d[2]
+// as gives the probabilities another shape, that of the next who ask: the Go backend reshapes in place what nobody reads any more, and would else copy.
+func (a *attention) as(dims ...int) *Node {
+	a.probs = Reshape(a.probs, dims...)
+	return a.probs
 }
 
+// square is the probabilities, [batch, heads, queries, keys].
+func (a *attention) square() *Node { return a.as(a.batch, a.heads, a.tokens, a.tokens) }
+
 // first is the probability of position 0: [batch, heads, queries].
-func (a *attention) first() *Node { return column(a.probs, 0) }
+func (a *attention) first() *Node { return column(a.square(), 0) }
 
 // column is one key's entries of [batch, heads, queries, keys].
 func column(x *Node, key int) *Node {
@@ -45,16 +51,12 @@ func column(x *Node, key int) *Node {
 
 // total is what each row sums to, which is 1 unless an intervention rewrote it or a learned sink took its share: [batch, heads, queries].
 func (a *attention) total() *Node {
-	_, _, tokens := a.dims()
-	if a.scores != nil {
-		return OnesLike(a.first())
-	}
-	return a.over(Ones(a.probs.Graph(), shapes.Make(dtypes.Float32, tokens)))
+	return a.over(Ones(a.probs.Graph(), shapes.Make(dtypes.Float32, a.tokens)))
 }
 
 // over is sum_j p_ij w_j, [batch, heads, queries], for weights of the keys, [keys].
 func (a *attention) over(w *Node) *Node {
-	return DotGeneral(a.probs, []int{3}, nil, w, []int{0}, nil)
+	return DotGeneral(a.square(), []int{3}, nil, w, []int{0}, nil)
 }
 
 // band is each query's entries at its last keys, its own included, and zeros where it has fewer: [batch, heads, queries, width].
@@ -80,15 +82,18 @@ func diagonal(band *Node) *Node {
 	return Concatenate([]*Node{ReduceSum(Mul(early, BroadcastToDims(own, early.Shape().Dimensions...)), -1), full}, -1)
 }
 
-// dotRows is the inner product of each row of two arrays, [batch, heads, queries, keys] -> [batch, heads, queries]. The Go backend multiplies in
-// vectors where an operand is a matrix of one row.
-func dotRows(x, y *Node, onXLA bool) *Node {
-	if onXLA {
-		return ReduceSum(Mul(x, y), -1)
+// rows are the probabilities as matrices of one row, [batch*heads*queries, 1, keys], which the Go backend multiplies in vectors.
+func (a *attention) rows() *Node { return a.as(a.batch*a.heads*a.tokens, 1, a.tokens) }
+
+// dotRows is the inner product of the rows of two arrays as rows gives them: [batch, heads, queries].
+func (a *attention) dotRows(x, y *Node) *Node {
+	var sums *Node
+	if a.onXLA {
+		sums = ReduceSum(Mul(x, y), -1)
+	} else {
+		sums = DotGeneral(x, []int{2}, []int{0}, y, []int{2}, []int{0})
 	}
-	d := x.Shape().Dimensions
-	rows := func(x *Node) *Node { return Reshape(x, d[0]*d[1]*d[2], 1, d[3]) }
-	return Reshape(DotGeneral(rows(x), []int{2}, []int{0}, rows(y), []int{2}, []int{0}), d[0], d[1], d[2])
+	return Reshape(sums, a.batch, a.heads, a.tokens)
 }
 
 // shapesLike is a shape of x's type with other dimensions.

@@ -31,8 +31,7 @@ func (k keySums) Attach(run *model.Run) func(*model.Site) {
 		scores = Where(BroadcastToDims(InsertAxes(behind, 0, 0), scores.Shape().Dimensions...), scores, MulScalar(OnesLike(scores), masked))
 		run.Emit("seen", Reverse(ReduceSum(Exp(scores), -1), 2))
 		a := attentionOf(site, c.valid)
-		_, _, tokens := a.dims()
-		run.Emit("summed", a.sumGroups(a.columns(tokens)))
+		run.Emit("summed", a.sumGroups(a.columns(a.tokens)))
 	}
 }
 

@@ -8,9 +8,8 @@ import (
 
 // distance is how far back a query looks on average, i - sum_j A[h,i,j] j / sum_j A[h,i,j]: [batch, heads, queries].
 func (a *attention) distance(total *Node) *Node {
-	_, _, tokens := a.dims()
 	g := a.probs.Graph()
-	at := a.over(Iota(g, shapes.Make(dtypes.Float32, tokens), 0))
+	at := a.over(Iota(g, shapes.Make(dtypes.Float32, a.tokens), 0))
 	return Sub(Iota(g, at.Shape(), 2), Div(at, MaxScalar(total, tiny)))
 }
 

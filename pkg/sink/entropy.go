@@ -17,7 +17,7 @@ const tiny = 1e-30
 // of order 2, exact for the one-hot rows in which that happens: some score is then 69 above both).
 func (a *attention) entropy(first, own, total *Node) *Node {
 	if a.scores == nil {
-		p := a.probs
+		p := a.square()
 		plogp := Where(GreaterThan(p, Scalar(p.Graph(), p.DType(), tiny)), Mul(p, Log(MaxScalar(p, tiny))), ZerosLike(p))
 		total = MaxScalar(total, tiny)
 		return Sub(Log(total), Div(ReduceSum(plogp, -1), total))
@@ -26,18 +26,21 @@ func (a *attention) entropy(first, own, total *Node) *Node {
 	p, s := Where(useFirst, first, own), Where(useFirst, column(a.scores, 0), diagonal(band(a.scores, 1)))
 	lse := Sub(s, Log(MaxScalar(p, tiny)))
 	known := GreaterThan(p, Scalar(p.Graph(), dtypes.Float32, tiny))
-	return Where(known, Sub(lse, dotRows(a.probs, a.scores, a.onXLA)), a.renyi(LogicalAll(known)))
+	rows := a.rows()
+	mean := a.dotRows(rows, Reshape(a.scores, rows.Shape().Dimensions...))
+	return Where(known, Sub(lse, mean), a.renyi(rows, LogicalAll(known)))
 }
 
 // renyi is -log sum_j p_j^2 of each row, [batch, heads, queries]. The Go backend takes the time only where it is needed.
-func (a *attention) renyi(unneeded *Node) *Node {
-	squares := func() *Node { return dotRows(a.probs, a.probs, a.onXLA) }
+func (a *attention) renyi(rows, unneeded *Node) *Node {
+	squares := func() *Node { return a.dotRows(rows, rows) }
 	if a.onXLA {
 		return Neg(Log(MaxScalar(squares(), tiny)))
 	}
-	g := a.probs.Graph()
-	batch, heads, tokens := a.dims()
-	none := NewClosure(g, func(g *Graph) []*Node { return []*Node{Iota(g, shapes.Make(dtypes.Float32, batch, heads, tokens), 0)} })
+	g := rows.Graph()
+	none := NewClosure(g, func(g *Graph) []*Node {
+		return []*Node{Iota(g, shapes.Make(dtypes.Float32, a.batch, a.heads, a.tokens), 0)}
+	}) // not looked at
 	some := NewClosure(g, func(*Graph) []*Node { return []*Node{squares()} })
 	return Neg(Log(MaxScalar(If(unneeded, none, some)[0], tiny)))
 }

@@ -22,11 +22,10 @@ type source struct {
 	operands   *operands
 }
 
-// masks counts what is above tau off the diagonal, [batch, heads], and what of it layer 0 marks too.
-func (c *collector) masks(site *model.Site, a *attention) (marked, shared *Node) {
-	marks, own := c.marks(a)
+// masks counts what is above tau off the diagonal, [batch, heads], and what of it layer 0 marks too, given the layer's marks and those on the diagonal.
+func (c *collector) masks(layer int, a *attention, marks, own *Node) (marked, shared *Node) {
 	marked = Sub(a.count(marks), c.sumRows(own)) // the diagonal is counted and taken off again
-	if site.Layer == 0 {
+	if layer == 0 {
 		c.source.marks, c.source.own = marks, own
 		return marked, marked
 	}
@@ -62,7 +61,7 @@ func (c *collector) sourceOperands() *operands {
 func (c *collector) marks(a *attention) (marks, own *Node) {
 	tau := Scalar(a.probs.Graph(), dtypes.Float32, c.tau)
 	own = ConvertDType(GreaterThan(diagonal(a.near), tau), dtypes.Float32)
-	marks = GreaterThan(a.probs, tau)
+	marks = GreaterThan(a.square(), tau)
 	d := marks.Shape().Dimensions
 	if a.valid != nil {
 		real := GreaterThan(InsertAxes(a.valid, -1), ScalarZero(a.valid.Graph(), dtypes.Float32))

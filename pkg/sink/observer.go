@@ -95,30 +95,37 @@ func scoresLSE(site *model.Site) *Node {
 	return Squeeze(Add(top, Log(ReduceAndKeep(Exp(Sub(site.Scores(), top)), ReduceSum, -1))), -1)
 }
 
-// whole reduces a layer that forms its probabilities.
+// whole reduces a layer that forms its probabilities. Who reads them as a square comes first: see attention.as.
 func (c *collector) whole(site *model.Site) {
 	a := attentionOf(site, c.valid)
-	_, _, tokens := a.dims()
-	group := tokens
+	if c.measures&(Rows|Masks) != 0 {
+		a.near = band(a.square(), min(c.window, a.tokens))
+	}
+	if c.measures.Has(Masks) {
+		marks, own := c.marks(a)
+		marked, shared := c.masks(site.Layer, a, marks, own)
+		c.put(nameMarked, marked)
+		c.put(nameShared, shared)
+	}
+	var first *Node
+	if c.measures.Has(Rows) {
+		first = a.first()
+	}
+	group := a.tokens
 	if c.measures.Has(Shapes) {
 		group = c.group
-	}
-	if c.measures&(Rows|Masks) != 0 {
-		a.near = band(a.probs, min(c.window, tokens))
 	}
 	groups := a.columns(group)
 	columns := a.sumGroups(groups)
 	c.putReceived(columns)
 	if c.measures.Has(Shapes) {
-		c.put(nameCells, c.bin(groups, tokens))
+		c.put(nameCells, c.bin(groups, a.tokens))
 	}
 	if c.measures.Has(Rows) {
-		c.putRows(c.rows(a, columns))
+		c.putRows(c.rows(a, first, columns))
 	}
-	if c.measures.Has(Masks) {
-		marked, shared := c.masks(site, a)
-		c.put(nameMarked, marked)
-		c.put(nameShared, shared)
+	if !site.Rewritten() {
+		site.PassOn(a.square())
 	}
 }
 

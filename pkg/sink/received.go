@@ -10,18 +10,18 @@ const nameReceived = "received"
 
 // columns are sums over groups of query rows, sum_i A[h,i,k]: [batch, heads, groups, keys].
 func (a *attention) columns(group int) *Node {
-	batch, heads, tokens := a.dims()
-	n := (tokens + group - 1) / group
-	p := a.probs
-	if rest := n*group - tokens; rest > 0 {
-		p = Concatenate([]*Node{p, Zeros(p.Graph(), shapes.Make(p.DType(), batch, heads, rest, tokens))}, 2)
+	n := (a.tokens + group - 1) / group
+	var p *Node
+	if n*group == a.tokens {
+		p = a.as(a.batch*a.heads*n, group, a.tokens)
+	} else {
+		p = Reshape(padAxis(a.square(), 2, n*group, 0), a.batch*a.heads*n, group, a.tokens)
 	}
-	real := Ones(p.Graph(), shapes.Make(p.DType(), batch, heads, tokens))
+	real := Ones(p.Graph(), shapes.Make(p.DType(), a.batch, a.heads, a.tokens))
 	if a.valid != nil {
-		real = BroadcastToDims(a.valid, batch, heads, tokens)
+		real = BroadcastToDims(a.valid, a.batch, a.heads, a.tokens)
 	}
-	sums := rowTimes(Reshape(padLast(real, n*group), batch*heads*n, group), Reshape(p, batch*heads*n, group, tokens))
-	return Reshape(sums, batch, heads, n, tokens)
+	return Reshape(rowTimes(Reshape(padLast(real, n*group), a.batch*a.heads*n, group), p), a.batch, a.heads, n, a.tokens)
 }
 
 // sumGroups adds the groups up: [batch, heads, groups, keys] -> [batch, heads, keys].

@@ -16,8 +16,11 @@ const (
 var rowNames = []string{nameEntropy, nameFirst, nameDiagonal, nameLocal, nameDistance, nameRowSum, nameLate}
 
 // rows are the sums of the measures over real rows, [batch, heads]; columns are those of putReceived.
-func (c *collector) rows(a *attention, columns *Node) map[string]*Node {
-	first, own, total := a.first(), diagonal(a.near), a.total()
+func (c *collector) rows(a *attention, first, columns *Node) map[string]*Node {
+	own, total := diagonal(a.near), OnesLike(first)
+	if a.scores == nil {
+		total = a.total()
+	}
 	sums := map[string]*Node{
 		nameFirst: column(columns, 0), nameLate: c.sumRows(since(first, c.late)), nameDiagonal: c.sumRows(own), nameLocal: c.sumRows(ReduceSum(a.near, -1)),
 		nameRowSum: ReduceSum(columns, -1), nameEntropy: c.sumRows(a.entropy(first, own, total)),
