@@ -16,8 +16,8 @@ import (
 //	GOEXPERIMENT=simd CGO_ENABLED=0 go test -run '^$' -bench Survey -benchtime 20x ./pkg/sink/
 //
 // Two models: the embedded one, whose 10 heads of 16 entries make attention maps large beside everything else, and the 6 layers of 8 heads of 32 of
-// bench.Config("small"). A machine with AVX-512 gave 1.28 and 1.24 for everything; without GOEXPERIMENT=simd, where products take longer, 1.09 for the
-// embedded model.
+// bench.Config("small"). Two cores with AVX-512, other work beside it, gave 1.25 and 1.16 for everything; without GOEXPERIMENT=simd, where products take longer,
+// 1.09 for the embedded model.
 func BenchmarkSurvey(b *testing.B) {
 	embedded, err := model.Load(filepath.Join("..", "..", "testdata", "attune-tiny"), model.Options{})
 	if err != nil {

@@ -2,10 +2,9 @@ package sink_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
-	"k8s.io/klog/v2"
 
 	"github.com/attune-lab/attune/pkg/bench"
 	"github.com/attune-lab/attune/pkg/model"
@@ -26,11 +24,11 @@ import (
 //
 // Each set of measures reports tokens/s (the median), its multiple of the plain forward pass's time, and, at 4,096 tokens, its multiple of the tokens/s of
 // the peer that gathers the same statistics in PyTorch from eager attention (recipes/sink_peer.py; "usual" keeps all layers' maps, "hooked" one at a time). device-GB
-// is what XLA lays out for the call: weights, inputs, outputs and everything temporary; limit-GB is 1.5 times the weights and 64 bytes for each layer, head
+// is what XLA lays out for the call, in its own report: weights, inputs, outputs and everything temporary; limit-GB is 1.5 times the weights and 64 bytes for each layer, head
 // and token. Every layer must have kept its fused kernel.
 func BenchmarkLongSurvey(b *testing.B) {
+	compiled := watchMemory(b)
 	dev := accelerator(b)
-	memory := watchMemory(b)
 	config, err := bench.Config("llama-3.2-1b")
 	if err != nil {
 		b.Fatal(err)
@@ -47,8 +45,8 @@ func BenchmarkLongSurvey(b *testing.B) {
 		}
 		run := func(name string, pass func() error) (speed float64) {
 			b.Run(fmt.Sprintf("T%d/%s", tokens, name), func(b *testing.B) {
-				*memory = 0
-				if err := pass(); err != nil { // compiles
+				compiled()
+				if err := pass(); err != nil {
 					b.Fatal(err)
 				}
 				var seconds []float64
@@ -62,8 +60,8 @@ func BenchmarkLongSurvey(b *testing.B) {
 				slices.Sort(seconds)
 				speed = float64(tokens) / seconds[len(seconds)/2]
 				b.ReportMetric(speed, "tokens/s")
-				if *memory > 0 { // the first of the benchmark's own repeats
-					b.ReportMetric(*memory/1e9, "device-GB")
+				if bytes := compiled(); bytes > 0 {
+					b.ReportMetric(bytes/1e9, "device-GB")
 					b.ReportMetric((1.5*weights+64*float64(config.Layers*config.Heads*tokens))/1e9, "limit-GB")
 				}
 			})
@@ -109,46 +107,48 @@ func BenchmarkLongSurvey(b *testing.B) {
 	}
 }
 
-// watchMemory follows the device memory of the largest graph compiled: go-xla knows it and tells it in its log only.
-func watchMemory(b *testing.B) *float64 {
-	largest := new(float64)
-	flags := flag.NewFlagSet("klog", flag.PanicOnError)
-	klog.InitFlags(flags)
-	for name, value := range map[string]string{"v": "1", "logtostderr": "false", "stderrthreshold": "FATAL"} {
-		if err := flags.Set(name, value); err != nil {
+// watchMemory has XLA write its reports of the graphs compiled from now on, and returns what the largest one since the last call lays out in device memory, in bytes;
+// 0 where nothing was compiled. It must come before the backend is opened.
+func watchMemory(b *testing.B) func() float64 {
+	dir := b.TempDir()
+	b.Setenv("XLA_FLAGS", strings.TrimSpace(os.Getenv("XLA_FLAGS")+" --xla_dump_hlo_as_text --xla_dump_to="+dir))
+	seen := map[string]bool{}
+	return func() (largest float64) {
+		reports, err := filepath.Glob(filepath.Join(dir, "*memory-usage-report.txt"))
+		if err != nil {
 			b.Fatal(err)
 		}
-	}
-	klog.SetOutput(logged(func(text string) { *largest = max(*largest, deviceBytes(text)) }))
-	b.Cleanup(func() {
-		if err := flags.Set("v", "0"); err != nil {
-			b.Error(err)
+		for _, path := range reports {
+			if seen[path] {
+				continue
+			}
+			seen[path] = true
+			text, err := os.ReadFile(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			largest = max(largest, totalBytes(string(text)))
 		}
-		klog.SetOutput(logged(func(string) {}))
-	})
-	return largest
+		return largest
+	}
 }
 
-type logged func(text string)
-
-func (f logged) Write(text []byte) (int, error) { f(string(text)); return len(text), nil }
-
-var deviceMemory = regexp.MustCompile(`On Device: \[Code:.*?, Inputs:([^,]*), Outputs:([^,]*), Aliases:[^,]*, Temporary:([^,\]]*)\]`)
-
-// deviceBytes reads a line such as "Memory usage: On Device: [Code:1.2 MiB, Inputs:2.3 GiB, Outputs:16.1 MiB, Aliases:0 B, Temporary:345.5 MiB]".
-func deviceBytes(text string) (sum float64) {
-	found := deviceMemory.FindStringSubmatch(text)
-	if found == nil {
-		return 0
-	}
-	units := map[string]float64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-	for _, part := range found[1:] {
-		var value float64
-		var unit string
-		if n, _ := fmt.Sscan(part, &value, &unit); n < 2 {
-			return 0
+// totalBytes adds up the lines of a report such as "Total bytes: 2741154160 (2.55GiB)", one for each memory space.
+func totalBytes(report string) (sum float64) {
+	for line := range strings.Lines(report) {
+		if rest, ok := strings.CutPrefix(line, "Total bytes: "); ok {
+			n, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			if err == nil {
+				sum += n
+			}
 		}
-		sum += value * units[unit]
 	}
 	return sum
+}
+
+func TestMemoryReportsAreRead(t *testing.T) {
+	report := "Memory Space: default (color=0)\nTotal bytes: 2741154160 (2.55GiB)\n  cumulative_size;       size\n  501.00MiB(100%);  501.00MiB\n"
+	if got := totalBytes(report); got != 2741154160 {
+		t.Errorf("read %f bytes of a report of 2741154160", got)
+	}
 }
