@@ -2,7 +2,6 @@ package train_test
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -208,7 +207,7 @@ func TestForeignAdaptersAreRefused(t *testing.T) {
 			t.Fatalf("%v: a refused adapter stays attached", replace)
 		}
 	}
-	all := strings.Replace(string(text), fmt.Sprintf("%s", "[\n    \"q_proj\"\n  ]"), `"all-linear"`, 1)
+	all := strings.Replace(string(text), "[\n    \"q_proj\"\n  ]", `"all-linear"`, 1)
 	if err := os.WriteFile(filepath.Join(good, "adapter_config.json"), []byte(all), 0o644); err != nil {
 		t.Fatal(err)
 	}
