@@ -14,16 +14,29 @@ const bootstrapResamples = 2000
 // Tibshirani 1993, section 13.3). Give it the differences of two surveys of the same prompts for a paired interval. NaN-free values are the
 // caller's duty; of a single prompt the interval is a point.
 func Interval95(perPrompt []float64, seed uint64) [2]float64 {
-	rng := rand.New(rand.NewPCG(seed, 0x73696e6b)) // "sink": a stream of its own
-	means := make([]float64, bootstrapResamples)
-	for i := range means {
-		for range perPrompt {
-			means[i] += perPrompt[rng.IntN(len(perPrompt))]
-		}
-		means[i] /= float64(len(perPrompt))
+	ones := make([]float64, len(perPrompt))
+	for i := range ones {
+		ones[i] = 1
 	}
-	slices.Sort(means)
-	return [2]float64{stat.Quantile(0.025, stat.LinInterp, means, nil), stat.Quantile(0.975, stat.LinInterp, means, nil)}
+	return RatioInterval95(perPrompt, ones, seed)
+}
+
+// RatioInterval95 is the same of a ratio of sums over prompts. Draws in which nothing is divided by count as 0.
+func RatioInterval95(numerators, denominators []float64, seed uint64) [2]float64 {
+	rng := rand.New(rand.NewPCG(seed, 0x73696e6b)) // "sink": a stream of its own
+	ratios := make([]float64, bootstrapResamples)
+	for i := range ratios {
+		above, below := 0.0, 0.0
+		for range numerators {
+			k := rng.IntN(len(numerators))
+			above, below = above+numerators[k], below+denominators[k]
+		}
+		if below != 0 {
+			ratios[i] = above / below
+		}
+	}
+	slices.Sort(ratios)
+	return [2]float64{stat.Quantile(0.025, stat.LinInterp, ratios, nil), stat.Quantile(0.975, stat.LinInterp, ratios, nil)}
 }
 
 // Change is the mean of paired differences, one per prompt.

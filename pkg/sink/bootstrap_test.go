@@ -29,3 +29,18 @@ func TestIntervalCoversTheMean(t *testing.T) {
 		t.Errorf("of one prompt the interval is %v", one)
 	}
 }
+
+// TestRatioIntervalHoldsTheRatioOfSums: two prompts of very different weight; the ratio of their sums is 10/110, not the mean of 1 and 0.
+func TestRatioIntervalHoldsTheRatioOfSums(t *testing.T) {
+	found, all := []float64{10, 0}, []float64{10, 100}
+	ci := sink.RatioInterval95(found, all, 1)
+	if ci[0] != 0 || ci[1] != 1 {
+		t.Errorf("of two prompts each may be drawn alone: interval %v, expected 0 to 1", ci)
+	}
+	for range 6 {
+		found, all = append(found, found...), append(all, all...)
+	}
+	if ci = sink.RatioInterval95(found, all, 1); !(ci[0] > 0.05 && ci[0] < 10.0/110 && ci[1] > 10.0/110 && ci[1] < 0.15) {
+		t.Errorf("interval %v of 128 prompts, expected around %g", ci, 10.0/110)
+	}
+}

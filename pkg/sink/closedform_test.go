@@ -238,6 +238,9 @@ func TestOutliersOfClosedForms(t *testing.T) {
 	if shares[sink.Special].Outliers != 1 || math.Abs(shares[sink.Special].Tokens-1.0/33) > 1e-12 || shares[sink.ContentWord].PerLayer[2] != 0 {
 		t.Errorf("BOS is the only outlier of 33 tokens: %+v", shares)
 	}
+	if special := shares[sink.Special]; len(special.Found) != 1 || special.Found[0] != 12 || special.All[0] != 12 || special.CI95(1) != [2]float64{1, 1} {
+		t.Errorf("the prompt's outliers, one in each of 12 heads, are all special: %+v", special)
+	}
 	if got := s.Outliers(sink.OutlierOptions{SkipFirst: true}).PerLayer[0]; got != 0 {
 		t.Errorf("without position 0 there is no outlier, found a share of %g", got)
 	}
@@ -280,6 +283,9 @@ func TestMassiveActivationsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := math.Sqrt(150*150 + 31*0.25)
+	if p := norms.ResidualPerPrompt[1]; len(p) != 2 || math.Abs((p[0]+p[1])/2-norms.Residual[1]) > 1e-9*norms.Residual[1] {
+		t.Errorf("ratios %v of two prompts, mean %g", p, norms.Residual[1])
+	}
 	if want := math.Sqrt(5000*5000+1500*1500+150*150+29*0.25) / other; math.Abs(norms.Residual[1]-want) > 1e-4*want {
 		t.Errorf("the residual of token 0 is %g times the others', expected %g", norms.Residual[1], want)
 	}

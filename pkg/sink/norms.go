@@ -31,6 +31,8 @@ func (c *collector) residual(_ int, x *Node) {
 type NormRatio struct {
 	Key, Value []float64 // [layers], averaged over key heads
 	Residual   []float64 // [layers], behind each layer
+	// The same for each prompt, [layers][prompts], to resample from.
+	KeyPerPrompt, ValuePerPrompt, ResidualPerPrompt [][]float64
 }
 
 // NormsAt gives the ratios of a position, usually 0.
@@ -44,14 +46,15 @@ func (s *Survey) NormsAt(position int) (NormRatio, error) {
 			return r, fmt.Errorf("norms at position %d: prompt %d has %d tokens", position, s.Prompts[p], n)
 		}
 	}
-	r.Key, r.Value = s.normRatio(nameKeyNorm, s.KVHeads, position), s.normRatio(nameValueNorm, s.KVHeads, position)
-	r.Residual = s.normRatio(nameResidualNorm, 1, position)
+	r.Key, r.KeyPerPrompt = s.normRatio(nameKeyNorm, s.KVHeads, position)
+	r.Value, r.ValuePerPrompt = s.normRatio(nameValueNorm, s.KVHeads, position)
+	r.Residual, r.ResidualPerPrompt = s.normRatio(nameResidualNorm, 1, position)
 	return r, nil
 }
 
-func (s *Survey) normRatio(name string, heads, position int) []float64 {
-	out := make([]float64, s.Layers)
-	for l := range out {
+func (s *Survey) normRatio(name string, heads, position int) (means []float64, perPrompt [][]float64) {
+	for l := range s.Layers {
+		ratios := make([]float64, len(s.Lengths))
 		for p, n := range s.Lengths {
 			for h := range heads {
 				row := s.data[name][p][(l*heads+h)*n:][:n]
@@ -61,11 +64,12 @@ func (s *Survey) normRatio(name string, heads, position int) []float64 {
 						others += float64(v) / float64(n-1)
 					}
 				}
-				out[l] += float64(row[position]) / max(others, tiny) / float64(heads*len(s.Lengths))
+				ratios[p] += float64(row[position]) / max(others, tiny) / float64(heads)
 			}
 		}
+		means, perPrompt = append(means, mean(ratios)), append(perPrompt, ratios)
 	}
-	return out
+	return means, perPrompt
 }
 
 // KeyNorm, ValueNorm and ResidualNorm are the lengths of one prompt's vectors: [tokens].

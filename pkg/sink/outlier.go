@@ -111,7 +111,12 @@ type OutlierShare struct {
 	Tokens   float64   // share of the tokens that could be outliers
 	Outliers float64   // share of all outliers, over layers, heads and prompts
 	PerLayer []float64 // the same within each layer; NaN where a layer has none
+	// Of each prompt how many outliers are in the class and how many there are in all: Outliers is the ratio of their sums.
+	Found, All []float64
 }
+
+// CI95 is the bootstrap interval of Outliers over prompts.
+func (o OutlierShare) CI95(seed uint64) [2]float64 { return RatioInterval95(o.Found, o.All, seed) }
 
 // ByClass breaks outliers down by token class; classes[i] are those of the i-th prompt given to Run. It is the test of the claim that
 // non-semantic tokens attract outlier attention.
@@ -126,10 +131,13 @@ func (o *Outliers) ByClass(s *Survey, classes [][]Class) ([]OutlierShare, error)
 		if original >= len(classes) || len(classes[original]) < s.Lengths[p] {
 			return nil, fmt.Errorf("classes of prompt %d are missing or fewer than its %d tokens", original, s.Lengths[p])
 		}
+		inPrompt, ofClass := 0.0, make([]float64, numClasses)
 		for k, n := range o.Counts[p] {
 			if n < 0 {
 				continue
 			}
+			ofClass[classes[original][k]] += float64(n)
+			inPrompt += float64(n)
 			c := &out[classes[original][k]]
 			c.Tokens++
 			tokens++
@@ -140,6 +148,9 @@ func (o *Outliers) ByClass(s *Survey, classes [][]Class) ([]OutlierShare, error)
 				total[l] += found
 				all += found
 			}
+		}
+		for c := range out {
+			out[c].Found, out[c].All = append(out[c].Found, ofClass[c]), append(out[c].All, inPrompt)
 		}
 	}
 	for c := range out {
