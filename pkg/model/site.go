@@ -128,9 +128,9 @@ func (s *Site) Scores() *Node {
 		switch {
 		case queries > 1 && k.DType() != dtypes.Float32: // not rounded to half precision on the way, as a fused kernel does not
 			part = Dot(grouped, k).WithAccumulatorDType(dtypes.Float32).WithOutputDType(dtypes.Float32).General([]int{3}, []int{0, 1}, []int{3}, []int{0, 1})
-		case queries > 1 || backend.SIMD && !backend.IsXLA(s.run.Graph.Backend()):
+		case queries > 1 || dim >= 16 && backend.SIMD && !backend.IsXLA(s.run.Graph.Backend()):
 			// Transposed explicitly the Go backend multiplies twice as fast. For a single query the copy costs more than that, but in a build with vector kernels,
-			// whose products of rows with rows are slow: see turned.
+			// whose products of rows as long as a register and longer are slow: see turned.
 			part = s.run.product(grouped, 3, TransposeAllAxes(k, 0, 1, 3, 2), 2, 2)
 		default:
 			part = s.run.product(grouped, 3, k, 3, 2)
