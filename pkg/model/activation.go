@@ -48,7 +48,7 @@ func sigmoid(x *Node) *Node {
 		return Sigmoid(x)
 	}
 	y := ConvertDType(x, dtypes.Float32) // the only type its softmax has
-	pair := Softmax(Stack([]*Node{y, ZerosLike(y)}, -1), -1)
+	pair := softmax(Stack([]*Node{y, ZerosLike(y)}, -1))
 	return ConvertDType(Reshape(SliceAxis(pair, -1, AxisElem(0)), x.Shape().Dimensions...), x.DType())
 }
 

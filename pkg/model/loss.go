@@ -3,6 +3,8 @@ package model
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // Rows are what a training pass reads, each int32 [batch, tokens]. Positions (from 0 in each document) and Segments (the documents' numbers, 0 in
@@ -52,13 +54,21 @@ func nll(logits, labels *Node) *Node {
 	last := x.Rank() - 1
 	label := Equal(indexLike(x), InsertAxes(labels, -1)) // [..., vocab]
 	top := ReduceAndKeep(x, ReduceMax, -1)
-	lse := Add(top, Log(ReduceAndKeep(Exp(Sub(x, top)), ReduceSum, -1)))
+	var lse *Node
+	shares := func() *Node { return Exp(Sub(x, lse)) }
+	if backend.IsXLA(x.Graph().Backend()) {
+		lse = Add(top, Log(ReduceAndKeep(Exp(Sub(x, top)), ReduceSum, -1)))
+	} else { // by the softmax, see there: its largest share is that of the largest logit
+		p := StopGradient(softmax(x))
+		lse = Sub(top, Log(ReduceAndKeep(p, ReduceMax, -1)))
+		shares = func() *Node { return p }
+	}
 	value := StopGradient(Sub(lse, ReduceAndKeep(Where(label, x, ZerosLike(x)), ReduceSum, -1)))
 	lse = StopGradient(lse)
 	first := func(x *Node) *Node { return SliceAxis(x, last, AxisRange(0, 1)) }
 	// GoMLX takes gradients of its own for identities only. So the value is constant, and the gradient comes in through a zero that depends on the logits.
 	carrier := first(IdentityWithCustomGradient(x, func(x, arriving *Node) *Node {
-		return Mul(Sub(Exp(Sub(x, lse)), ConvertDType(label, dtypes.Float32)), first(arriving))
+		return Mul(Sub(shares(), ConvertDType(label, dtypes.Float32)), first(arriving))
 	}))
 	return Squeeze(Add(value, Sub(carrier, StopGradient(carrier))), last)
 }

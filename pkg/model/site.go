@@ -164,7 +164,7 @@ func (s *Site) Probs() *Node {
 // softmax over the keys alone times sigmoid(LSE(scores) - sink), what the keys have of the whole.
 func softmaxWith(scores, sinks *Node) *Node {
 	if sinks == nil {
-		return Softmax(scores, -1)
+		return softmax(scores)
 	}
 	top := StopGradient(ReduceAndKeep(scores, ReduceMax, -1))
 	shares := Exp(Sub(scores, top))
