@@ -137,8 +137,8 @@ func TestParity(t *testing.T) {
 			t.Errorf("%s is %v (tolerance %v)", x.Name, x.Value, x.Tolerance)
 		}
 	}
-	if len(r.Results) != 20 {
-		t.Errorf("%d rows, expected logits, greedy and five interventions of each, 6 layers' attention, and two sink tensors", len(r.Results))
+	if len(r.Results) != 22 {
+		t.Errorf("%d rows, expected logits, greedy and five interventions of each, 8 layers' attention, and two sink tensors", len(r.Results))
 	}
 }
 
