@@ -62,7 +62,7 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 			return nil, fmt.Errorf("prompt %d has %d tokens; with %d new ones it passes the model's %d positions", i, len(p), opts.MaxTokens, m.Config.MaxPositions)
 		}
 	}
-	built := m.compilations
+	built := m.Compilations()
 	l, err := m.startLoop(prompts, opts, exp)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 			g.Texts = append(g.Texts, m.Tokenizer.Decode(g.Tokens[i]))
 		}
 	}
-	g.Compilations = m.compilations - built
+	g.Compilations = m.Compilations() - built
 	return g, nil
 }
 

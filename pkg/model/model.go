@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -53,7 +54,7 @@ type Model struct {
 	execs   map[string]*compiled
 	adapter *adapted // nil = none
 
-	compilations int
+	compilations atomic.Int64
 }
 
 // Load opens a Hugging Face directory: config.json, the safetensors weights and, if there is one, tokenizer.json. The reference
@@ -208,7 +209,7 @@ func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node
 	}
 	c := &compiled{}
 	e, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, inputs []*Node) []*Node {
-		m.compilations++
+		m.compilations.Add(1)
 		return build(c, inputs)
 	})
 	if err != nil {
@@ -221,7 +222,7 @@ func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node
 }
 
 // Compilations counts the graphs built so far. XLA compiles each, which takes seconds; on the Go backend one costs little.
-func (m *Model) Compilations() int { return m.compilations }
+func (m *Model) Compilations() int { return int(m.compilations.Load()) }
 
 // dropCompiled forgets the compiled passes, after a change of what they compute with.
 func (m *Model) dropCompiled() {
