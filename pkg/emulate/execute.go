@@ -159,21 +159,21 @@ func (a *attached) masksByBlocks(site *model.Site) func(part *model.Site, at [2]
 	}
 }
 
-// runBlocks is the edit on the probabilities of some rows at a time, in the values' type.
+// runBlocks is the edit on the probabilities of some rows at a time, in the values' type. Each block waits for the one before.
 func (a *attached) runBlocks(e edit, site *model.Site) *Node {
-	// Otherwise every layer would recompute the same masks, which XLA sees and keeps one whole square instead.
-	own := &attached{spec: a.spec, how: a.how}
-	for _, s := range a.sources {
-		own.sources = append(own.sources, s.After(site))
-	}
-	masks := own.masksByBlocks(site)
+	own := &attached{spec: a.spec, how: a.how, sources: make([]*model.Site, len(a.sources))}
 	var parts []*Node
+	before := site.Query
 	for _, at := range blocks(site, 1) {
-		part := site.Rows(at[0], at[1])
-		if !e.everything {
-			e.mask = masks(part, at)
+		for i, s := range a.sources {
+			own.sources[i] = s.After(before)
 		}
-		parts = append(parts, part.Weigh(e.dense(part.Probs(), part.Diagonal())))
+		part := site.After(before).Rows(at[0], at[1])
+		if !e.everything {
+			e.mask = own.masksByBlocks(site)(part, at)
+		}
+		before = part.Weigh(e.dense(part.Probs(), part.Diagonal()))
+		parts = append(parts, before)
 	}
 	return Concatenate(parts, 2)
 }

@@ -33,15 +33,15 @@ func (s *Site) Rows(start, end int) *Site {
 	return part
 }
 
-// After is the site with its queries and keys behind a barrier that waits for another layer's queries. What blocks of rows compute from it is computed
-// anew for that layer: XLA would otherwise see that several layers ask for the same and keep the whole square of it.
-func (s *Site) After(later *Site) *Site {
+// After is the site with its queries and keys behind a barrier that waits for a value. What blocks of rows compute from it is computed then and not before, and anew
+// for each value: XLA would otherwise compute the blocks side by side, or see that several layers ask for the same, and keep the whole square.
+func (s *Site) After(value *Node) *Site {
 	if s.probs != nil || s.change != nil {
 		return s // the square exists
 	}
 	s.LSE() // from the operands themselves, once
 	behind := *s
-	held := OptimizationBarriers(s.Query, s.Keys[0], later.Query)
+	held := OptimizationBarriers(s.Query, s.Keys[0], value)
 	behind.Query, behind.Keys, behind.scores = held[0], []*Node{held[1]}, nil
 	return &behind
 }
