@@ -103,6 +103,7 @@ func (d *decoder) prefill(tokens *Node) (x *Node, caches []past) {
 			return kv
 		})
 		d.run.sawResidual(l, x)
+		x = d.run.behindHeld(x)
 	}
 	if d.pass.Recompute {
 		x = x.StopCheckpoint()

@@ -2,6 +2,8 @@ package model
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // OnResidual calls f with the residual stream behind each layer, [batch, tokens, hidden] in the model's type, while a prefill's graph is
@@ -12,6 +14,23 @@ func (r *Run) sawResidual(layer int, x *Node) {
 	for _, f := range r.residual {
 		f(layer, x)
 	}
+}
+
+// Hold has the layers to come wait for a value of this one, such as what an observer reduced, so that what it was made from is not kept until the end: XLA otherwise
+// puts off what no layer needs, and all layers' operands pile up. It does nothing on the Go backend, which computes in the order of creation.
+func (r *Run) Hold(value *Node) {
+	if backend.IsXLA(r.Graph.Backend()) {
+		r.held = append(r.held, value)
+	}
+}
+
+// behindHeld is the residual stream once what is held exists.
+func (r *Run) behindHeld(x *Node) *Node {
+	if len(r.held) > 0 {
+		x = OptimizationBarriers(append([]*Node{x}, r.held...)...)[0]
+		r.held = nil
+	}
+	return x
 }
 
 // Rewritten reports whether an experiment has rewritten the layer's probabilities so far.

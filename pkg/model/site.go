@@ -49,6 +49,7 @@ type Run struct {
 	names    []string
 	values   []*Node
 	residual []func(layer int, x *Node) // see OnResidual
+	held     []*Node                    // see Hold
 	training bool                       // see product
 }
 
