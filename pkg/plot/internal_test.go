@@ -129,6 +129,34 @@ func TestProgressRedrawsOneLineAtMostFourTimesASecond(t *testing.T) {
 	}
 }
 
+func TestProgressShowsTheCourseOfAValue(t *testing.T) {
+	c := &clock{time.Unix(0, 0)}
+	var b strings.Builder
+	p := ProgressOptions{Writer: &b, Now: c.now}.Start("steps", 20)
+	for i := 2; i <= 20; i += 2 {
+		c.advance(2 * time.Second)
+		if i > 2 {
+			p.Point(i, "loss", 8/float64(i), "900 tokens/s")
+		} else {
+			p.Point(i, "loss", math.NaN(), "")
+		}
+	}
+	p.Done()
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	for line, want := range map[int]string{
+		0:              "steps: 2/20 (10 %) · 1.0/s · 18 s left",
+		1:              "· 16 s left · loss 2 · 900 tokens/s",
+		len(lines) - 1: "steps: 20/20 · 1.0/s · 20 s · loss 0.4 █▅▃▂▂▁▁▁▁ · 900 tokens/s",
+	} {
+		if !strings.HasSuffix(lines[line], want) {
+			t.Errorf("line %d is %q, expected it to end in %q", line, lines[line], want)
+		}
+	}
+	if img := p.course.figure("steps", c.now(), true); !strings.HasPrefix(img, `<img alt="loss" src="data:image/png;base64,`) {
+		t.Errorf("the curve is %.60q", img)
+	}
+}
+
 func TestProgressWithoutATotalAndWhenStoppedEarly(t *testing.T) {
 	var b strings.Builder
 	c := &clock{time.Unix(0, 0)}

@@ -55,6 +55,7 @@ type Progress struct {
 	shown   int       // width of the line on the terminal
 	ended   bool
 	display string // id of the notebook's output block
+	course  course
 }
 
 // NewProgress starts a stage of total items (0 or less = unknown) on standard output.
@@ -104,10 +105,15 @@ func autoMode(w io.Writer) ProgressMode {
 func (p *Progress) Add(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.reach(p.done + n)
+}
+
+// reach counts so many items as done, and draws if it is time to.
+func (p *Progress) reach(done int) {
 	if p.ended {
 		return
 	}
-	p.done += n
+	p.done = done
 	now := p.o.Now()
 	switch {
 	case p.o.Mode != ProgressLines:
@@ -137,7 +143,7 @@ func (p *Progress) Done() {
 	}
 	p.ended = true
 	elapsed := p.o.Now().Sub(p.start)
-	p.write(fmt.Sprintf("%s: %s%s · %s", p.label, p.count(), p.speed(elapsed), short(elapsed)))
+	p.write(fmt.Sprintf("%s: %s%s · %s%s", p.label, p.count(), p.speed(elapsed), short(elapsed), p.course.line()))
 	switch p.o.Mode {
 	case ProgressRedraw:
 		fmt.Fprintln(p.o.Writer)
@@ -158,7 +164,7 @@ func (p *Progress) line() string {
 		left := time.Duration(float64(elapsed) / float64(p.done) * float64(p.total-p.done))
 		s += fmt.Sprintf(" · %s left", short(left))
 	}
-	return s
+	return s + p.course.line()
 }
 
 func (p *Progress) count() string {
@@ -190,7 +196,7 @@ func (p *Progress) write(line string) {
 		fmt.Fprint(p.o.Writer, "\r", line, strings.Repeat(" ", max(p.shown-n, 0)))
 		p.shown = n
 	case ProgressNotebook:
-		gonbui.UpdateHTML(p.display, "<pre>"+html.EscapeString(line)+"</pre>")
+		gonbui.UpdateHTML(p.display, "<pre>"+html.EscapeString(line)+"</pre>"+p.course.figure(p.label, p.o.Now(), p.ended))
 	default:
 		fmt.Fprintln(p.o.Writer, line)
 	}

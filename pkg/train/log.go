@@ -22,6 +22,17 @@ type Row struct {
 	Values          map[string]float64 `json:"values,omitempty"`      // of the probes
 }
 
+// Speed says how fast the steps since the last row were, in words, and where the machine's peak is known what share of it that is; "" where nothing was timed.
+func (r Row) Speed() string {
+	switch {
+	case r.TokensPerSecond == 0:
+		return ""
+	case r.Utilisation == 0:
+		return fmt.Sprintf("%.0f tokens/s", r.TokensPerSecond)
+	}
+	return fmt.Sprintf("%.0f tokens/s · %.1f %% of the machine's peak", r.TokensPerSecond, 100*r.Utilisation)
+}
+
 // row makes a row of what happened since the last one.
 func (r *run) row(norm float64, values map[string]float64) error {
 	row := Row{Step: r.report.Steps, Norm: norm, Tokens: r.report.Tokens, Values: values}

@@ -196,6 +196,9 @@ func TestProbesAndLog(t *testing.T) {
 		if r.Step > 0 && !(r.TokensPerSecond > 0 && r.Utilisation > 0 && r.Norm > 0 && r.Rate > 0) {
 			t.Errorf("a row lacks a measurement: %+v", r)
 		}
+		if speed := r.Speed(); (speed == "") != (r.Step == 0) || r.Step > 0 && !strings.HasSuffix(speed, "% of the machine's peak") {
+			t.Errorf("step %d: speed %q", r.Step, speed)
+		}
 	}
 	if want := []int{0, 4, 5, 8, 10}; !slices.Equal(steps, want) {
 		t.Errorf("rows of steps %v, expected %v", steps, want)
