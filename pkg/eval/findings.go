@@ -4,7 +4,7 @@ import "fmt"
 
 // Findings says in sentences what a comparison shows by its primary metric over all examples, and what it cannot show: whether the
 // baseline is better than guessing, and for every other arm the difference with its interval, the exact p adjusted for all tests made, and,
-// where nothing is shown, the smallest difference that so many items could have shown.
+// where nothing is shown, the smallest difference that so many items could have shown, or that the baseline leaves no room for one.
 func (c *Comparison) Findings(metric string) []string {
 	var out []string
 	for _, r := range c.Rows {
@@ -36,6 +36,9 @@ func (r Row) finding(power float64) string {
 	switch {
 	case v.Gained+v.Lost == 0:
 		return s + " Not one answer changed."
+	case v.HolmP >= Alpha && v.MinimumDetectable > 1-(r.Accuracy-v.Difference):
+		return s + fmt.Sprintf(" No difference is shown. A gain could not have been: %d items show one of %s or more with %.0f %% power, and the baseline leaves %s. Ask harder items.",
+			r.N, points(v.MinimumDetectable), 100*power, points(1-(r.Accuracy-v.Difference)))
 	case v.HolmP >= Alpha:
 		return s + fmt.Sprintf(" No difference is shown; %d items could have shown one of %s or more with %.0f %% power.", r.N, points(v.MinimumDetectable), 100*power)
 	case v.Difference > 0:

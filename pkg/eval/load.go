@@ -8,8 +8,14 @@ import (
 	"github.com/attune-lab/attune/pkg/corpus"
 )
 
-// Generated is the name of the task made of the generator's held-out split.
+// Generated is the name of the task made of the generator's held-out split: of its first edition, or with "generated:medium,hard" of those grades.
 const Generated = "generated"
+
+// FromGenerator reports whether a task's source names the generator and not a file.
+func FromGenerator(source string) bool {
+	name, _, _ := strings.Cut(source, ":")
+	return name == Generated
+}
 
 // TaskOptions of [LoadTask]. The zero value loads a task as its protocol has it, zero-shot.
 type TaskOptions struct {
@@ -19,7 +25,7 @@ type TaskOptions struct {
 	Corpus corpus.Options // of the generated task; its Train is not made
 }
 
-// LoadTask makes a task of a source: "generated" for the held-out split of the generator, the directory of SIQA, PIQA or
+// LoadTask makes a task of a source: "generated" or "generated:easy" for the held-out split of the generator, the directory of SIQA, PIQA or
 // MMLU as published, an exported corpus, or a .jsonl file of one's own items. A limit above 0 keeps a seeded subset of so many examples.
 func LoadTask(source string, limit int, o TaskOptions) (*Task, error) {
 	if limit < 0 {
@@ -35,7 +41,16 @@ func LoadTask(source string, limit int, o TaskOptions) (*Task, error) {
 
 func load(source string, o TaskOptions) (*Task, error) {
 	kind, items, err := corpus.Kind(Generated), []corpus.Item(nil), error(nil)
-	if source == Generated {
+	name, grades, graded := strings.Cut(source, ":")
+	if FromGenerator(source) {
+		if graded {
+			o.Corpus.Grades = nil
+			for g := range strings.SplitSeq(grades, ",") {
+				g = strings.TrimSpace(g)
+				name += "-" + g
+				o.Corpus.Grades = append(o.Corpus.Grades, corpus.Grade(g))
+			}
+		}
 		o.Corpus.Train = -1 // only the held-out split is asked
 		var c *corpus.Corpus
 		if c, err = corpus.Generate(o.Corpus); err == nil {
@@ -62,7 +77,7 @@ func load(source string, o TaskOptions) (*Task, error) {
 		name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
 		return withGrouping("declared")(NewTask(name, TemplateItems, items, nil, declared))
 	default:
-		return withGrouping("generator")(NewTask(Generated, TemplateItems, items, nil, declared))
+		return withGrouping("generator")(NewTask(name, TemplateItems, items, nil, declared))
 	}
 }
 

@@ -178,6 +178,16 @@ func TestPlaceholdersInsideAnItemStayText(t *testing.T) {
 	}
 }
 
+func TestGeneratedTaskOfGrades(t *testing.T) {
+	task := mustLoad(t, "generated:medium, hard", 0, TaskOptions{Corpus: corpus.Options{HeldOut: 48}})
+	if task.Name != "generated-medium-hard" || len(task.Examples) != 48 {
+		t.Errorf("%s with %d examples", task.Name, len(task.Examples))
+	}
+	if !FromGenerator("generated") || !FromGenerator("generated:easy") || FromGenerator("generated.jsonl") {
+		t.Error("sources are taken for what they are not")
+	}
+}
+
 func TestLoadTaskRefusesWhatCannotBe(t *testing.T) {
 	tests := []struct {
 		source string
@@ -189,6 +199,7 @@ func TestLoadTaskRefusesWhatCannotBe(t *testing.T) {
 		{Generated, 0, TaskOptions{Shots: 3}, "only MMLU"},
 		{Generated, 0, TaskOptions{Corpus: corpus.Options{Domains: []string{"astrology"}}}, "astrology"},
 		{Generated, 0, TaskOptions{Corpus: corpus.Options{HeldOut: -1}}, "no examples"},
+		{"generated:medium,grim", 0, TaskOptions{}, `"grim"`},
 		{"no/such/place", 0, TaskOptions{}, "no/such/place"},
 	}
 	for _, test := range tests {
