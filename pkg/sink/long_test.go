@@ -27,9 +27,10 @@ import (
 // is what XLA lays out for the call, in its own report: weights, inputs, outputs and everything temporary; limit-GB is 1.5 times the weights and 64 bytes for each layer, head
 // and token. Every layer must have kept its fused kernel.
 //
-// Seen on one H200, in separate runs: plain 239,000 to 243,000 tokens/s at 4,096 tokens and 207,000 to 231,000 at 8,192, where XLA laid out 3.01 GB; the peer 29,000 to
-// 30,400 for received attention and 15,600 with the rows' measures. By blocks, while the host still copied arrays several times: with Rows 71,000, with Shapes and
-// Norms 49,500, Everything 36,800. The second pass of the kernel, which received attention takes, is 0.40 ms a layer beside 0.27 for the first.
+// In one run on one H200, 4,096 tokens: plain 241,800 tokens/s, the peer 30,300 (received) and 15,500 (rows); this with received attention 140,000 (0.58 of plain, 4.6 times the
+// peer), with Rows 99,300 (0.41, 6.4 times), with Shapes and Norms 73,000, Everything 52,100. Received attention alone takes a second pass of the kernel, 0.40 ms a layer beside
+// 0.27 for the first; in another run, when layers did not wait for its statistics, it had 155,700 of 246,200. At 8,192 tokens it took 2.98 GB, with Rows 3.29, of 3.98 allowed; Everything took
+// 4.70 before layers waited for the statistics of those before them, and was not measured since.
 func BenchmarkLongSurvey(b *testing.B) {
 	compiled := watchMemory(b)
 	dev := accelerator(b)
