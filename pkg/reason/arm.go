@@ -1,0 +1,108 @@
+package reason
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// Kind of extended computation.
+type Kind string
+
+// The kinds.
+const (
+	Direct          Kind = "direct"           // the answer at once
+	Filler          Kind = "filler"           // at most Budget tokens that mean nothing, right before the answer (arXiv 2509.24884)
+	CoT             Kind = "cot"              // chain of thought: reasoning of at most Budget tokens, greedy
+	BudgetForcing   Kind = "budget"           // the same; where it ends before the budget does, Wait is appended, up to Waits times (arXiv 2501.19393)
+	SelfConsistency Kind = "self-consistency" // Samples reasonings at Temperature, each with its answer; the majority (arXiv 2203.11171)
+)
+
+// Arm is a way of computing before the answer. The zero value of every field but Kind has a default.
+type Arm struct {
+	Kind        Kind    `json:"kind"`
+	Budget      int     `json:"budget,omitempty"`      // tokens: of reasoning at most, in each sample, or of filler; 0 = 128
+	Waits       int     `json:"waits,omitempty"`       // of BudgetForcing; 0 = 1
+	Wait        string  `json:"wait,omitempty"`        // of BudgetForcing; "" = "\nWait"
+	Fill        string  `json:"fill,omitempty"`        // of Filler, what is repeated; "" = " ."
+	Samples     int     `json:"samples,omitempty"`     // of SelfConsistency; 0 = 5
+	Temperature float64 `json:"temperature,omitempty"` // of SelfConsistency; 0 = 0.7
+	Seed        uint64  `json:"seed,omitempty"`        // of SelfConsistency
+	Opening     string  `json:"opening,omitempty"`     // begins the reasoning; "" = "Analysis:"
+	Instruction string  `json:"instruction,omitempty"` // stands before the prompt of an arm that reasons; "" for models that are trained to do so, else see [Instruction]
+}
+
+// Instruction asks a model that follows instructions for what an arm that reasons reads.
+const Instruction = "Write \"Analysis:\" and say of every option whether it is right and why. Then write \"Response:\" and the letter of the right option.\n\n"
+
+// withDefaults fills in what the kind needs and empties what it does not read, so that equal computations have equal hashes.
+func (a Arm) withDefaults() Arm {
+	full := Arm{Kind: a.Kind}
+	if a.Kind == Direct {
+		return full
+	}
+	full.Budget = or(a.Budget, 128)
+	if a.Kind == Filler {
+		full.Fill = or(a.Fill, " .")
+		return full
+	}
+	full.Opening, full.Instruction = or(a.Opening, "Analysis:"), a.Instruction
+	switch a.Kind {
+	case BudgetForcing:
+		full.Waits, full.Wait = or(a.Waits, 1), or(a.Wait, "\nWait")
+	case SelfConsistency:
+		full.Samples, full.Temperature, full.Seed = or(a.Samples, 5), or(a.Temperature, 0.7), a.Seed
+	}
+	return full
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// Validate says what cannot be.
+func (a Arm) Validate() error {
+	switch a.Kind {
+	case Direct, Filler, CoT, BudgetForcing, SelfConsistency:
+	default:
+		return fmt.Errorf("reason: no arm is of kind %q, expected %q, %q, %q, %q or %q", a.Kind, Direct, Filler, CoT, BudgetForcing, SelfConsistency)
+	}
+	for name, n := range map[string]int{"budget": a.Budget, "waits": a.Waits, "samples": a.Samples} {
+		if n < 0 {
+			return fmt.Errorf("reason: %s of arm %q is %d, expected 1 or more, or 0 for the default", name, a.Kind, n)
+		}
+	}
+	if a.Temperature < 0 {
+		return fmt.Errorf("reason: temperature of arm %q is %v, expected more than 0", a.Kind, a.Temperature)
+	}
+	return nil
+}
+
+// Hash identifies what the arm computes: SHA-256 of its JSON with the defaults filled in, hexadecimal.
+func (a Arm) Hash() string {
+	text, err := json.Marshal(a.withDefaults())
+	if err != nil { // strings and numbers only: cannot fail
+		panic(err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// String names the arm: "cot 128", "self-consistency 5 x 128".
+func (a Arm) String() string {
+	a = a.withDefaults()
+	switch a.Kind {
+	case Direct:
+		return string(a.Kind)
+	case BudgetForcing:
+		return fmt.Sprintf("%s %d, waits %d", a.Kind, a.Budget, a.Waits)
+	case SelfConsistency:
+		return fmt.Sprintf("%s %d x %d", a.Kind, a.Samples, a.Budget)
+	}
+	return fmt.Sprintf("%s %d", a.Kind, a.Budget)
+}

@@ -1,0 +1,15 @@
+// Package reason lets a model compute more before it answers, and counts what that costs.
+//
+// An [Arm] says how: at once, after reasoning, after reasoning that is forced on, after tokens that mean nothing, or by the majority of several reasonings. A [Scorer] carries it out for the
+// examples of package eval, under an intervention or none, so that arms are compared there: over the same examples in the same batches, with paired statistics and a
+// journal. A [Ledger] keeps for every example the tokens that were computed and what was reasoned. The result is accuracy against computed tokens.
+//
+// An example's prompt ends in a line that asks for the answer, its cue: "Response:", "Answer:", "A:". Reasoning comes before it,
+//
+//	direct                         question, cue, answer
+//	filler                         question, cue, fillers, answer
+//	cot, budget, self-consistency  question, "Analysis:", reasoning, cue, answer
+//
+// and ends where the model writes the cue itself, ends its text, or has used up its budget. The answer is then read like any other: the choice of largest
+// log-likelihood after the cue. So every item has an answer, and what share of the reasoning came to an end by itself is reported beside the accuracy.
+package reason

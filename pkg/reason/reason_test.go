@@ -1,0 +1,300 @@
+package reason_test
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/reason"
+)
+
+func open(t testing.TB) *model.Model {
+	t.Helper()
+	m, err := model.Load(filepath.Join("..", "..", "testdata", "attune-tiny"), model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func easy(t testing.TB, n int) []eval.Example {
+	t.Helper()
+	task, err := eval.LoadTask("generated:easy", 0, eval.TaskOptions{Corpus: corpus.Options{HeldOut: n}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task.Examples
+}
+
+// run scores examples by an arm and returns scores and entries.
+func run(t testing.TB, m *model.Model, exp model.Experiment, a reason.Arm, examples []eval.Example) ([][]float64, []reason.Entry) {
+	t.Helper()
+	ledger, err := reason.OpenLedger("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := reason.NewScorer(m, exp, a, ledger, "arm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores, err := s.Score(context.Background(), examples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []reason.Entry
+	for _, e := range examples {
+		entry, ok := ledger.Entry("arm", e.Hash())
+		if !ok {
+			t.Fatalf("no entry of %s", e.ID)
+		}
+		entries = append(entries, entry)
+	}
+	return scores, entries
+}
+
+// near compares scores but for what another batch changes in the last digits.
+func near(a, b []float64) bool {
+	return slices.EqualFunc(a, b, func(x, y float64) bool { return math.Abs(x-y) < 1e-3 })
+}
+
+func TestDirectIsThePlainScorer(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	plain, err := eval.NewModelScorer(m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := plain.Score(context.Background(), examples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, entries := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)
+	for i, e := range examples {
+		if !slices.Equal(got[i], want[i]) {
+			t.Errorf("%s: %v, the plain scorer has %v", e.ID, got[i], want[i])
+		}
+		if x := entries[i]; x.Prompt != len(m.Tokenizer.Encode(e.Prompt)) || x.Reasoning != 0 || x.Answer != 1 || len(x.Thoughts) != 0 {
+			t.Errorf("%s: ledger %+v", e.ID, x)
+		}
+	}
+}
+
+// TestReasoningIsWhatTheModelWrites: the thought is the model's own greedy continuation up to the cue, and the answer is read after it.
+func TestReasoningIsWhatTheModelWrites(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	scores, entries := run(t, m, nil, reason.Arm{Kind: reason.CoT}, examples)
+	right := 0
+	for i, e := range examples {
+		opened := strings.TrimSuffix(e.Prompt, "Response:") + "Analysis:"
+		g, err := m.Generate([][]int{m.Tokenizer.Encode(opened)}, model.GenerateOptions{MaxTokens: 128, Stop: []string{"\nResponse:"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x := entries[i]; len(x.Thoughts) != 1 || x.Thoughts[0] != g.Texts[0] || x.Ended != 1 || x.Reasoning != len(g.Tokens[0]) {
+			t.Errorf("%s: ledger %+v, expected the thought %q of %d tokens", e.ID, x, g.Texts[0], len(g.Tokens[0]))
+		}
+		asked := e
+		asked.Prompt = opened + g.Texts[0] + "\nResponse:"
+		plain, err := eval.NewModelScorer(m, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := plain.Score(context.Background(), []eval.Example{asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !near(scores[i], want[0]) {
+			t.Errorf("%s: scores %v, read after the thought %v", e.ID, scores[i], want[0])
+		}
+		if eval.Predict(eval.Acc, e.Choices, scores[i]) == e.Answer {
+			right++
+		}
+	}
+	if right < 3 {
+		t.Errorf("%d of 4 easy items right after reasoning", right)
+	}
+}
+
+func TestBudgetCutsAndForcingGoesOn(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	_, short := run(t, m, nil, reason.Arm{Kind: reason.CoT, Budget: 5}, examples)
+	_, long := run(t, m, nil, reason.Arm{Kind: reason.CoT, Budget: 160}, examples)
+	_, forced := run(t, m, nil, reason.Arm{Kind: reason.BudgetForcing, Budget: 160, Waits: 2}, examples)
+	for i, e := range examples {
+		if x := short[i]; x.Reasoning != 5 || x.Ended != 0 {
+			t.Errorf("%s: a budget of 5 gave %+v", e.ID, x)
+		}
+		x := forced[i]
+		if x.Reasoning > 160 || x.Reasoning <= long[i].Reasoning || strings.Count(x.Thoughts[0], "\nWait") != 2 || !strings.HasPrefix(x.Thoughts[0], strings.TrimRight(long[i].Thoughts[0], " \n")) {
+			t.Errorf("%s: two waits gave %+v, without them %+v", e.ID, x, long[i])
+		}
+	}
+}
+
+func TestFillersAreCountedAsPrompt(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	_, direct := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)
+	scores, filled := run(t, m, nil, reason.Arm{Kind: reason.Filler, Budget: 9}, examples)
+	plain, _ := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)
+	same := 0
+	for i, e := range examples {
+		if filled[i].Prompt > direct[i].Prompt+9 || filled[i].Prompt < direct[i].Prompt+8 || filled[i].Reasoning != 0 {
+			t.Errorf("%s: nine tokens of filler gave %+v, none %+v", e.ID, filled[i], direct[i])
+		}
+		if near(scores[i], plain[i]) {
+			same++
+		}
+	}
+	if same == len(examples) {
+		t.Error("fillers change nothing: they are not in the prompt")
+	}
+}
+
+// TestSelfConsistencyIsSeededByExample: an example is sampled alike in any batch, another seed samples otherwise, and the scores count votes.
+func TestSelfConsistencyIsSeededByExample(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	arm := reason.Arm{Kind: reason.SelfConsistency, Samples: 3, Temperature: 1.5, Budget: 40, Seed: 7}
+	scores, entries := run(t, m, nil, arm, examples)
+	_, alone := run(t, m, nil, arm, examples[2:3])
+	if !slices.Equal(alone[0].Thoughts, entries[2].Thoughts) {
+		t.Errorf("alone %q, in a batch %q", alone[0].Thoughts, entries[2].Thoughts)
+	}
+	if th := entries[2].Thoughts; len(th) != 3 || th[0] == th[1] && th[1] == th[2] {
+		t.Errorf("samples %q, expected three that are not all the same", th)
+	}
+	arm.Seed = 8
+	if _, other := run(t, m, nil, arm, examples[2:3]); slices.Equal(other[0].Thoughts, alone[0].Thoughts) {
+		t.Error("another seed samples the same")
+	}
+	for i, row := range scores {
+		total := 0.0
+		for _, x := range row {
+			total += math.Exp(x)
+		}
+		if math.Abs(total-1) > 1e-6 {
+			t.Errorf("%s: the scores are of shares that sum to %g", examples[i].ID, total)
+		}
+	}
+}
+
+// TestArmsGoWithInterventions: an intervention acts on the reasoning too, and one that is off on nothing.
+func TestArmsGoWithInterventions(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	arm := reason.Arm{Kind: reason.CoT, Budget: 60}
+	experiment := func(s emulate.Spec) model.Experiment {
+		e, err := emulate.New(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	_, plain := run(t, m, nil, arm, examples)
+	_, off := run(t, m, experiment(emulate.Spec{}), arm, examples)
+	_, strong := run(t, m, experiment(emulate.Spec{Alpha: 4, Schedule: emulate.ScheduleConstant, Tau: 0.01}), arm, examples)
+	changed := 0
+	for i := range examples {
+		if !slices.Equal(plain[i].Thoughts, off[i].Thoughts) {
+			t.Errorf("%s: an intervention that is off changes the reasoning", examples[i].ID)
+		}
+		if !slices.Equal(plain[i].Thoughts, strong[i].Thoughts) {
+			changed++
+		}
+	}
+	if changed == 0 {
+		t.Error("a gain of 5 changes no reasoning: it does not act there")
+	}
+}
+
+func TestArmsRefuseWhatCannotBe(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	for want, a := range map[string]reason.Arm{
+		`kind "guess"`: {Kind: "guess"}, "budget": {Kind: reason.CoT, Budget: -1}, "temperature": {Kind: reason.SelfConsistency, Temperature: -1},
+	} {
+		if _, err := reason.NewScorer(m, nil, a, nil, "arm"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, expected one with %s", a, err, want)
+		}
+	}
+	score := func(a reason.Arm, e eval.Example) error {
+		s, err := reason.NewScorer(m, nil, a, nil, "arm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Score(context.Background(), []eval.Example{e})
+		return err
+	}
+	if err := score(reason.Arm{Kind: reason.CoT, Budget: 600}, examples[0]); err == nil || !strings.Contains(err.Error(), "context of 512") {
+		t.Errorf("a budget beyond the context: %v", err)
+	}
+	bare := examples[0]
+	bare.Prompt = "no cue"
+	if err := score(reason.Arm{Kind: reason.CoT}, bare); err == nil || !strings.Contains(err.Error(), "asks for the answer") {
+		t.Errorf("a prompt without a cue: %v", err)
+	}
+}
+
+func TestHashIsOfWhatIsComputed(t *testing.T) {
+	a := reason.Arm{Kind: reason.CoT}
+	if a.Hash() != (reason.Arm{Kind: reason.CoT, Budget: 128, Waits: 3, Samples: 9}).Hash() {
+		t.Error("fields that the kind does not read, or its defaults, change the hash")
+	}
+	if a.Hash() == (reason.Arm{Kind: reason.CoT, Budget: 64}).Hash() || a.Hash() == (reason.Arm{Kind: reason.BudgetForcing}).Hash() {
+		t.Error("different computations have one hash")
+	}
+	if s := (reason.Arm{Kind: reason.SelfConsistency}).String(); s != "self-consistency 5 x 128" {
+		t.Errorf("self-consistency is called %q", s)
+	}
+}
+
+func TestLedgerGoesOnAfterATornLine(t *testing.T) {
+	m, examples := open(t), easy(t, 4)
+	path := filepath.Join(t.TempDir(), "a", "ledger.jsonl")
+	ledger, err := reason.OpenLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := reason.NewScorer(m, nil, reason.Arm{Kind: reason.CoT, Budget: 30}, ledger, "cot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Score(context.Background(), examples); err != nil {
+		t.Fatal(err)
+	}
+	var hashes []string
+	for _, e := range examples {
+		hashes = append(hashes, e.Hash())
+	}
+	want := ledger.Usage("cot", hashes)
+	if want.N != 4 || want.Prompt < 20 || want.Reasoning <= 10 || want.Reasoning > 30 || want.Answer != 1 || want.Total() != want.Prompt+want.Reasoning+want.Answer {
+		t.Errorf("usage %+v", want)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(slices.Clone(whole), `{"arm":"cot","exa`...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err := reason.OpenLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.Usage("cot", hashes); got != want {
+		t.Errorf("read again: %+v, expected %+v", got, want)
+	}
+	if cut, _ := os.ReadFile(path); len(cut) != len(whole) {
+		t.Error("the torn line is still there")
+	}
+	if err := os.WriteFile(path, append([]byte("{}\n"), whole...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reason.OpenLedger(path); err == nil || !strings.Contains(err.Error(), "ledger.jsonl:1") {
+		t.Errorf("a broken line: %v", err)
+	}
+}
