@@ -232,6 +232,15 @@ func TestArmsRefuseWhatCannotBe(t *testing.T) {
 	if err := score(reason.Arm{Kind: reason.CoT, Budget: 600}, examples[0]); err == nil || !strings.Contains(err.Error(), "context of 512") {
 		t.Errorf("a budget beyond the context: %v", err)
 	}
+	long := examples[0]
+	long.Prompt = strings.Repeat("What is 4 plus 17? ", 80) + "\n" + long.Prompt
+	s, err := reason.NewScorer(m, nil, reason.Arm{Kind: reason.CoT, Budget: 20}, nil, "arm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Score(context.Background(), []eval.Example{long}); err != nil || s.Truncated != 1 {
+		t.Errorf("a prompt beyond the context: error %v, %d truncated, expected 1", err, s.Truncated)
+	}
 	bare := examples[0]
 	bare.Prompt = "no cue"
 	if err := score(reason.Arm{Kind: reason.CoT}, bare); err == nil || !strings.Contains(err.Error(), "asks for the answer") {

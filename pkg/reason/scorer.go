@@ -23,6 +23,9 @@ type Scorer struct {
 	Ledger     *Ledger // what was computed; nil = not kept
 	Name       string  // the arm's in the ledger
 
+	// Truncated counts prompts that were cut on the left, behind their first token, to make room for reasoning. Those of answers are cut alike.
+	Truncated int
+
 	answers *eval.ModelScorer
 }
 
@@ -141,9 +144,9 @@ func (s *Scorer) think(ctx context.Context, examples []eval.Example, opened, cue
 		for k, i := range active {
 			prompt := tok.Encode(opened[i] + thoughts[i].text)
 			left[k] = s.Arm.Budget - thoughts[i].used
-			if room := s.Model.Config.MaxPositions - len(prompt) - len(tok.EncodePlain(cues[i])) - longest(tok.EncodePlain, examples[i].Choices); left[k] > room {
-				return nil, fmt.Errorf("reason: example %s: a prompt of %d tokens leaves room for %d of reasoning in the model's context of %d, and the budget has %d: lower it",
-					examples[i].ID, len(prompt), max(room, 0), s.Model.Config.MaxPositions, left[k])
+			prompt, err := s.fit(prompt, left[k]+len(tok.EncodePlain(cues[i]))+longest(tok.EncodePlain, examples[i].Choices))
+			if err != nil {
+				return nil, fmt.Errorf("reason: example %s: %w", examples[i].ID, err)
 			}
 			prompts = append(prompts, prompt)
 			options.MaxTokens = max(options.MaxTokens, left[k])
@@ -173,6 +176,19 @@ func (s *Scorer) think(ctx context.Context, examples []eval.Example, opened, cue
 		active = again
 	}
 	return thoughts, nil
+}
+
+// fit cuts a prompt that leaves too little room in the context for what comes, as [eval.ModelScorer] does: its first token and its last ones stay.
+func (s *Scorer) fit(prompt []int, coming int) ([]int, error) {
+	room := s.Model.Config.MaxPositions - coming
+	if len(prompt) <= room {
+		return prompt, nil
+	}
+	if room < 2 {
+		return nil, fmt.Errorf("a budget of %d tokens and the answer leave no room for the prompt in the model's context of %d: lower it", s.Arm.Budget, s.Model.Config.MaxPositions)
+	}
+	s.Truncated++
+	return append([]int{prompt[0]}, prompt[len(prompt)-room+1:]...), nil
 }
 
 // vote reasons several times about each example and counts the answers.
