@@ -5,7 +5,8 @@
 //   - [Curves]: series with confidence bands.
 //   - [Bars]: groups of bars with 95 % intervals.
 //   - [Show], [ShowTable]: display in a GoNB cell; nothing happens outside one.
-//   - [Progress]: one line that redraws itself, or sparse full lines where nothing can be redrawn.
+//   - [Progress]: one line that redraws itself, or sparse full lines where nothing can be redrawn, with the course of a
+//     value such as a loss: a row of bars in the line, a curve under it in a notebook.
 //
 // Figures are drawn with gonum.org/v1/plot and its embedded Liberation fonts, so the same call gives the
 // same bytes on the same machine whatever fonts are installed. The sequential palette is viridis (Smith

@@ -19,7 +19,7 @@
 //	query i sees key j  <=>  j <= i  and  segment(i) = segment(j)
 //
 // the loss of every token is that of its document alone. [Feed] packs a [Source] window by window, in memory or from disk, in an order that follows
-// from seed and place, and goes on from any [FeedState]. [Encoder] gives each token its weight in the loss by the sections of a
+// from seed and place, and goes on from any [FeedState]. Sources are put together by [Concat] and [Shots]. [Encoder] gives each token its weight in the loss by the sections of a
 // [github.com/attune-lab/attune/pkg/corpus.Mask].
 //
 // # Runs that can be killed
