@@ -57,36 +57,54 @@ func hashOf(parts ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// score gives the arm's scores of the batch: from the journal if it has all of them, computed otherwise.
-func (b batch) score(ctx context.Context, task *Task, arm Arm, provenance string, journal *Journal) ([][]float64, error) {
-	keys := make([]string, len(b.examples))
-	if journal != nil {
-		known := make([][]float64, 0, len(keys))
-		for i, hash := range b.hashes {
-			keys[i] = hashOf(provenance, arm.SpecHash, task.Name, task.TemplateHash, b.hash, hash)
-			if scores, ok := journal.Scores(keys[i]); ok && len(scores) == len(b.examples[i].Choices) {
-				known = append(known, scores)
-			}
+// score gives the arm's results on the batch: from the journal if it has all of them, computed otherwise.
+func (b batch) score(ctx context.Context, task *Task, arm Arm, provenance string, journal *Journal) ([]Entry, error) {
+	entries := make([]Entry, len(b.examples))
+	known := 0
+	for i, e := range b.examples {
+		entries[i] = Entry{Task: task.Name, Arm: arm.Name, ID: e.ID}
+		if journal == nil {
+			continue
 		}
-		if len(known) == len(keys) {
-			return known, nil
+		entries[i].Key = hashOf(provenance, arm.SpecHash, task.Name, task.TemplateHash, b.hash, b.hashes[i])
+		if before, ok := journal.Entry(entries[i].Key); ok && len(before.Scores) == len(e.Choices) {
+			entries[i] = before
+			known++
 		}
 	}
-	scores, err := arm.Scorer.Score(ctx, slices.Clone(b.examples))
+	if known == len(entries) {
+		return entries, nil
+	}
+	scores, details, err := run(ctx, arm.Scorer, slices.Clone(b.examples))
 	if err != nil {
 		return nil, fmt.Errorf("arm %s: %w", arm.Name, err)
 	}
 	if err := b.check(scores); err != nil {
 		return nil, fmt.Errorf("arm %s: %w", arm.Name, err)
 	}
+	for i := range entries {
+		entries[i].Scores, entries[i].Detail = scores[i], nil
+		if details != nil {
+			entries[i].Detail = details[i]
+		}
+	}
 	if journal == nil {
-		return scores, nil
+		return entries, nil
 	}
-	entries := make([]Entry, len(keys))
-	for i, e := range b.examples {
-		entries[i] = Entry{Key: keys[i], Task: task.Name, Arm: arm.Name, ID: e.ID, Scores: scores[i]}
+	return entries, journal.Append(entries)
+}
+
+// run asks a scorer for scores, and for details if it has them.
+func run(ctx context.Context, s Scorer, examples []Example) (scores [][]float64, details []json.RawMessage, err error) {
+	detailed, ok := s.(Detailed)
+	if !ok {
+		scores, err = s.Score(ctx, examples)
+		return scores, nil, err
 	}
-	return scores, journal.Append(entries)
+	if scores, details, err = detailed.ScoreDetailed(ctx, examples); err == nil && len(details) != len(examples) {
+		err = fmt.Errorf("the scorer gave %d details for %d examples", len(details), len(examples))
+	}
+	return scores, details, err
 }
 
 // check that a scorer kept to its contract.

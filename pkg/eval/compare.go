@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,13 @@ import (
 // logarithm. The result is [example][choice], in the order of the input.
 type Scorer interface {
 	Score(ctx context.Context, examples []Example) ([][]float64, error)
+}
+
+// Detailed is a Scorer that also says how it came to its scores, such as what was reasoned: a JSON value for each example, which the journal keeps
+// beside the scores and [Comparison].Details gives back.
+type Detailed interface {
+	Scorer
+	ScoreDetailed(ctx context.Context, examples []Example) (scores [][]float64, details []json.RawMessage, err error)
 }
 
 // Arm is one thing to compare: the baseline or an intervention.
@@ -59,9 +67,9 @@ func Compare(ctx context.Context, task *Task, arms []Arm, o CompareOptions) (c *
 	if size <= 0 {
 		size = DefaultBatchSize
 	}
-	scores := make([][][]float64, len(arms))
+	scores, details := make([][][]float64, len(arms)), make([][]json.RawMessage, len(arms))
 	for a := range scores {
-		scores[a] = make([][]float64, len(task.Examples))
+		scores[a], details[a] = make([][]float64, len(task.Examples)), make([]json.RawMessage, len(task.Examples))
 	}
 	done, total := 0, len(arms)*len(task.Examples)
 	for _, b := range batches(task.Examples, size) {
@@ -74,7 +82,7 @@ func Compare(ctx context.Context, task *Task, arms []Arm, o CompareOptions) (c *
 				return nil, stopped(err, done, total, o)
 			}
 			for i, at := range b.places {
-				scores[a][at] = result[i]
+				scores[a][at], details[a][at] = result[i].Scores, result[i].Detail
 			}
 			done += len(b.places)
 			if o.Progress != nil {
@@ -82,7 +90,10 @@ func Compare(ctx context.Context, task *Task, arms []Arm, o CompareOptions) (c *
 			}
 		}
 	}
-	return summarise(task, arms, scores, o)
+	if c, err = summarise(task, arms, scores, o); c != nil {
+		c.Details = details
+	}
+	return c, err
 }
 
 func stopped(err error, done, total int, o CompareOptions) error {

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -20,6 +21,8 @@ type Comparison struct {
 	Family       int           `json:"family"`    // tests that one Holm correction covers
 	Rows         []Row         `json:"rows"`      // by metric, then group, then arm
 	Scores       [][][]float64 `json:"-"`         // [arm][example][choice] log-likelihoods, in the task's order
+	// Details are what [Detailed] scorers said of each example, [arm][example]; nil where a scorer says nothing.
+	Details [][]json.RawMessage `json:"-"`
 }
 
 // GroupAll is the group of a row over all examples.

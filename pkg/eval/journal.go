@@ -24,6 +24,8 @@ type Entry struct {
 	Arm    string    `json:"arm"`     // for a reader; the key tells arms apart
 	ID     string    `json:"example"` // for a reader
 	Scores []float64 `json:"scores"`  // log-likelihood of each choice
+	// Detail is what a [Detailed] scorer said of it.
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 // Journal keeps results on disk as they come: append-only JSON lines. One process may write it at a time. Not safe for
@@ -31,7 +33,7 @@ type Entry struct {
 type Journal struct {
 	path   string
 	file   *os.File
-	done   map[string][]float64
+	done   map[string]Entry
 	synced time.Time
 	torn   int
 }
@@ -46,7 +48,7 @@ func OpenJournal(path string) (*Journal, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("eval: journal: %w", err)
 	}
-	j := &Journal{path: path, done: make(map[string][]float64), synced: time.Now()}
+	j := &Journal{path: path, done: make(map[string]Entry), synced: time.Now()}
 	keep, err := j.read(text)
 	if err != nil {
 		return nil, err
@@ -87,16 +89,16 @@ func (j *Journal) read(text []byte) (keep int, err error) {
 			}
 			return 0, fmt.Errorf("%s:%d: broken line before the end of the journal (%v): something else wrote into it; cut the file before this line to keep what precedes it", j.path, line, err)
 		}
-		j.done[e.Key] = e.Scores
+		j.done[e.Key] = e
 		keep += end + 1
 	}
 	return keep, nil
 }
 
-// Scores of a key, and whether they are known.
-func (j *Journal) Scores(key string) ([]float64, bool) {
-	scores, ok := j.done[key]
-	return scores, ok
+// Entry of a key, and whether it is known.
+func (j *Journal) Entry(key string) (Entry, bool) {
+	e, ok := j.done[key]
+	return e, ok
 }
 
 // Len is the number of results known.
@@ -124,7 +126,7 @@ func (j *Journal) Append(entries []Entry) error {
 		return fmt.Errorf("eval: journal: %w", err)
 	}
 	for _, e := range entries {
-		j.done[e.Key] = e.Scores
+		j.done[e.Key] = e
 	}
 	if time.Since(j.synced) < syncEvery {
 		return nil

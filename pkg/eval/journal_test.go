@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func mustOpen(t *testing.T, path string) *Journal {
 func writeJournal(t *testing.T, path string) {
 	t.Helper()
 	j := mustOpen(t, path)
-	if err := j.Append([]Entry{{"k1", "t", "a", "1", []float64{-0.1, -1e-300, -1.0 / 3}}, {"k2", "t", "a", "2", []float64{-1}}}); err != nil {
+	if err := j.Append([]Entry{{"k1", "t", "a", "1", []float64{-0.1, -1e-300, -1.0 / 3}, nil}, {"k2", "t", "a", "2", []float64{-1}, json.RawMessage(`{"why":"<so>"}`)}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.Close(); err != nil {
@@ -45,11 +46,15 @@ func TestJournalReadsBackEveryBit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "journal.jsonl")
 	writeJournal(t, path)
 	j := mustOpen(t, path)
-	scores, known := j.Scores("k1")
-	if !known || len(scores) != 3 || scores[0] != -0.1 || scores[1] != -1e-300 || scores[2] != -1.0/3 || j.Len() != 2 || j.Torn() != 0 {
+	first, known := j.Entry("k1")
+	scores := first.Scores
+	if !known || first.Detail != nil || len(scores) != 3 || scores[0] != -0.1 || scores[1] != -1e-300 || scores[2] != -1.0/3 || j.Len() != 2 || j.Torn() != 0 {
 		t.Errorf("read back %v", scores)
 	}
-	if _, known := j.Scores("k3"); known {
+	if second, _ := j.Entry("k2"); string(second.Detail) != `{"why":"<so>"}` {
+		t.Errorf("read back the detail %s", second.Detail)
+	}
+	if _, known := j.Entry("k3"); known {
 		t.Error("a key is known that was never written")
 	}
 }
@@ -72,7 +77,7 @@ func TestJournalTornAnywhereKeepsTheCompleteLines(t *testing.T) {
 			t.Fatalf("%d of %d bytes: %d entries, expected %d", size, len(text), j.Len(), want)
 		}
 		// What is appended after the tear must be readable, too.
-		if err := j.Append([]Entry{{"k9", "t", "a", "9", []float64{-9}}}); err != nil {
+		if err := j.Append([]Entry{{"k9", "t", "a", "9", []float64{-9}, nil}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := j.Close(); err != nil {
@@ -125,7 +130,7 @@ func TestJournalLeavesOtherFilesAlone(t *testing.T) {
 
 func TestJournalRefusesWhatJSONCannotHold(t *testing.T) {
 	j := mustOpen(t, filepath.Join(t.TempDir(), "journal"))
-	if err := j.Append([]Entry{{"k", "t", "a", "1", []float64{math.NaN()}}}); err == nil || !strings.Contains(err.Error(), "not finite") {
+	if err := j.Append([]Entry{{"k", "t", "a", "1", []float64{math.NaN()}, nil}}); err == nil || !strings.Contains(err.Error(), "not finite") {
 		t.Errorf("error %v", err)
 	}
 	if j.Len() != 0 {

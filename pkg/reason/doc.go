@@ -2,7 +2,7 @@
 //
 // An [Arm] says how: at once, after reasoning, after reasoning that is forced on, after tokens that mean nothing, or by the majority of several reasonings. A [Scorer] carries it out for the
 // examples of package eval, under an intervention or none, so that arms are compared there: over the same examples in the same batches, with paired statistics and a
-// journal. A [Ledger] keeps for every example the tokens that were computed and what was reasoned. The result is accuracy against computed tokens.
+// journal. The journal also keeps for every example the tokens that were computed and what was reasoned, an arm's [Ledger]. The result is accuracy against computed tokens.
 //
 // An example's prompt ends in a line that asks for the answer, its cue: "Response:", "Answer:", "A:". Reasoning comes before it,
 //

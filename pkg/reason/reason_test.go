@@ -2,9 +2,11 @@ package reason_test
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -37,25 +39,17 @@ func easy(t testing.TB, n int) []eval.Example {
 // run scores examples by an arm and returns scores and entries.
 func run(t testing.TB, m *model.Model, exp model.Experiment, a reason.Arm, examples []eval.Example) ([][]float64, []reason.Entry) {
 	t.Helper()
-	ledger, err := reason.OpenLedger("")
+	s, err := reason.NewScorer(m, exp, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := reason.NewScorer(m, exp, a, ledger, "arm")
+	scores, details, err := s.ScoreDetailed(context.Background(), examples)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, err := s.Score(context.Background(), examples)
+	entries, err := reason.Ledger(&eval.Comparison{Details: [][]json.RawMessage{details}}, 0)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var entries []reason.Entry
-	for _, e := range examples {
-		entry, ok := ledger.Entry("arm", e.Hash())
-		if !ok {
-			t.Fatalf("no entry of %s", e.ID)
-		}
-		entries = append(entries, entry)
 	}
 	return scores, entries
 }
@@ -217,12 +211,12 @@ func TestArmsRefuseWhatCannotBe(t *testing.T) {
 	for want, a := range map[string]reason.Arm{
 		`kind "guess"`: {Kind: "guess"}, "budget": {Kind: reason.CoT, Budget: -1}, "temperature": {Kind: reason.SelfConsistency, Temperature: -1},
 	} {
-		if _, err := reason.NewScorer(m, nil, a, nil, "arm"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := reason.NewScorer(m, nil, a); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: error %v, expected one with %s", a, err, want)
 		}
 	}
 	score := func(a reason.Arm, e eval.Example) error {
-		s, err := reason.NewScorer(m, nil, a, nil, "arm")
+		s, err := reason.NewScorer(m, nil, a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +228,7 @@ func TestArmsRefuseWhatCannotBe(t *testing.T) {
 	}
 	long := examples[0]
 	long.Prompt = strings.Repeat("What is 4 plus 17? ", 80) + "\n" + long.Prompt
-	s, err := reason.NewScorer(m, nil, reason.Arm{Kind: reason.CoT, Budget: 20}, nil, "arm")
+	s, err := reason.NewScorer(m, nil, reason.Arm{Kind: reason.CoT, Budget: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,49 +255,58 @@ func TestHashIsOfWhatIsComputed(t *testing.T) {
 	}
 }
 
-func TestLedgerGoesOnAfterATornLine(t *testing.T) {
-	m, examples := open(t), easy(t, 4)
-	path := filepath.Join(t.TempDir(), "a", "ledger.jsonl")
-	ledger, err := reason.OpenLedger(path)
+// TestLedgerIsInTheJournal: a comparison that was computed before gives the same tokens and thoughts from its journal, and another arm of the same name its own.
+func TestLedgerIsInTheJournal(t *testing.T) {
+	m := open(t)
+	task, err := eval.LoadTask("generated:easy", 4, eval.TaskOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := reason.NewScorer(m, nil, reason.Arm{Kind: reason.CoT, Budget: 30}, ledger, "cot")
+	journal := filepath.Join(t.TempDir(), "journal.jsonl")
+	ledger := func(a reason.Arm) []reason.Entry {
+		t.Helper()
+		s, err := reason.NewScorer(m, nil, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := eval.Compare(context.Background(), task, []eval.Arm{{Name: "arm", SpecHash: a.Hash(), Scorer: s}}, eval.CompareOptions{Journal: journal, Provenance: m.Hash})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := reason.Ledger(c, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entries
+	}
+	short, long := reason.Arm{Kind: reason.CoT, Budget: 12}, reason.Arm{Kind: reason.CoT, Budget: 30}
+	first := ledger(short)
+	other := ledger(long)
+	before, err := os.ReadFile(journal)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Score(context.Background(), examples); err != nil {
-		t.Fatal(err)
+	if again := ledger(short); !reflect.DeepEqual(again, first) || reflect.DeepEqual(other, first) {
+		t.Errorf("from the journal %+v, computed %+v; another budget %+v", again, first, other)
 	}
-	var hashes []string
-	for _, e := range examples {
-		hashes = append(hashes, e.Hash())
+	if after, _ := os.ReadFile(journal); len(after) != len(before) {
+		t.Error("what the journal has was computed again")
 	}
-	want := ledger.Usage("cot", hashes)
-	if want.N != 4 || want.Prompt < 20 || want.Reasoning <= 10 || want.Reasoning > 30 || want.Answer != 1 || want.Total() != want.Prompt+want.Reasoning+want.Answer {
-		t.Errorf("usage %+v", want)
+	if u := reason.Sum(first); u.Prompt < 20 || u.Reasoning != 12 || u.Answer != 1 || u.Ended != 0 || math.Abs(u.Total()-u.Prompt-13) > 1e-9 {
+		t.Errorf("usage %+v", u)
 	}
-	whole, err := os.ReadFile(path)
+	plain, err := eval.NewModelScorer(m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, append(slices.Clone(whole), `{"arm":"cot","exa`...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	again, err := reason.OpenLedger(path)
+	c, err := eval.Compare(context.Background(), task, []eval.Arm{{Name: "arm", Scorer: plain}}, eval.CompareOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := again.Usage("cot", hashes); got != want {
-		t.Errorf("read again: %+v, expected %+v", got, want)
+	if _, err := reason.Ledger(c, 0); err == nil || !strings.Contains(err.Error(), "scored by this package") {
+		t.Errorf("the ledger of another scorer: %v", err)
 	}
-	if cut, _ := os.ReadFile(path); len(cut) != len(whole) {
-		t.Error("the torn line is still there")
-	}
-	if err := os.WriteFile(path, append([]byte("{}\n"), whole...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := reason.OpenLedger(path); err == nil || !strings.Contains(err.Error(), "ledger.jsonl:1") {
-		t.Errorf("a broken line: %v", err)
+	if _, err := reason.Ledger(c, 1); err == nil {
+		t.Error("the ledger of an arm that is not there")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -15,13 +16,12 @@ import (
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// Scorer scores examples after an arm's computation: an [eval.Scorer] for an arm of [eval.Compare]. The experiment acts on all of it, reasoning and answer.
+// Scorer scores examples after an arm's computation: an [eval.Detailed] for an arm of [eval.Compare], whose details are an [Entry] for each example. The experiment
+// acts on all of it, reasoning and answer.
 type Scorer struct {
 	Model      *model.Model
 	Experiment model.Experiment // nil: the plain model
 	Arm        Arm
-	Ledger     *Ledger // what was computed; nil = not kept
-	Name       string  // the arm's in the ledger
 
 	// Truncated counts prompts that were cut on the left, behind their first token, to make room for reasoning. Those of answers are cut alike.
 	Truncated int
@@ -29,8 +29,8 @@ type Scorer struct {
 	answers *eval.ModelScorer
 }
 
-// NewScorer needs a model with a tokenizer. The name is the arm's in the ledger, which may be nil.
-func NewScorer(m *model.Model, exp model.Experiment, a Arm, ledger *Ledger, name string) (*Scorer, error) {
+// NewScorer needs a model with a tokenizer.
+func NewScorer(m *model.Model, exp model.Experiment, a Arm) (*Scorer, error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func NewScorer(m *model.Model, exp model.Experiment, a Arm, ledger *Ledger, name
 	if err != nil {
 		return nil, err
 	}
-	return &Scorer{Model: m, Experiment: exp, Arm: a.withDefaults(), Ledger: ledger, Name: name, answers: answers}, nil
+	return &Scorer{Model: m, Experiment: exp, Arm: a.withDefaults(), answers: answers}, nil
 }
 
 // thought is what was reasoned about an example.
@@ -48,15 +48,16 @@ type thought struct {
 	ended bool // by itself, within the budget
 }
 
-// Score implements [eval.Scorer]: log-likelihoods of the choices after what the arm computes. Those of self-consistency are
-// log((votes + mean probability) / (samples + 1)), so that by acc the majority wins, and among equals the more probable.
+// Score implements [eval.Scorer].
 func (s *Scorer) Score(ctx context.Context, examples []eval.Example) ([][]float64, error) {
+	scores, _, err := s.ScoreDetailed(ctx, examples)
+	return scores, err
+}
+
+// ScoreDetailed implements [eval.Detailed]: log-likelihoods of the choices after what the arm computes. Those of self-consistency are
+// log((votes + mean probability) / (samples + 1)), so that by acc the majority wins, and among equals the more probable.
+func (s *Scorer) ScoreDetailed(ctx context.Context, examples []eval.Example) (scores [][]float64, details []json.RawMessage, err error) {
 	entries := make([]Entry, len(examples))
-	for i, e := range examples {
-		entries[i] = Entry{Arm: s.Name, Example: e.Hash(), ID: e.ID}
-	}
-	var scores [][]float64
-	var err error
 	switch s.Arm.Kind {
 	case Direct, Filler:
 		asked := slices.Clone(examples)
@@ -72,9 +73,16 @@ func (s *Scorer) Score(ctx context.Context, examples []eval.Example) ([][]float6
 		scores, err = s.reasoned(ctx, examples, entries, model.Sampling{}, 0)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return scores, s.Ledger.add(entries)
+	for _, e := range entries {
+		text, err := json.Marshal(e)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reason: ledger: %w", err)
+		}
+		details = append(details, text)
+	}
+	return scores, details, nil
 }
 
 // filled is a prompt with as many fillers behind it as make at most Budget tokens.
