@@ -32,7 +32,8 @@ import (
 // 0.27 for the first; in another run, when layers did not wait for its statistics, it had 155,700 of 246,200. At 8,192 tokens it took 2.98 GB, with Rows 3.29, of 3.98 allowed; Everything took
 // 4.70 before layers waited for the statistics of those before them, and was not measured since.
 func BenchmarkLongSurvey(b *testing.B) {
-	compiled := watchMemory(b)
+	b.Setenv("XLA_FLAGS", os.Getenv("XLA_FLAGS")) // put back afterwards
+	compiled := bench.DeviceMemory(b.TempDir())
 	dev := accelerator(b)
 	config, err := bench.Config("llama-3.2-1b")
 	if err != nil {
@@ -66,7 +67,7 @@ func BenchmarkLongSurvey(b *testing.B) {
 				speed = float64(tokens) / seconds[len(seconds)/2]
 				b.ReportMetric(speed, "tokens/s")
 				if bytes := compiled(); bytes > 0 {
-					b.ReportMetric(bytes/1e9, "device-GB")
+					b.ReportMetric(float64(bytes)/1e9, "device-GB")
 					b.ReportMetric((1.5*weights+64*float64(config.Layers*config.Heads*tokens))/1e9, "limit-GB")
 				} else {
 					b.Log("device memory was not measured: XLA wrote no report, as when a test before this benchmark opened it; run the benchmark alone")
@@ -111,51 +112,5 @@ func BenchmarkLongSurvey(b *testing.B) {
 				b.Logf("T = %d, %s: %.1f times the peer's %.0f tokens/s (%s, %.1f GB)", tokens, set, speeds[set]/theirs, theirs, way, peer[way+"_"+name+"_peak_gigabytes"])
 			}
 		}
-	}
-}
-
-// watchMemory has XLA write its reports of the graphs compiled from now on, and returns what the largest one since the last call lays out in device memory, in bytes;
-// 0 where nothing was compiled. It must come before the backend is opened.
-func watchMemory(b *testing.B) func() float64 {
-	dir := b.TempDir()
-	b.Setenv("XLA_FLAGS", strings.TrimSpace(os.Getenv("XLA_FLAGS")+" --xla_dump_hlo_as_text --xla_dump_to="+dir))
-	seen := map[string]bool{}
-	return func() (largest float64) {
-		reports, err := filepath.Glob(filepath.Join(dir, "*memory-usage-report.txt"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, path := range reports {
-			if seen[path] {
-				continue
-			}
-			seen[path] = true
-			text, err := os.ReadFile(path)
-			if err != nil {
-				b.Fatal(err)
-			}
-			largest = max(largest, totalBytes(string(text)))
-		}
-		return largest
-	}
-}
-
-// totalBytes adds up the lines of a report such as "Total bytes: 2741154160 (2.55GiB)", one for each memory space.
-func totalBytes(report string) (sum float64) {
-	for line := range strings.Lines(report) {
-		if rest, ok := strings.CutPrefix(line, "Total bytes: "); ok {
-			n, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			if err == nil {
-				sum += n
-			}
-		}
-	}
-	return sum
-}
-
-func TestMemoryReportsAreRead(t *testing.T) {
-	report := "Memory Space: default (color=0)\nTotal bytes: 2741154160 (2.55GiB)\n  cumulative_size;       size\n  501.00MiB(100%);  501.00MiB\n"
-	if got := totalBytes(report); got != 2741154160 {
-		t.Errorf("read %f bytes of a report of 2741154160", got)
 	}
 }
