@@ -57,3 +57,8 @@ func openGo() (compute.Backend, error) {
 func IsXLA(b compute.Backend) bool {
 	return strings.HasPrefix(strings.ToLower(b.Name()), "xla")
 }
+
+// IsCUDA reports whether a backend compiles through XLA for an NVIDIA GPU.
+func IsCUDA(b compute.Backend) bool {
+	return IsXLA(b) && strings.Contains(strings.ToLower(b.Description()), "cuda")
+}

@@ -15,7 +15,7 @@ var pluginPath = regexp.MustCompile(` ?\([^()]*\.so\)`)
 // the machine are left out.
 func Describe(b compute.Backend) string {
 	s := pluginPath.ReplaceAllString(b.Description(), "")
-	if IsXLA(b) && strings.Contains(strings.ToLower(s), "cuda") {
+	if IsCUDA(b) {
 		for _, gpu := range gpus() {
 			s += ", " + gpu
 		}

@@ -1,0 +1,46 @@
+package kernel
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Mask says which entries of an attention have the gain: those whose bit is set or, where Bits is nil, those whose product of Query and Key is above Limit.
+type Mask struct {
+	Bits *Node // see Pack
+
+	Query    *Node // of the attention that the mask is found in: the dimensions and dtype of the attention's own
+	Key      *Node
+	Limit    *Node // float32 [batch, heads, tokens], of each row's products before any scale
+	Diagonal bool  // a token can pass its own limit; otherwise the diagonal is never covered
+}
+
+const wordBits = 32
+
+// words is the number of words in a row of bits: whole tiles of keys, so that the kernel reads no row's end.
+func words(tokens int) int { return (tokens + tileKeys - 1) / tileKeys * tileKeys / wordBits }
+
+// Pack puts a mask into bits: bool [batch, heads, rows, keys] gives int32 [batch, heads, rows, words], whose bit j%32 of word j/32 is key j's. Keys may be fewer
+// than the tokens that the attention has: those left out are not covered, as where a block of rows sees no more.
+func Pack(mask *Node, tokens int) *Node {
+	d := mask.Shape().Dimensions
+	if d[3] > tokens {
+		exceptions.Panicf("a mask of %d keys for an attention over %d tokens", d[3], tokens)
+	}
+	bits := make([]int32, wordBits)
+	for i := range bits {
+		bits[i] = 1 << i
+	}
+	n := words(d[3])
+	set := ConvertDType(mask, dtypes.Int32)
+	if more := n*wordBits - d[3]; more > 0 {
+		set = GrowRight(set, 3, more, 0)
+	}
+	set = Reshape(set, d[0], d[1], d[2], n, wordBits)
+	packed := ReduceSum(Mul(set, Reshape(Const(mask.Graph(), bits), 1, 1, 1, 1, wordBits)), -1)
+	if more := words(tokens) - n; more > 0 {
+		packed = GrowRight(packed, 3, more, 0)
+	}
+	return packed
+}
