@@ -1,11 +1,17 @@
 package emulate_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/bench"
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/model"
 )
@@ -53,5 +59,69 @@ func BenchmarkForward(b *testing.B) {
 			b.ReportMetric(float64(changed[len(changed)/2])/float64(plain[len(plain)/2]), "x-plain")
 			b.ReportMetric(float64(len(p))/changed[len(changed)/2].Seconds(), "tokens/s")
 		})
+	}
+}
+
+// BenchmarkLongPrompt is a prefill on a GPU at the dimensions of Llama-3.2-1B in bfloat16, random weights, plain and under the emulation layer and a control
+// whose masks are not found by limits. device-GB is what XLA lays out for the call.
+//
+//	ATTUNE_BACKEND=xla:cuda go test -run '^$' -bench LongPrompt -benchtime 5x ./pkg/emulate/
+func BenchmarkLongPrompt(b *testing.B) {
+	b.Setenv("XLA_FLAGS", os.Getenv("XLA_FLAGS")) // put back afterwards
+	compiled := bench.DeviceMemory(b.TempDir())
+	dev, err := backend.FromEnv()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if !backend.IsCUDA(dev) {
+		b.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
+	}
+	config, err := bench.Config("llama-3.2-1b")
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := model.NewOnDevice(config, 1, model.Options{Backend: dev, DType: dtypes.BFloat16})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, tokens := range []int{4096, 16384, 32768} {
+		p := make([]int, tokens)
+		for i := range p {
+			p[i] = (i*7919)%128000 + 10
+		}
+		want := model.Want{Targets: model.Targets{{{Position: tokens - 1, Token: 3}}}}
+		for _, c := range []struct {
+			name string
+			spec emulate.Spec
+		}{{"plain", emulate.Spec{}}, {"released", emulate.Released()}, {"local", emulate.Local(emulate.Released())}} {
+			if c.name == "local" && tokens > 4096 { // by blocks of rows, which choose bit by bit: compiling takes minutes
+				continue
+			}
+			b.Run(fmt.Sprintf("T%d/%s", tokens, c.name), func(b *testing.B) {
+				compiled()
+				var e model.Experiment
+				if c.name != "plain" {
+					e = experiment(b, c.spec)
+				}
+				pass := func() []string {
+					r, err := m.Forward(model.Prompts(p), want, e)
+					if err != nil {
+						b.Fatal(err)
+					}
+					return r.Plan
+				}
+				start := time.Now()
+				b.Logf("%s; compiled in %.1f s", pass()[1], time.Since(start).Seconds())
+				var seconds []float64
+				for b.Loop() {
+					start := time.Now()
+					pass()
+					seconds = append(seconds, time.Since(start).Seconds())
+				}
+				slices.Sort(seconds)
+				b.ReportMetric(float64(tokens)/seconds[len(seconds)/2], "tokens/s")
+				b.ReportMetric(float64(compiled())/1e9, "device-GB")
+			})
+		}
 	}
 }

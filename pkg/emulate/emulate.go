@@ -72,6 +72,7 @@ type attached struct {
 	sources []*model.Site
 	pattern *pattern       // of whole layers, once a layer needs it
 	biases  map[bool]*Node // see bias
+	bits    *Node          // see inBits
 }
 
 // observe takes in a layer that is a source of the mask.

@@ -14,7 +14,7 @@ import (
 const (
 	defaultMaxBytes   = 8 << 30 // of Execution.MaxBytes: a bias of 32 heads at 11,000 tokens
 	defaultBlockBytes = 4 << 30 // of the float32 scores of a block of rows: large enough to keep a GPU busy
-	biasBlocks        = 4       // of a bias at least: a block leaves out the keys behind it, so that 4 compute 5/8 of the square
+	leastBlocks       = 4       // of a mask: a block leaves out the keys behind it, so that 4 compute 5/8 of the square
 )
 
 // blockBytes is defaultBlockBytes but in tests, whose prompts are short.
@@ -23,20 +23,24 @@ var blockBytes = defaultBlockBytes
 // carryOut changes a site by the cheapest path that is exact there, which the plan names:
 //
 //	fused, no bias       every entry gets the gain
+//	fused, one pass      a kernel that weighs probabilities as it goes, see onePass
 //	fused, N passes      the plain kernel and one or two with a bias, see edit.fused; the bias is made once where all layers share the mask
 //	blocks of rows       where a bias would not fit: masks and probabilities of some rows at a time
 //	dense                everywhere else: the Go backend, decoding, layers that no fused kernel computes
 func (a *attached) carryOut(e edit, site *model.Site) {
 	onProbs := func(probs *Node) *Node { return a.dense(e, site, probs) }
-	square := int64(4 * product(entries(site)))
-	limit := a.how.MaxBytes
-	if limit == 0 {
-		limit = defaultMaxBytes
+	if a.how.Dense {
+		site.SetProbs(onProbs(site.Probs()))
+		return
 	}
+	if mask, how := a.onePass(e, site); how != "" {
+		site.SetOutput(site.Gained(e.gainOfHeads(site), mask, e.renormalise == RenormaliseRow), how, onProbs)
+		return
+	}
+	square, limit := int64(4*product(entries(site))), a.maxBytes()
 	cut := a.cuttable(site)
 	onXLA := backend.IsXLA(site.Query.Graph().Backend())
 	switch {
-	case a.how.Dense:
 	case e.everything && site.LSE() != nil:
 		site.SetOutput(a.runFused(e, site), "fused, output times the gain", onProbs)
 		return
@@ -55,6 +59,14 @@ func (a *attached) carryOut(e edit, site *model.Site) {
 			site.Layer, a.spec, entries(site), float64(square)/(1<<30), float64(limit)/(1<<30))
 	}
 	site.SetProbs(onProbs(site.Probs()))
+}
+
+// maxBytes is the largest mask, bias or square of probabilities.
+func (a *attached) maxBytes() int64 {
+	if a.how.MaxBytes != 0 {
+		return a.how.MaxBytes
+	}
+	return defaultMaxBytes
 }
 
 // dense is the edit on a whole layer's probabilities.
@@ -117,20 +129,13 @@ func (a *attached) bias(e edit, site *model.Site, inside bool) *Node {
 	if !inside {
 		zero, away = away, zero
 	}
-	var parts []*Node
-	masks := a.masksByBlocks(site)
-	for _, at := range blocks(site, biasBlocks) {
-		mask := masks(site.Rows(at[0], at[1]), at)
-		if e.renormalise == RenormaliseKeepDiagonal { // its own position is no part of what is changed
-			mask = whereNot(site.Rows(at[0], at[1]).Diagonal(), mask, mask.Shape().Dimensions)
-		}
+	bias := a.byBlocks(site, func(part *model.Site, mask *Node) *Node {
 		dims := mask.Shape().Dimensions
-		parts = append(parts, widen(Where(mask, BroadcastToDims(zero, dims...), BroadcastToDims(away, dims...)), site.NumKeys()))
-	}
-	bias := parts[0]
-	if len(parts) > 1 {
-		bias = Concatenate(parts, 2)
-	}
+		if e.renormalise == RenormaliseKeepDiagonal { // its own position is no part of what is changed
+			mask = whereNot(part.Diagonal(), mask, dims)
+		}
+		return widen(Where(mask, BroadcastToDims(zero, dims...), BroadcastToDims(away, dims...)), site.NumKeys())
+	})
 	if a.sharesMask() {
 		if a.biases == nil {
 			a.biases = map[bool]*Node{}
@@ -138,6 +143,20 @@ func (a *attached) bias(e edit, site *model.Site, inside bool) *Node {
 		a.biases[inside] = bias
 	}
 	return bias
+}
+
+// byBlocks makes something of a site's mask, bool [batch, heads, rows, keys that they see], by blocks of rows: [batch, heads, queries, ...].
+func (a *attached) byBlocks(site *model.Site, of func(part *model.Site, mask *Node) *Node) *Node {
+	var parts []*Node
+	masks := a.masksByBlocks(site)
+	for _, at := range blocks(site, leastBlocks) {
+		part := site.Rows(at[0], at[1])
+		parts = append(parts, of(part, masks(part, at)))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return Concatenate(parts, 2)
 }
 
 // masksByBlocks gives the mask of some rows of a site: bool [batch, heads, rows, keys that they see].

@@ -101,11 +101,6 @@ func logSumExp(scores *Node) *Node {
 	return Add(top, Log(sumRow(Exp(Sub(scores, top)))))
 }
 
-// aboveInScores is the mask A > tau without a softmax: s > LSE + log tau, with scores [..., queries, keys] and log-sum-exps [..., queries, 1].
-func aboveInScores(scores, lse *Node, tau float64) *Node {
-	return GreaterThan(scores, like(AddScalar(lse, math.Log(tau)), scores))
-}
-
 // TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities is the second equivalence: passes with a bias that does not depend on the gain give the edit
 // exactly, and so do blocks of rows. Masks come from blocks of 16 rows here, so that their seams are tested.
 func TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities(t *testing.T) {
@@ -155,22 +150,65 @@ func TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities(t *testing.T) {
 // rounding of tau may fall on either side.
 func TestThresholdNeedsNoSoftmax(t *testing.T) {
 	m := testModel(t)
-	for _, tau := range []float64{0.001, 0.01, 0.04, 0.3} {
-		out := emitted(t, m, testPrompt(60), probe{"threshold", Spec{Alpha: 1, Tau: tau, Diagonal: true}, func(run *model.Run, a *attached, site *model.Site) {
-			scores := site.Scores()
-			marked := func(mask *Node) *Node { return ConvertDType(mask, dtypes.Float32) }
-			a0, b0 := marked(a.spec.patternOf(a.sources[:1]).shared), marked(aboveInScores(scores, logSumExp(scores), tau))
-			if site.Layer == 0 {
-				near := ConvertDType(LessThan(Abs(SubScalar(site.Probs(), tau)), Scalar(scores.Graph(), dtypes.Float32, 1e-6*tau)), dtypes.Float32)
-				run.Emit("marked", ReduceAllSum(a0))
-				run.Emit("differ", ReduceAllSum(Mul(Abs(Sub(a0, b0)), OneMinus(near))))
+	for _, s := range []Spec{{Tau: 0.001}, {Tau: 0.01}, {Tau: 0.04}, {Tau: 0.3}, {PerKey: 0.5}, {PerKey: 2}} {
+		s.Alpha, s.Diagonal = 1, true
+		out := emitted(t, m, testPrompt(60), probe{"threshold", s, func(run *model.Run, a *attached, site *model.Site) {
+			if site.Layer != 0 {
+				return
 			}
+			scores := site.Scores()
+			limits := InsertAxes(s.limits(Squeeze(logSumExp(scores), -1), site.QueryPos), -1)
+			marked := func(mask *Node) *Node { return ConvertDType(mask, dtypes.Float32) }
+			byProbs, byScores := marked(a.spec.patternOf(a.sources[:1]).shared), marked(GreaterThan(scores, like(limits, scores)))
+			near := marked(LessThan(Abs(Sub(scores, limits)), Scalar(scores.Graph(), dtypes.Float32, 1e-6)))
+			run.Emit("marked", ReduceAllSum(byProbs))
+			run.Emit("differ", ReduceAllSum(Mul(Abs(Sub(byProbs, byScores)), OneMinus(near))))
 		}})
 		if n := tensors.ToScalar[float32](out["differ"]); n != 0 {
-			t.Errorf("tau %g: %g entries differ", tau, n)
+			t.Errorf("%s: %g entries differ", s, n)
 		}
 		if tensors.ToScalar[float32](out["marked"]) == 0 {
-			t.Errorf("tau %g marks nothing: the test says nothing", tau)
+			t.Errorf("%s marks nothing: the test says nothing", s)
+		}
+	}
+}
+
+// TestBitsHoldTheMask: what the one-pass kernel reads is the mask that the edit on probabilities takes, seams of blocks included.
+func TestBitsHoldTheMask(t *testing.T) {
+	m := testModel(t)
+	const tokens = 70
+	for name, s := range edits() {
+		if s.Mask == MaskAll || s.Mask == MaskRunningSinks {
+			continue // nothing to mark; not made by blocks
+		}
+		out := emitted(t, m, testPrompt(tokens), probe{"bits", s, func(run *model.Run, a *attached, site *model.Site) {
+			if _, ok := a.edit(site); !ok || site.Layer != testLayers-2 && site.Layer != testLayers-1 || a.bits != nil {
+				return
+			}
+			run.Emit(fmt.Sprint("bits ", site.Layer), a.inBits(site))
+			run.Emit(fmt.Sprint("mask ", site.Layer), ConvertDType(BroadcastToDims(a.mask(site), entries(site)...), dtypes.Int32))
+		}})
+		marked := 0
+		for layer := range testLayers {
+			if out[fmt.Sprint("bits ", layer)] == nil {
+				continue
+			}
+			bits := tensors.MustCopyFlatData[int32](out[fmt.Sprint("bits ", layer)])
+			mask := tensors.MustCopyFlatData[int32](out[fmt.Sprint("mask ", layer)])
+			words := len(bits) / (testHeads * tokens)
+			for at, want := range mask {
+				row, key := at/tokens, at%tokens
+				if key > row%tokens {
+					continue // no query sees the future, whatever a mask says of it
+				}
+				if got := bits[row*words+key/32] >> (key % 32) & 1; got != want {
+					t.Fatalf("%s, layer %d, head %d, query %d, key %d: bit %d, expected %d", name, layer, row/tokens, row%tokens, key, got, want)
+				}
+				marked += int(want)
+			}
+		}
+		if marked == 0 {
+			t.Errorf("%s marks nothing: the test says nothing", name)
 		}
 	}
 }

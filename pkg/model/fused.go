@@ -56,15 +56,14 @@ func (s *Site) fused() *Node {
 	return s.fusedOut
 }
 
-// kernel calls the backend's. It takes and gives [batch, tokens, heads, head_dim], which is how projections lie in memory: there nothing is transposed.
+// kernel calls the backend's.
 func (s *Site) kernel(bias *Node) (out, lse *Node) {
 	config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
 	if bias != nil {
 		config.Bias = InternalBackendOutputs(bias)[0]
 	}
-	swap := func(x *Node) *Node { return TransposeAllAxes(x, 0, 2, 1, 3) }
-	out, states := BackendFusedScaledDotProductAttention(swap(s.Query), swap(s.Keys[0]), swap(s.Values[0]), compute.AttentionAxesLayoutBSHD, config)
-	return swap(out), states[0]
+	out, states := BackendFusedScaledDotProductAttention(tokensFirst(s.Query), tokensFirst(s.Keys[0]), tokensFirst(s.Values[0]), compute.AttentionAxesLayoutBSHD, config)
+	return tokensFirst(out), states[0]
 }
 
 // LSE is the log-sum-exp of each row's scores over the keys that it may see, float32 [batch, heads, queries], where a fused kernel computes the layer and
