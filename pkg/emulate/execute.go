@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/kernel"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -34,7 +35,8 @@ func (a *attached) carryOut(e edit, site *model.Site) {
 		return
 	}
 	if mask, how := a.onePass(e, site); how != "" {
-		site.SetOutput(site.Gained(e.gainOfHeads(site), mask, e.renormalise == RenormaliseRow), how, onProbs)
+		gain := kernel.Gain{Of: e.gainOfHeads(site), Mask: mask, Normalise: e.renormalise == RenormaliseRow}
+		site.SetOutput(site.Gained(gain), how, onProbs)
 		return
 	}
 	square, limit := int64(4*product(entries(site))), a.maxBytes()
@@ -44,7 +46,7 @@ func (a *attached) carryOut(e edit, site *model.Site) {
 	case e.everything && site.LSE() != nil:
 		site.SetOutput(a.runFused(e, site), "fused, output times the gain", onProbs)
 		return
-	case cut && site.LSE() != nil && e.fusedForm() && square/2*int64(e.passes()-1) <= limit: // a bias is half precision
+	case cut && site.Biasable() && e.fusedForm() && square/2*int64(e.passes()-1) <= limit: // a bias is half precision
 		bias := "a bias of its own"
 		if a.sharesMask() {
 			bias = "one bias for all layers"

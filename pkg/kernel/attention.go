@@ -13,41 +13,56 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Options of an attention.
+// Options of an attention. What is zero is left out, but Scale is required.
 type Options struct {
-	Scale     float64 // factor of the scores, 1/sqrt(head_dim) in most models; required
-	Normalise bool    // rows sum to 1 after the gain
+	Scale   float64 // factor of the scores, 1/sqrt(head_dim) in most models
+	Softcap float64 // scores are bounded by cap*tanh(scores/cap) (Gemma 2)
+	Window  int     // keys that a query sees at most, its own included (Mistral, Gemma)
+	Sinks   *Node   // float32 [heads]: learned logits that take part in the softmax and have no key (gpt-oss)
+	Gain    *Gain
 }
 
-// Attention is causal attention whose probabilities are multiplied by their head's gain where the mask covers them; see the package's formula. Scores, softmax and
-// gain are float32.
+// Gain multiplies the probabilities that a mask covers.
+type Gain struct {
+	Of        *Node // float32 [heads], at least 0; with Normalise above 0, since a row that is all covered would vanish
+	Mask      Mask
+	Normalise bool // rows sum to 1 over the keys that are there, whatever a learned sink took
+}
+
+// Attention is causal attention in one pass that forms no probabilities; see the package's formula. Scores, softmax and gain are float32.
 //
 //	query              [batch, tokens, heads, dim], bfloat16 or float16
 //	key, value         [batch, tokens, kv_heads, dim], of the same type
-//	gains              float32 [heads], at least 0; with Normalise above 0, since a row that is all covered would vanish
-//	result             as query
+//	out                as query
+//	lse                float32 [batch, heads, tokens]: the log-sum-exp of each row's scores, a learned sink's included; nil with a Gain
 //
 // It panics, as graph-building code does, where Available says no, and has no gradient.
-func Attention(query, key, value, gains *Node, mask Mask, o Options) *Node {
+func Attention(query, key, value *Node, o Options) (out, lse *Node) {
 	if err := check(query.Shape(), key.Shape()); err != nil {
 		panic(err)
 	}
-	d := query.Shape().Dimensions
-	expect("values", value, query.DType(), key.Shape().Dimensions...)
-	expect("gains", gains, dtypes.Float32, d[2])
-	byLimit := mask.Bits == nil
-	rows, warps := tile(byLimit, d[3])
-	f := fill{Name: "gained_attention", Type: types[query.DType()], Rows: rows, Keys: tileKeys, Tokens: d[1], Heads: d[2], Dim: d[3], Group: d[2] / key.Shape().Dimensions[2],
-		Log2Scale: fmt.Sprintf("%.9e", o.Scale*math.Log2E), ByLimit: byLimit, OffDiagonal: !mask.Diagonal, Normalise: o.Normalise}
-	kernel := triton{name: f.Name, ir: f.text(), grid: [3]int{(f.Tokens + f.Rows - 1) / f.Rows, f.Heads, d[0]}, warps: warps, stages: stages}
-	if byLimit {
-		expect("the mask's queries", mask.Query, query.DType(), d...)
-		expect("the mask's keys", mask.Key, query.DType(), key.Shape().Dimensions...)
-		expect("the mask's limits", mask.Limit, dtypes.Float32, d[0], d[2], d[1])
-		return kernel.call(query, query, key, value, gains, mask.Query, mask.Key, mask.Limit)
+	d, dtype := query.Shape().Dimensions, query.DType()
+	f := fill{Name: "attention", Kind: o.kind(), Type: types[dtype], Tokens: d[1], Heads: d[2], Dim: d[3], Group: d[2] / key.Shape().Dimensions[2],
+		Scale: o.Scale, Softcap: o.Softcap, Window: o.Window}
+	f.tile = tileOf(f.Kind, f.Dim)
+	operands := []*Node{query, key, expect("values", value, dtype, key.Shape().Dimensions...)}
+	if o.Sinks != nil {
+		operands = append(operands, expect("sinks", o.Sinks, dtypes.Float32, d[2]))
 	}
-	expect("the mask's bits", mask.Bits, dtypes.Int32, d[0], d[2], d[1], words(d[1]))
-	return kernel.call(query, query, key, value, gains, mask.Bits)
+	results := []*Node{query}
+	if g := o.Gain; g != nil {
+		f.Name, f.OffDiagonal, f.Normalise = "gained_attention", !g.Mask.Diagonal, g.Normalise
+		operands = append(operands, expect("gains", g.Of, dtypes.Float32, d[2]))
+		operands = append(operands, g.Mask.operands(query.Shape(), key.Shape())...)
+	} else {
+		results = append(results, Zeros(query.Graph(), shapes.Make(dtypes.Float32, d[0], d[2], d[1])))
+	}
+	kernel := triton{name: f.Name, ir: f.text(), grid: [3]int{(f.Tokens + f.Rows - 1) / f.Rows, f.Heads, d[0]}, warps: f.warps, stages: f.stages}
+	results = kernel.call(results, operands...)
+	if o.Gain != nil {
+		return results[0], nil
+	}
+	return results[0], results[1]
 }
 
 // check says what keeps the kernel from computing an attention.
@@ -55,53 +70,75 @@ func check(query, key shapes.Shape) error {
 	d, kvHeads := query.Dimensions, key.Dimensions[2]
 	switch dim := d[3]; {
 	case types[query.DType] == "" || key.DType != query.DType:
-		return fmt.Errorf("gained attention of %s and %s: it takes bfloat16 or float16", query.DType, key.DType)
-	case dim < 16 || dim > 128 || dim&(dim-1) != 0:
-		return fmt.Errorf("gained attention of head dimension %d: it takes 16, 32, 64 and 128", dim)
+		return fmt.Errorf("attention kernel: queries of %s and keys of %s: it takes bfloat16 or float16", query.DType, key.DType)
+	case dim < 16 || dim > 256 || dim&(dim-1) != 0:
+		return fmt.Errorf("attention kernel: head dimension %d: it takes 16, 32, 64, 128 and 256", dim)
+	case d[1] != key.Dimensions[1]:
+		return fmt.Errorf("attention kernel: %d queries of %d keys: it takes whole sequences", d[1], key.Dimensions[1])
 	case kvHeads == 0 || d[2]%kvHeads != 0:
-		return fmt.Errorf("gained attention of %d heads over %d of keys: groups must be equal", d[2], kvHeads)
+		return fmt.Errorf("attention kernel: %d heads over %d of keys: groups must be equal", d[2], kvHeads)
 	case d[1]*max(d[2]*dim, words(d[1])) > math.MaxInt32:
-		return fmt.Errorf("gained attention over %d tokens: a sequence's offsets do not fit 32 bits", d[1])
+		return fmt.Errorf("attention kernel: %d tokens: a sequence's offsets do not fit 32 bits", d[1])
 	}
 	return nil
 }
 
 // expect panics unless an operand is what the kernel reads: it knows pointers only.
-func expect(what string, x *Node, dtype dtypes.DType, dims ...int) {
+func expect(what string, x *Node, dtype dtypes.DType, dims ...int) *Node {
 	if want := shapes.Make(dtype, dims...); !x.Shape().Equal(want) {
-		exceptions.Panicf("gained attention: %s are %s, expected %s", what, x.Shape(), want)
+		exceptions.Panicf("attention kernel: %s are %s, expected %s", what, x.Shape(), want)
 	}
+	return x
 }
 
 // types are the kernel's names of what it computes with.
 var types = map[dtypes.DType]string{dtypes.BFloat16: "bf16", dtypes.Float16: "f16"}
+
+// Kind is what of the kernel's text an attention takes.
+type Kind struct {
+	ByBits, ByLimits bool // a Gain and where its mask is from
+	Capped           bool
+	Windowed         bool
+	Sinking          bool
+}
+
+func (o Options) kind() Kind {
+	byBits := o.Gain != nil && o.Gain.Mask.Bits != nil
+	return Kind{ByBits: byBits, ByLimits: o.Gain != nil && !byBits, Capped: o.Softcap > 0, Windowed: o.Window > 0, Sinking: o.Sinks != nil}
+}
+
+// Gained reports whether there is a gain.
+func (k Kind) Gained() bool { return k.ByBits || k.ByLimits }
+
+// tile is how the work is cut: a program's rows, the keys that it takes at a time, warps of 32 threads, and stages of the pipeline that loads the keys to come.
+type tile struct{ Rows, Keys, warps, stages int }
+
+// tileOf is the fastest of those tried on an H200 at 4,096 tokens, of 32 to 128 rows and keys and 2 to 4 stages, and what fits above dimension 128.
+func tileOf(k Kind, dim int) tile {
+	switch {
+	case dim > 128:
+		return tile{64, 32, 4, 2}
+	case dim > 64 && k.ByLimits: // twice the operands: larger tiles read each key less often
+		return tile{128, 64, 8, 3}
+	}
+	return tile{64, 64, 4, 3}
+}
 
 //go:embed attention.mlir
 var attentionIR string
 
 var attention = template.Must(template.New("attention.mlir").Parse(attentionIR))
 
-// Tiles are the fastest of those tried on an H200 at 4,096 tokens: tiles of 32 to 128 rows and keys, 2 to 4 stages.
-const (
-	tileKeys = 64
-	stages   = 3
-)
-
-// tile is the rows of a program, and its warps.
-func tile(byLimit bool, dim int) (rows, warps int) {
-	if byLimit && dim > 64 { // twice the operands: larger tiles read each key less often
-		return 128, 8
-	}
-	return 64, 4
-}
-
 // fill is what attention.mlir is filled in with.
 type fill struct {
-	Name, Type, Log2Scale           string
-	Rows, Keys                      int // of a tile
-	Tokens, Heads, Group, Dim       int // Group: heads that share keys
-	ByLimit, OffDiagonal, Normalise bool
-	Diagonal                        bool // of a tile: on it
+	Name, Type string
+	Kind
+	tile
+	Tokens, Heads, Group, Dim int // Group: heads that share keys
+	Scale, Softcap            float64
+	Window                    int
+	OffDiagonal, Normalise    bool
+	Diagonal                  bool // of a tile: on it
 }
 
 func (f fill) text() string {
@@ -123,10 +160,17 @@ func (f fill) KeyBatch() int    { return f.Tokens * f.KeyStride() }
 func (f fill) Words() int       { return f.Keys / wordBits }
 func (f fill) WordsPerRow() int { return words(f.Tokens) }
 
-// RowsPerHead is the number of elements of what the mask is read from, in all rows of a head.
-func (f fill) RowsPerHead() int {
-	if f.ByLimit {
-		return f.Tokens
+// Factor is what products of queries and keys are multiplied by: to scores in units of log2 or, below a cap, to the power of two that its tanh is made of.
+func (f fill) Factor() string {
+	if f.Capped {
+		return constant(2 * f.Scale / f.Softcap * math.Log2E)
 	}
-	return f.Tokens * f.WordsPerRow()
+	return constant(f.Scale * math.Log2E)
 }
+
+func (f fill) Cap() string   { return constant(f.Softcap * math.Log2E) }
+func (f fill) Log2E() string { return constant(math.Log2E) }
+func (f fill) Ln2() string   { return constant(math.Ln2) }
+
+// constant writes a float32 as MLIR does.
+func constant(x float64) string { return fmt.Sprintf("%.9e", x) }

@@ -1,18 +1,22 @@
-{{- /* Flash attention (Dao et al., arXiv 2205.14135) whose probabilities are multiplied by a gain where a mask covers them, in Triton's IR. attention.go fills it in.
+{{- /* Flash attention (Dao et al., arXiv 2205.14135) in Triton's IR, with what models and interventions add to it: a soft cap, a window, learned sinks, and a gain on
+the probabilities that a mask covers. attention.go fills it in.
 
 A program computes Rows queries of one head, with scores in units of log2. It walks the keys in tiles of Keys: first those before its queries, which need no
-causal mask, then those on the diagonal. Rows and keys behind the last token read the last one's: what they compute is never stored or seen.
+causal mask, then those on the diagonal. Rows and keys behind the last token read the last one's: what they compute is never stored or seen. A row of which a
+tile has no visible key adds ones to its sum, which the first key that it sees shrinks to nothing.
 
 Exponentials are the hardware's, which flushes denormals to zero: through math.exp2 the kernel takes 9 % longer. */ -}}
 
 {{- define "tile"}}
       %at = arith.muli %key, %keyStride : i32
-      {{- if .Diagonal}}
+      {{- if or .Diagonal .Windowed}}
       %first = tt.splat %key : i32 -> !keysInt
       %keys = arith.addi %first, %tileKeys : !keysInt
-      %keysIn = arith.minsi %keys, %lastKeys : !keysInt
       %keysOver = tt.expand_dims %keys {axis = 0 : i32} : !keysInt -> !keysRow
       %keysSquare = tt.broadcast %keysOver : !keysRow -> !squareInt
+      {{- end}}
+      {{- if .Diagonal}}
+      %keysIn = arith.minsi %keys, %lastKeys : !keysInt
       %keysRow = tt.expand_dims %keysIn {axis = 0 : i32} : !keysInt -> !keysRow
       %keysRowAt = arith.muli %keysRow, %keyStrideRow : !keysRow
       %keysRowSquare = tt.broadcast %keysRowAt : !keysRow -> !keyInt
@@ -30,12 +34,29 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       %kAt = tt.addptr %kHead, %keyOffsets : !keyPtr, !keyInt
       %k = tt.load %kAt : !keyPtr
       %products = tt.dot %q, %k, %zeroSquare : !outHalf * !keyHalf -> !square
-      {{if .Diagonal}}%scaled{{else}}%scores{{end}} = arith.mulf %products, %scaleSquare : !square
-      {{- if .Diagonal}}
-      %visible = arith.cmpi sge, %rowsSquare, %keysSquare : !squareInt
-      %scores = arith.select %visible, %scaled, %unseen : !squareBool, !square
+      {{- if .Capped}}
+      %doubled = arith.mulf %products, %factorSquare : !square
+      %power = tt.elementwise_inline_asm "ex2.approx.ftz.f32 $0, $1;" {constraints = "=f,f", packed_element = 1 : i32, pure = true} %doubled : !square -> !square
+      %powerOne = arith.addf %power, %oneSquare : !square
+      %twoOver = arith.divf %twoSquare, %powerOne : !square
+      %tanh = arith.subf %oneSquare, %twoOver : !square
+      %scaled = arith.mulf %tanh, %capSquare : !square
+      {{- else}}
+      %scaled = arith.mulf %products, %factorSquare : !square
       {{- end}}
-      %tops = "tt.reduce"(%scores) <{axis = 1 : i32}> ({
+      {{- if or .Diagonal .Windowed}}
+      {{- if .Diagonal}}
+      %before = arith.cmpi sge, %rowsSquare, %keysSquare : !squareInt
+      {{- end}}
+      {{- if .Windowed}}
+      %near = arith.cmpi sgt, %keysSquare, %behindSquare : !squareInt
+      {{- end}}
+      {{- if and .Diagonal .Windowed}}
+      %visible = arith.andi %before, %near : !squareBool
+      {{- end}}
+      %scores = arith.select {{if not .Windowed}}%before{{else if .Diagonal}}%visible{{else}}%near{{end}}, %scaled, %unseen : !squareBool, !square
+      {{- end}}
+      %tops = "tt.reduce"({{if or .Diagonal .Windowed}}%scores{{else}}%scaled{{end}}) <{axis = 1 : i32}> ({
       ^bb0(%left: f32, %right: f32):
         %larger = arith.maxnumf %left, %right : f32
         tt.reduce.return %larger : f32
@@ -43,11 +64,11 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       %top = arith.maxnumf %topBefore, %tops : !row
       %topColumn = tt.expand_dims %top {axis = 1 : i32} : !row -> !rowColumn
       %topSquare = tt.broadcast %topColumn : !rowColumn -> !square
-      %below = arith.subf %scores, %topSquare : !square
+      %below = arith.subf {{if or .Diagonal .Windowed}}%scores{{else}}%scaled{{end}}, %topSquare : !square
       %p = tt.elementwise_inline_asm "ex2.approx.ftz.f32 $0, $1;" {constraints = "=f,f", packed_element = 1 : i32, pure = true} %below : !square -> !square
       %step = arith.subf %topBefore, %top : !row
       %shrink = math.exp2 %step : !row
-      {{- if .ByLimit}}
+      {{- if .ByLimits}}
       %k0At = tt.addptr %k0Head, %keyOffsets : !keyPtr, !keyInt
       %k0 = tt.load %k0At : !keyPtr
       %sources = tt.dot %q0, %k0, %zeroSquare : !outHalf * !keyHalf -> !square
@@ -56,7 +77,7 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       %other = arith.cmpi ne, %rowsSquare, %keysSquare : !squareInt
       %covered = arith.andi %passes, %other : !squareBool
       {{- end}}
-      {{- else}}
+      {{- else if .ByBits}}
       %word = arith.shrui %key, %c5 : i32
       %wordSquare = tt.splat %word : i32 -> !word
       %wordAt = tt.addptr %bitsRows, %wordSquare : !wordPtr, !word
@@ -68,8 +89,10 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       %bitSquare = tt.reshape %bit : !cube -> !squareInt
       %covered = arith.cmpi ne, %bitSquare, %zeroBits : !squareInt
       {{- end}}
+      {{- if .Gained}}
       %gained = arith.mulf %p, %gainSquare : !square
       %weights = arith.select %covered, %gained, %p : !squareBool, !square
+      {{- end}}
       %sums = "tt.reduce"({{if .Normalise}}%weights{{else}}%p{{end}}) <{axis = 1 : i32}> ({
       ^bb0(%left: f32, %right: f32):
         %both = arith.addf %left, %right : f32
@@ -82,7 +105,7 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       %outShrunk = arith.mulf %outBefore, %shrinkSquare : !out
       %vAt = tt.addptr %vHead, %valueOffsets : !valuePtr, !valueInt
       %v = tt.load %vAt : !valuePtr
-      %half = arith.truncf %weights : !square to !halfSquare
+      %half = arith.truncf {{if .Gained}}%weights{{else}}%p{{end}} : !square to !halfSquare
       %out = tt.dot %half, %v, %outShrunk : !halfSquare * !valueHalf -> !out
       scf.yield %out, %sum, %top : !out, !row, !row
 {{- end -}}
@@ -121,8 +144,12 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
 !element = !tt.ptr<{{.Type}}>
 
 module {
-  tt.func public @{{.Name}}(%Q: !element {tt.divisibility = 16 : i32}, %K: !element {tt.divisibility = 16 : i32}, %V: !element {tt.divisibility = 16 : i32}, %gains: !tt.ptr<f32> {tt.divisibility = 16 : i32},
-      {{if .ByLimit}}%Q0: !element {tt.divisibility = 16 : i32}, %K0: !element {tt.divisibility = 16 : i32}, %limits: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{else}}%bits: !tt.ptr<i32> {tt.divisibility = 16 : i32},{{end}} %O: !element {tt.divisibility = 16 : i32}) {
+  tt.func public @{{.Name}}(%Q: !element {tt.divisibility = 16 : i32}, %K: !element {tt.divisibility = 16 : i32}, %V: !element {tt.divisibility = 16 : i32},
+      {{- if .Sinking}} %sinks: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{end}}
+      {{- if .Gained}} %gains: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{end}}
+      {{- if .ByLimits}} %Q0: !element {tt.divisibility = 16 : i32}, %K0: !element {tt.divisibility = 16 : i32}, %limits: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{end}}
+      {{- if .ByBits}} %bits: !tt.ptr<i32> {tt.divisibility = 16 : i32},{{end}} %O: !element {tt.divisibility = 16 : i32}
+      {{- if not .Gained}}, %L: !tt.ptr<f32> {tt.divisibility = 16 : i32}{{end}}) {
     %c0 = arith.constant 0 : i32
     %c1 = arith.constant 1 : i32
     %c5 = arith.constant 5 : i32
@@ -136,10 +163,13 @@ module {
     %lastRows = arith.constant dense<{{.Last}}> : !rowInt
     %lastKeys = arith.constant dense<{{.Last}}> : !keysInt
     %zeroSquare = arith.constant dense<0.0> : !square
-    %scaleSquare = arith.constant dense<{{.Log2Scale}}> : !square
+    %factorSquare = arith.constant dense<{{.Factor}}> : !square
+    {{- if .Capped}}
+    %capSquare = arith.constant dense<{{.Cap}}> : !square
+    %oneSquare = arith.constant dense<1.0> : !square
+    %twoSquare = arith.constant dense<2.0> : !square
+    {{- end}}
     %unseen = arith.constant dense<-1.0e30> : !square
-    %top0 = arith.constant dense<-1.0e30> : !row
-    %sum0 = arith.constant dense<0.0> : !row
     %out0 = arith.constant dense<0.0> : !out
 
     // The last rows, which see most keys, come first, so that short programs fill the end.
@@ -181,6 +211,29 @@ module {
     %keyAtHead = arith.muli %keyHead, %dimWide : i64
     %keyAt = arith.addi %keyAtBatch, %keyAtHead : i64
 
+    // A learned sink is a score with no value; rows that sum to 1 over their keys lose it again.
+    {{- if and .Sinking (not .Normalise)}}
+    %sinkAt = tt.addptr %sinks, %head : !tt.ptr<f32>, i32
+    %sinkLoaded = tt.load %sinkAt : !tt.ptr<f32>
+    %log2e = arith.constant {{.Log2E}} : f32
+    %sink = arith.mulf %sinkLoaded, %log2e : f32
+    %top0 = tt.splat %sink : f32 -> !row
+    %sum0 = arith.constant dense<1.0> : !row
+    {{- else}}
+    %top0 = arith.constant dense<-1.0e30> : !row
+    %sum0 = arith.constant dense<0.0> : !row
+    {{- end}}
+    {{- if .Windowed}}
+    %windowSquare = arith.constant dense<{{.Window}}> : !squareInt
+    %behindSquare = arith.subi %rowsSquare, %windowSquare : !squareInt
+    %window = arith.constant {{.Window}} : i32
+    %behind = arith.subi %row, %window : i32
+    %seen = arith.addi %behind, %c1 : i32
+    %seenIn = arith.maxsi %seen, %c0 : i32
+    %seenTile = arith.divsi %seenIn, %keysPerTile : i32
+    %firstKey = arith.muli %seenTile, %keysPerTile : i32
+    {{- end}}
+
     %rowsInAt = arith.muli %rowsInColumn, %queryStride : !rowColumnInt
     %rowsInSquare = tt.broadcast %rowsInAt : !rowColumnInt -> !outInt
     %dimsOfRows = tt.broadcast %dimsRow : !dimsRow -> !outInt
@@ -202,17 +255,19 @@ module {
     %kHead = tt.splat %kHeadAt : !element -> !keyPtr
     %vHeadAt = tt.addptr %V, %keyAt : !element, i64
     %vHead = tt.splat %vHeadAt : !element -> !valuePtr
+    {{- if .Gained}}
     %gainAt = tt.addptr %gains, %head : !tt.ptr<f32>, i32
     %gain = tt.load %gainAt : !tt.ptr<f32>
     %gainSquare = tt.splat %gain : f32 -> !square
+    {{- end}}
 
-    // Rows of [batch, heads, tokens] and [batch, heads, tokens, words].
+    // Rows of [batch, heads, tokens].
     %headsWide = arith.constant {{.Heads}} : i64
     %batchHeads = arith.muli %batchWide, %headsWide : i64
     %batchHead = arith.addi %batchHeads, %headWide : i64
-    %rowsPerHead = arith.constant {{.RowsPerHead}} : i64
+    %rowsPerHead = arith.constant {{.Tokens}} : i64
     %rowsAt = arith.muli %batchHead, %rowsPerHead : i64
-    {{- if .ByLimit}}
+    {{- if .ByLimits}}
     %q0Head = tt.addptr %Q0, %queryAt : !element, i64
     %q0HeadSquare = tt.splat %q0Head : !element -> !outPtr
     %q0At = tt.addptr %q0HeadSquare, %queryOffsets : !outPtr, !outInt
@@ -225,7 +280,7 @@ module {
     %limit = tt.load %limitsAt : !rowPtr
     %limitColumn = tt.expand_dims %limit {axis = 1 : i32} : !row -> !rowColumn
     %limitSquare = tt.broadcast %limitColumn : !rowColumn -> !square
-    {{- else}}
+    {{- else if .ByBits}}
     %wordsPerRow = arith.constant dense<{{.WordsPerRow}}> : !rowColumnInt
     %zeroBits = arith.constant dense<0> : !squareInt
     %oneCube = arith.constant dense<1> : !cube
@@ -239,15 +294,17 @@ module {
     %wordRows = arith.muli %rowsInColumn, %wordsPerRow : !rowColumnInt
     %wordRowsSquare = tt.broadcast %wordRows : !rowColumnInt -> !word
     %wordOffsets = arith.addi %wordRowsSquare, %tileWordsSquare : !word
-    %bitsHead = tt.addptr %bits, %rowsAt : !tt.ptr<i32>, i64
+    %wordsWide = arith.constant {{.WordsPerRow}} : i64
+    %bitsAt = arith.muli %rowsAt, %wordsWide : i64
+    %bitsHead = tt.addptr %bits, %bitsAt : !tt.ptr<i32>, i64
     %bitsSplat = tt.splat %bitsHead : !tt.ptr<i32> -> !wordPtr
     %bitsRows = tt.addptr %bitsSplat, %wordOffsets : !wordPtr, !word
     {{- end}}
 
-    %before:3 = scf.for %key = %c0 to %row step %keysPerTile iter_args(%outBefore = %out0, %sumBefore = %sum0, %topBefore = %top0) -> (!out, !row, !row) : i32 {
+    %passed:3 = scf.for %key = {{if .Windowed}}%firstKey{{else}}%c0{{end}} to %row step %keysPerTile iter_args(%outBefore = %out0, %sumBefore = %sum0, %topBefore = %top0) -> (!out, !row, !row) : i32 {
       {{- template "tile" .Before}}
     }
-    %all:3 = scf.for %key = %row to %afterRows step %keysPerTile iter_args(%outBefore = %before#0, %sumBefore = %before#1, %topBefore = %before#2) -> (!out, !row, !row) : i32 {
+    %all:3 = scf.for %key = %row to %afterRows step %keysPerTile iter_args(%outBefore = %passed#0, %sumBefore = %passed#1, %topBefore = %passed#2) -> (!out, !row, !row) : i32 {
       {{- template "tile" .OnDiagonal}}
     }
 
@@ -261,6 +318,18 @@ module {
     %oHeadSquare = tt.splat %oHead : !element -> !outPtr
     %oAt = tt.addptr %oHeadSquare, %queryOffsets : !outPtr, !outInt
     tt.store %oAt, %resultHalf, %stored : !outPtr
+    {{- if not .Gained}}
+    %log = math.log2 %all#1 : !row
+    %lse2 = arith.addf %all#2, %log : !row
+    %ln2 = arith.constant dense<{{.Ln2}}> : !row
+    %lse = arith.mulf %lse2, %ln2 : !row
+    %tokensRow = arith.constant dense<{{.Tokens}}> : !rowInt
+    %storedRows = arith.cmpi slt, %rows, %tokensRow : !rowInt
+    %lHead = tt.addptr %L, %rowsAt : !tt.ptr<f32>, i64
+    %lSplat = tt.splat %lHead : !tt.ptr<f32> -> !rowPtr
+    %lAt = tt.addptr %lSplat, %rows : !rowPtr, !rowInt
+    tt.store %lAt, %lse, %storedRows : !rowPtr
+    {{- end}}
     tt.return
   }
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 )
@@ -16,10 +17,25 @@ type Mask struct {
 	Diagonal bool  // a token can pass its own limit; otherwise the diagonal is never covered
 }
 
-const wordBits = 32
+// operands are what the kernel reads the mask from, for queries and keys of these shapes.
+func (m Mask) operands(query, key shapes.Shape) []*Node {
+	d := query.Dimensions
+	if m.Bits != nil {
+		return []*Node{expect("the mask's bits", m.Bits, dtypes.Int32, d[0], d[2], d[1], words(d[1]))}
+	}
+	return []*Node{expect("the mask's queries", m.Query, query.DType, d...), expect("the mask's keys", m.Key, query.DType, key.Dimensions...),
+		expect("the mask's limits", m.Limit, dtypes.Float32, d[0], d[2], d[1])}
+}
 
-// words is the number of words in a row of bits: whole tiles of keys, so that the kernel reads no row's end.
-func words(tokens int) int { return (tokens + tileKeys - 1) / tileKeys * tileKeys / wordBits }
+const (
+	wordBits = 32
+	wordStep = 2 // words of the widest tile of keys
+)
+
+// words is the number of words in a row of bits: whole tiles, so that none is read behind the row's end.
+func words(tokens int) int {
+	return (tokens + wordBits*wordStep - 1) / (wordBits * wordStep) * wordStep
+}
 
 // Pack puts a mask into bits: bool [batch, heads, rows, keys] gives int32 [batch, heads, rows, words], whose bit j%32 of word j/32 is key j's. Keys may be fewer
 // than the tokens that the attention has: those left out are not covered, as where a block of rows sees no more.

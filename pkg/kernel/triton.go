@@ -31,13 +31,12 @@ func (k triton) config() string {
 		strconv.Quote(k.name), strconv.Quote(k.ir), k.stages, k.warps, k.grid[0], k.grid[1], k.grid[2])
 }
 
-// call runs the kernel. Its result has the dimensions and dtype of like, and no gradient: asking for one panics.
+// call runs the kernel. Its results have the dimensions and dtypes of likes, and no gradient: asking for one panics.
 //
 // GoMLX (v0.28.8) has no operation for a custom call. go-xla (v0.4.5) has one on its StableHLO values, which a graph's nodes keep to themselves. So they are
-// taken out of the operands' nodes by reflection, and the result is put in the place of an Identity's.
-func (k triton) call(like *Node, operands ...*Node) *Node {
+// taken out of the operands' nodes by reflection, and each result is put in the place of an Identity's.
+func (k triton) call(likes []*Node, operands ...*Node) []*Node {
 	values := make([]*stablehlo.Value, len(operands))
-	rowMajor := make([][]int, len(operands))
 	for i, x := range operands {
 		value := valueOf(InternalBackendOutputs(x)[0])
 		if value == nil {
@@ -45,20 +44,27 @@ func (k triton) call(like *Node, operands ...*Node) *Node {
 		}
 		values[i] = *value
 	}
-	shape := shapes.Make(like.DType(), like.Shape().Dimensions...)
-	results, err := stablehlo.CustomCallV2(target, k.config(), values, rowMajor, []shapes.Shape{shape}, [][]int{nil})
+	results := make([]shapes.Shape, len(likes))
+	for i, like := range likes {
+		results[i] = shapes.Make(like.DType(), like.Shape().Dimensions...)
+	}
+	rowMajor := func(n int) [][]int { return make([][]int, n) }
+	computed, err := stablehlo.CustomCallV2(target, k.config(), values, rowMajor(len(values)), results, rowMajor(len(results)))
 	if err != nil {
 		panic(err)
 	}
-	out := IdentityWithCustomGradient(like, func(_, _ *Node) *Node {
-		exceptions.Panicf("kernel %s has no gradient", k.name)
-		return nil
-	})
-	outputs := InternalBackendOutputs(out)
-	own := reflect.New(reflect.TypeOf(outputs[0]).Elem()) // an Identity's value is its operand's, which stays as it is
-	own.Elem().Set(reflect.ValueOf(outputs[0]).Elem())
-	outputs[0] = own.Interface().(compute.Value)
-	*valueOf(outputs[0]) = results[0]
+	out := make([]*Node, len(likes))
+	for i, like := range likes {
+		out[i] = IdentityWithCustomGradient(like, func(_, _ *Node) *Node {
+			exceptions.Panicf("kernel %s has no gradient", k.name)
+			return nil
+		})
+		outputs := InternalBackendOutputs(out[i])
+		own := reflect.New(reflect.TypeOf(outputs[0]).Elem()) // an Identity's value is its operand's, which stays as it is
+		own.Elem().Set(reflect.ValueOf(outputs[0]).Elem())
+		outputs[0] = own.Interface().(compute.Value)
+		*valueOf(outputs[0]) = computed[i]
+	}
 	return out
 }
 

@@ -8,19 +8,28 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/kernel"
 )
 
-// fusable reports whether the backend's fused kernel computes exactly this layer: causal prefill in half precision on XLA, head
-// dimension a multiple of 8, and nothing that the kernel lacks: a soft cap, a window shorter than the keys, learned sinks.
+// fusable reports whether a fused kernel computes exactly this layer: causal prefill in half precision on XLA, by the library's kernel or by ours.
 func (s *Site) fusable() bool {
 	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
-	return s.oneSquare() && half && s.Query.Shape().Dimensions[3]%8 == 0 && backend.IsXLA(s.run.Graph.Backend())
+	if !half || !s.whole() || !backend.IsXLA(s.run.Graph.Backend()) {
+		return false
+	}
+	return s.oneSquare() && s.Query.Shape().Dimensions[3]%8 == 0 || s.ours(s.kind())
 }
 
+// whole reports whether the site is a prefill of whole prompts, not a part of one.
+func (s *Site) whole() bool { return s.Phase == Prefill && !s.part && len(s.Keys) == 1 }
+
 // oneSquare reports whether the layer's attention is the softmax of one square of scaled scores, up to the mask: no soft cap, no window shorter than the
-// keys, no learned sinks, no cache.
-func (s *Site) oneSquare() bool {
-	return s.Phase == Prefill && !s.part && len(s.Keys) == 1 && s.Softcap == 0 && s.Sinks == nil && (s.Window == 0 || s.Window >= s.NumKeys())
+// keys, no learned sinks, no cache. The library's kernel (cuDNN) computes no other.
+func (s *Site) oneSquare() bool { return s.whole() && s.kind() == kernel.Kind{} }
+
+// kind is what the layer's attention has beyond one square, as our kernel names it.
+func (s *Site) kind() kernel.Kind {
+	return kernel.Kind{Capped: s.Softcap > 0, Windowed: s.Window > 0 && s.Window < s.NumKeys(), Sinking: s.Sinks != nil}
 }
 
 // Plain reports whether the layer's attention is the causal softmax of scaled scores and nothing else, so that queries, keys, the scale and a row's LSE say
@@ -29,35 +38,42 @@ func (s *Site) Plain() bool {
 	return s.oneSquare() && s.packed == nil && !s.rewritten
 }
 
-// fused is the layer's plain attention by the backend's kernel (cuDNN's flash attention on CUDA), which it also asks for the rows' log-sum-exp: one pass,
-// made once however often it is asked for. Where the backend has no such kernel after all (XLA on a CPU), GoMLX computes the same without one.
+// fused is the layer's attention by a fused kernel, which it also asks for the rows' log-sum-exp: one pass, made once however often it is asked for. That is the
+// library's where it computes the layer (cuDNN's flash attention on CUDA), then ours. Where there is neither after all (XLA on a CPU), GoMLX computes the same
+// without one.
 func (s *Site) fused() *Node {
 	if s.fusedOut != nil {
 		return s.fusedOut
 	}
 	err := exceptions.TryCatch[error](func() {
+		if !s.oneSquare() {
+			panic(compute.ErrNotImplemented)
+		}
 		var bias *Node
 		if s.packed != nil {
 			bias = s.packed(s.Query)
 		}
-		s.fusedOut, s.lse = s.kernel(bias)
+		s.fusedOut, s.lse = s.library(bias)
+		s.biasable = s.packed == nil
 	})
 	switch {
 	case err == nil:
-	case compute.IsNotImplemented(err):
+	case !compute.IsNotImplemented(err):
+		panic(err)
+	case s.ours(s.kind()):
+		s.fusedOut, s.lse = s.kernel(nil)
+	default:
 		o := fusedattention.CoreOptions{Scale: s.Scale, UseCausalMask: true}
 		if s.packed != nil {
 			o.AttentionBias = s.packed(s.Query)
 		}
 		s.fusedOut, _ = fusedattention.Core(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, o)
-	default:
-		panic(err)
 	}
 	return s.fusedOut
 }
 
-// kernel calls the backend's.
-func (s *Site) kernel(bias *Node) (out, lse *Node) {
+// library calls the backend's kernel.
+func (s *Site) library(bias *Node) (out, lse *Node) {
 	config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
 	if bias != nil {
 		config.Bias = InternalBackendOutputs(bias)[0]
@@ -66,8 +82,8 @@ func (s *Site) kernel(bias *Node) (out, lse *Node) {
 	return tokensFirst(out), states[0]
 }
 
-// LSE is the log-sum-exp of each row's scores over the keys that it may see, float32 [batch, heads, queries], where a fused kernel computes the layer and
-// gives it at no cost; nil elsewhere. A probability is then exp(score - LSE), in any block of rows and keys. Rows of padding have some value or other.
+// LSE is the log-sum-exp of each row's scores over the keys that it may see and its learned sink, float32 [batch, heads, queries], where a fused kernel computes the
+// layer and gives it at no cost; nil elsewhere. A probability is then exp(score - LSE), in any block of rows and keys. Rows of padding have some value or other.
 func (s *Site) LSE() *Node {
 	if s.FormsProbs() {
 		return nil
@@ -87,17 +103,20 @@ func (d *decoder) packedBias(query *Node) *Node {
 	return d.bias
 }
 
+// Biasable reports whether Fused takes a bias: the library's kernel computes the layer, and no bias of its own keeps packed documents apart.
+func (s *Site) Biasable() bool { return s.LSE() != nil && s.biasable }
+
 // Fused runs the layer's kernel with a bias added to its scores, [batch, heads, queries, keys] in the type of the queries: the attention, [batch, heads,
-// queries, head_dim], and the log-sum-exp of the biased scores, float32 [batch, heads, queries]. A nil bias gives the plain attention. It panics, as
-// graph-building code does, where LSE is nil or rows hold several documents, which the kernel keeps apart by a bias of its own.
+// queries, head_dim], and the log-sum-exp of the biased scores, float32 [batch, heads, queries]. A nil bias gives the layer's own attention. It panics, as
+// graph-building code does, where LSE is nil, or Biasable says no to a bias.
 func (s *Site) Fused(bias *Node) (out, lse *Node) {
-	if s.LSE() == nil || bias != nil && s.packed != nil {
-		exceptions.Panicf("layer %d: no fused kernel computes it: ask LSE first", s.Layer)
+	if s.LSE() == nil || bias != nil && !s.biasable {
+		exceptions.Panicf("layer %d: no fused kernel computes it: ask LSE or Biasable first", s.Layer)
 	}
 	if bias == nil {
 		return s.fused(), s.lse
 	}
 	q := s.Query.Shape().Dimensions
 	bias.AssertDims(q[0], q[1], q[2], s.NumKeys())
-	return s.kernel(bias)
+	return s.library(bias)
 }

@@ -25,7 +25,7 @@ type PassOptions struct {
 // Rotary scalings that depend on the length of the whole text take a row's width for it.
 func (m *Model) LossGraph(rows Rows, labels *Node, o PassOptions) *Node {
 	g := rows.Tokens.Graph()
-	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: rows.Tokens, training: true}
+	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: rows.Tokens, training: true, differentiable: true}
 	geo := prefillGeometry(run)
 	if rows.Segments != nil {
 		geo.queryPos, geo.keyPos, geo.segments = rows.Positions, rows.Positions, rows.Segments

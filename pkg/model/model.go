@@ -181,7 +181,7 @@ func (m *Model) params(g *Graph) map[string]*Node {
 // [batch, tokens] -> float32 [batch, tokens, vocab].
 func (m *Model) LogitsGraph(tokens *Node) *Node {
 	g := tokens.Graph()
-	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens}
+	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens, differentiable: true}
 	d := newDecoder(m.arch, m.params(g), run, prefillGeometry(run), nil)
 	x, _ := d.prefill(tokens)
 	return d.logits(x)

@@ -51,6 +51,8 @@ type Run struct {
 	residual []func(layer int, x *Node) // see OnResidual
 	held     []*Node                    // see Hold
 	training bool                       // see product
+
+	differentiable bool // the caller may ask for gradients
 }
 
 // Emit adds an output to the graph: what an observer reduced on the device. It comes back in Result.Emitted under its name.
@@ -96,6 +98,7 @@ type Site struct {
 	probs     *Node
 	fusedOut  *Node // see fused
 	lse       *Node
+	biasable  bool // fused by the library's kernel, which takes a bias
 	rewritten bool
 	out       *Node             // see SetOutput
 	how       string            // how out was computed
