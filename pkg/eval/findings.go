@@ -31,8 +31,12 @@ func baselineFinding(r Row) string {
 
 func (r Row) finding(power float64) string {
 	v := r.Versus
-	s := fmt.Sprintf("%s against %s: %s (95 %% interval %s to %s), %d items gained and %d lost, McNemar's exact p = %.3g, %.3g after Holm's correction.",
-		r.Arm, v.Baseline, points(v.Difference), points(v.CI95[0]), points(v.CI95[1]), v.Gained, v.Lost, v.P, v.HolmP)
+	items := "items"
+	if v.Gained == 1 {
+		items = "item"
+	}
+	s := fmt.Sprintf("%s against %s: %s (95 %% interval %s to %s), %d %s gained and %d lost, McNemar's exact p = %.3g, %.3g after Holm's correction.",
+		r.Arm, v.Baseline, points(v.Difference), points(v.CI95[0]), points(v.CI95[1]), v.Gained, items, v.Lost, v.P, v.HolmP)
 	switch {
 	case v.Gained+v.Lost == 0:
 		return s + " Not one answer changed."

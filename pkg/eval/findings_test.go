@@ -11,7 +11,7 @@ func TestFindingsDoNotDressUp(t *testing.T) {
 		return Row{Metric: "acc", Group: GroupAll, Arm: name, N: 100, Versus: &Paired{Baseline: "baseline", Difference: float64(gained-lost) / 100,
 			Gained: gained, Lost: lost, P: holm / 2, HolmP: holm, MinimumDetectable: 0.089}}
 	}
-	c := &Comparison{Power: 0.8, Rows: []Row{base, arm("same", 0, 0, 1), arm("unsure", 5, 3, 0.9), arm("better", 20, 2, 0.001), arm("worse", 2, 20, 0.001),
+	c := &Comparison{Power: 0.8, Rows: []Row{base, arm("same", 0, 0, 1), arm("unsure", 5, 3, 0.9), arm("better", 20, 2, 0.001), arm("worse", 1, 19, 0.001),
 		{Metric: "acc", Group: GroupAll, Arm: "ceiling", N: 100, Accuracy: 0.96, Versus: &Paired{Difference: -0.01, Gained: 0, Lost: 1, P: 1, HolmP: 1, MinimumDetectable: 0.089}},
 		{Metric: "acc_norm", Group: GroupAll, Arm: "other metric"}, {Metric: "acc", Group: "STEM", Arm: "other group"}}}
 	got := c.Findings("acc")
@@ -20,7 +20,7 @@ func TestFindingsDoNotDressUp(t *testing.T) {
 		{"Not one answer changed"},
 		{"+2.0 points", "5 items gained and 3 lost", "No difference is shown", "+8.9 points"},
 		{"The arm is better"},
-		{"-18.0 points", "The arm is worse"},
+		{"-18.0 points", "1 item gained and 19 lost", "The arm is worse"},
 		{"No difference is shown. A gain could not have been", "one of +8.9 points or more", "the baseline leaves +3.0 points"},
 	}
 	if len(got) != len(want) {
