@@ -156,6 +156,9 @@ func TestTextDefinesWhatItUses(t *testing.T) {
 	for _, k := range everyKind() {
 		for _, dim := range []int{16, 128, 256} {
 			f := fill{Name: "a", Kind: k, Type: "bf16", tile: tileOf(k, dim), Tokens: 333, Heads: 8, Group: 4, Dim: dim, Scale: 1, Softcap: 50, Window: 90, OffDiagonal: true}
+			if k.ByBits && f.Rows > wordBits*wordStep {
+				t.Errorf("%+v: programs of %d rows read bits behind the end of a row, which has whole steps of %d keys", k, f.Rows, wordBits*wordStep)
+			}
 			regions := []map[string]bool{{}}
 			lines := strings.Split(f.text(), "\n")
 			for n, line := range lines {

@@ -29,10 +29,10 @@ func (m Mask) operands(query, key shapes.Shape) []*Node {
 
 const (
 	wordBits = 32
-	wordStep = 2 // words of the widest tile of keys
+	wordStep = 2 // words of the keys in front of a program's last row: its rows on the diagonal are at most so many bits
 )
 
-// words is the number of words in a row of bits: whole tiles, so that none is read behind the row's end.
+// words is the number of words in a row of bits: whole steps, so that none is read behind the row's end.
 func words(tokens int) int {
 	return (tokens + wordBits*wordStep - 1) / (wordBits * wordStep) * wordStep
 }
