@@ -29,7 +29,7 @@ func (m Mask) operands(query, key shapes.Shape) []*Node {
 
 const (
 	wordBits = 32
-	wordStep = 2 // words of the keys in front of a program's last row: its rows on the diagonal are at most so many bits
+	wordStep = 2 // words that a row's end is rounded up to: a program walks keys to the end of its own rows, and it has at most so many bits of them
 )
 
 // words is the number of words in a row of bits: whole steps, so that none is read behind the row's end.
