@@ -13,20 +13,25 @@ type Rate struct {
 	TokensPerSecond float64
 	Seconds         []float64 // of each repeat, sorted
 	Allocations     float64   // objects allocated on the host for each token; of decoding only
+	Plan            []string  // how each layer was computed; of a prefill only
 }
 
 // Prefill measures a forward pass over one prompt of so many tokens, the output head at its last token only. The experiment may be nil.
 func Prefill(m *model.Model, tokens, repeats int, exp model.Experiment) (Rate, error) {
 	p := prompt(m, tokens, 0)
 	want := model.Want{Targets: model.Targets{{{Position: tokens - 1, Token: 0}}}}
+	var plan []string
 	seconds, err := median(repeats, func() error {
-		_, err := m.Forward(model.Prompts(p), want, exp)
+		r, err := m.Forward(model.Prompts(p), want, exp)
+		if err == nil {
+			plan = r.Plan
+		}
 		return err
 	})
 	if err != nil {
 		return Rate{}, err
 	}
-	return Rate{TokensPerSecond: float64(tokens) / seconds[len(seconds)/2], Seconds: seconds}, nil
+	return Rate{TokensPerSecond: float64(tokens) / seconds[len(seconds)/2], Seconds: seconds, Plan: plan}, nil
 }
 
 // Decode measures greedy decoding of batch sequences after prompts of a length: (batch * (long - short)) tokens in the difference of the times
@@ -60,7 +65,7 @@ func Decode(m *model.Model, batch, length, short, long, repeats int, exp model.E
 	}
 	tokens := batch * (long - short)
 	seconds := many[len(many)/2] - few[len(few)/2]
-	return Rate{float64(tokens) / seconds, many, (manyAllocations - fewAllocations) / float64(tokens)}, nil
+	return Rate{TokensPerSecond: float64(tokens) / seconds, Seconds: many, Allocations: (manyAllocations - fewAllocations) / float64(tokens)}, nil
 }
 
 // median runs f once to warm up and then repeatedly, and returns the sorted seconds of the repeats.

@@ -23,6 +23,15 @@ func Config(name string) (*model.Config, error) {
 	return c, nil
 }
 
+// Model is a model of a configuration's dimensions with random weights, made where it computes.
+func Model(name string, o model.Options) (*model.Model, error) {
+	c, err := Config(name)
+	if err != nil {
+		return nil, err
+	}
+	return model.NewOnDevice(c, 1, o)
+}
+
 func configs() map[string]*model.Config {
 	llama := func(vocab, hidden, intermediate, layers, heads, kv, dim, positions int, tied bool) *model.Config {
 		return &model.Config{ModelType: "llama", VocabSize: vocab, HiddenSize: hidden, IntermediateSize: intermediate, Layers: layers, Heads: heads, KVHeads: kv,

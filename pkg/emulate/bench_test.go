@@ -79,20 +79,11 @@ func BenchmarkLongPrompt(b *testing.B) {
 	if !backend.IsCUDA(dev) {
 		b.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
 	}
-	config, err := bench.Config("llama-3.2-1b")
-	if err != nil {
-		b.Fatal(err)
-	}
-	m, err := model.NewOnDevice(config, 1, model.Options{Backend: dev, DType: dtypes.BFloat16})
+	m, err := bench.Model("llama-3.2-1b", model.Options{Backend: dev, DType: dtypes.BFloat16})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, tokens := range []int{4096, 16384, 32768} {
-		p := make([]int, tokens)
-		for i := range p {
-			p[i] = (i*7919)%128000 + 10
-		}
-		want := model.Want{Targets: model.Targets{{{Position: tokens - 1, Token: 3}}}}
 		for _, c := range []struct {
 			name string
 			spec emulate.Spec
@@ -100,30 +91,20 @@ func BenchmarkLongPrompt(b *testing.B) {
 			if c.name == "local" && tokens > 4096 { // by blocks of rows, which choose bit by bit: compiling takes minutes
 				continue
 			}
+			var e model.Experiment
+			if c.name != "plain" {
+				e = experiment(b, c.spec)
+			}
+			var memory int64
 			b.Run(fmt.Sprintf("T%d/%s", tokens, c.name), func(b *testing.B) {
-				compiled()
-				var e model.Experiment
-				if c.name != "plain" {
-					e = experiment(b, c.spec)
+				r, err := bench.Prefill(m, tokens, b.N, e)
+				if err != nil {
+					b.Fatal(err)
 				}
-				pass := func() []string {
-					r, err := m.Forward(model.Prompts(p), want, e)
-					if err != nil {
-						b.Fatal(err)
-					}
-					return r.Plan
-				}
-				start := time.Now()
-				b.Logf("%s; compiled in %.1f s", pass()[1], time.Since(start).Seconds())
-				var seconds []float64
-				for b.Loop() {
-					start := time.Now()
-					pass()
-					seconds = append(seconds, time.Since(start).Seconds())
-				}
-				slices.Sort(seconds)
-				b.ReportMetric(float64(tokens)/seconds[len(seconds)/2], "tokens/s")
-				b.ReportMetric(float64(compiled())/1e9, "device-GB")
+				memory = max(memory, compiled())
+				b.Log(r.Plan[1])
+				b.ReportMetric(r.TokensPerSecond, "tokens/s")
+				b.ReportMetric(float64(memory)/1e9, "device-GB")
 			})
 		}
 	}

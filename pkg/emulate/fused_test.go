@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -90,16 +91,23 @@ func (e errors) Attach(run *model.Run) func(*model.Site) {
 	}
 }
 
-// TestFusedFormsOnAnAccelerator compares the fused forms with the dense one in bfloat16, 32 heads, at lengths up to 8,192. The bound is bfloat16's rounding
-// of outputs, biases and probabilities: 2^-8 of each, a few times.
-func TestFusedFormsOnAnAccelerator(t *testing.T) {
+// openCUDA opens the backend that ATTUNE_BACKEND names, and skips where that is no GPU: fused kernels are there.
+func openCUDA(t *testing.T) compute.Backend {
+	t.Helper()
 	dev, err := backend.FromEnv()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !backend.IsXLA(dev) {
-		t.Skip("needs a GPU's fused attention: set ATTUNE_BACKEND=xla:cuda")
+	if !backend.IsCUDA(dev) {
+		t.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
 	}
+	return dev
+}
+
+// TestFusedFormsOnAnAccelerator compares the fused forms with the dense one in bfloat16, 32 heads, at lengths up to 8,192. The bound is bfloat16's rounding
+// of outputs, biases and probabilities: 2^-8 of each, a few times.
+func TestFusedFormsOnAnAccelerator(t *testing.T) {
+	dev := openCUDA(t)
 	for _, dim := range []int{128, 64} {
 		// Scores of standard deviation 3, so that thresholds pass some keys and not most.
 		c := &model.Config{ModelType: "llama", VocabSize: 512, HiddenSize: 32 * dim, IntermediateSize: 64, Layers: 3, Heads: 32, KVHeads: 32, HeadDim: dim,
@@ -148,13 +156,7 @@ func judge(t *testing.T, emitted map[string]*tensors.Tensor) {
 // TestLayersOnlyOursComputes compares the forms in layers that the library's kernel does not compute: with soft caps, windows and heads of 256. (Learned sinks are
 // in the kernel's own test: gpt_oss keeps its queries in float32.)
 func TestLayersOnlyOursComputes(t *testing.T) {
-	dev, err := backend.FromEnv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !backend.IsCUDA(dev) {
-		t.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
-	}
+	dev := openCUDA(t)
 	const tokens = 700
 	for name, fields := range map[string]string{
 		"gemma2":      `"model_type":"gemma2","sliding_window":200,"query_pre_attn_scalar":256,"final_logit_softcapping":30,"attn_logit_softcapping":5,"head_dim":256`,

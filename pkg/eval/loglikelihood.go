@@ -118,12 +118,19 @@ func (s *ModelScorer) rows(e Example) ([]row, error) {
 	return rows, nil
 }
 
-// fit cuts a sequence that is longer than the context: its first token (BOS, in most models) and its last tokens stay.
+// fit cuts a sequence that is longer than the context.
 func (s *ModelScorer) fit(tokens []int) []int {
 	n := s.Model.Config.MaxPositions
+	if len(tokens) > n {
+		s.Truncated++
+	}
+	return Crop(tokens, n)
+}
+
+// Crop cuts a sequence to at most n tokens, n at least 1: its first token (BOS, in most models) and its last ones stay.
+func Crop(tokens []int, n int) []int {
 	if len(tokens) <= n {
 		return tokens
 	}
-	s.Truncated++
 	return append([]int{tokens[0]}, tokens[len(tokens)-n+1:]...)
 }

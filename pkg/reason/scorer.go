@@ -186,7 +186,7 @@ func (s *Scorer) think(ctx context.Context, examples []eval.Example, opened, cue
 	return thoughts, nil
 }
 
-// fit cuts a prompt that leaves too little room in the context for what comes, as [eval.ModelScorer] does: its first token and its last ones stay.
+// fit cuts a prompt that leaves too little room in the context for what comes, as answers' are cut.
 func (s *Scorer) fit(prompt []int, coming int) ([]int, error) {
 	room := s.Model.Config.MaxPositions - coming
 	if len(prompt) <= room {
@@ -196,7 +196,7 @@ func (s *Scorer) fit(prompt []int, coming int) ([]int, error) {
 		return nil, fmt.Errorf("a budget of %d tokens and the answer leave no room for the prompt in the model's context of %d: lower it", s.Arm.Budget, s.Model.Config.MaxPositions)
 	}
 	s.Truncated++
-	return append([]int{prompt[0]}, prompt[len(prompt)-room+1:]...), nil
+	return eval.Crop(prompt, room), nil
 }
 
 // vote reasons several times about each example and counts the answers.

@@ -35,14 +35,11 @@ func BenchmarkLongSurvey(b *testing.B) {
 	b.Setenv("XLA_FLAGS", os.Getenv("XLA_FLAGS")) // put back afterwards
 	compiled := bench.DeviceMemory(b.TempDir())
 	dev := accelerator(b)
-	config, err := bench.Config("llama-3.2-1b")
+	m, err := bench.Model("llama-3.2-1b", model.Options{Backend: dev, DType: dtypes.BFloat16})
 	if err != nil {
 		b.Fatal(err)
 	}
-	m, err := model.NewOnDevice(config, 1, model.Options{Backend: dev, DType: dtypes.BFloat16})
-	if err != nil {
-		b.Fatal(err)
-	}
+	config := m.Config
 	weights := float64(config.WeightBytes(dtypes.BFloat16))
 	for _, tokens := range []int{4096, 8192} {
 		p := make([]int, tokens)
