@@ -7,8 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/attune-lab/attune/pkg/attention/kernel"
 	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/kernel"
 	"github.com/attune-lab/attune/pkg/model"
 )
 

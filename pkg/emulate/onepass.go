@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/attune-lab/attune/pkg/kernel"
+	"github.com/attune-lab/attune/pkg/attention/kernel"
 	"github.com/attune-lab/attune/pkg/model"
 )
 

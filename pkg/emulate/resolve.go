@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/sink"
 )
 

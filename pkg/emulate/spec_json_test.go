@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/emulate"
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/sink"
 )
 

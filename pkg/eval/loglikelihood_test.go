@@ -11,8 +11,8 @@ import (
 
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
 )
 
 // textModel is a small random model with a tokenizer trained on a few lines, in which " A" to " D" are one token each.

@@ -7,8 +7,8 @@ import (
 	fusedattention "github.com/gomlx/gomlx/ml/layers/attention"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/attune-lab/attune/pkg/attention/kernel"
 	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/kernel"
 )
 
 // fusable reports whether a fused kernel computes exactly this layer: causal prefill in half precision on XLA, by the library's kernel or by ours.

@@ -4,7 +4,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/attune-lab/attune/pkg/kernel"
+	"github.com/attune-lab/attune/pkg/attention/kernel"
 )
 
 // ours reports whether our own kernel computes a kind of attention with the layer's queries and keys: rows of one document, on a GPU whose compiler takes it. It

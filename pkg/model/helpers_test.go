@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
-	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
 
 // tinyConfig is a real architecture small enough for every test: grouped queries, untied head, an odd number of layers.

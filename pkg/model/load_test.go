@@ -9,8 +9,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
-	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
 
 func TestSavedModelLoadsToTheSameLogits(t *testing.T) {

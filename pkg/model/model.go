@@ -17,9 +17,9 @@ import (
 	mlmodel "github.com/gomlx/gomlx/ml/model"
 
 	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/model/hub"
-	"github.com/attune-lab/attune/pkg/model/safetensors"
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/hub"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // Options say how a model is opened. The zero value opens it in float32 on the backend named by ATTUNE_BACKEND, else the Go backend.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 
-	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
 // Save writes the model as a Hugging Face directory that Load and transformers open: config.json, model.safetensors and, if the model has

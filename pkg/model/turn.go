@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
 // The vector kernels of the Go backend (compute v0.1.6 with GOEXPERIMENT=simd) multiply weights stored [in, out] as fast as the machine adds, and weights stored [out, in], as

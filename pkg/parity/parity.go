@@ -11,8 +11,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
-	"github.com/attune-lab/attune/pkg/model/safetensors"
 	"github.com/attune-lab/attune/pkg/sink"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
-	"github.com/attune-lab/attune/pkg/model/safetensors"
 	"github.com/attune-lab/attune/pkg/parity"
 )
 

@@ -5,7 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // Class of a token. Non-semantic tokens are all but digits and content words.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/sink"
 )
 

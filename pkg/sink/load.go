@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
 // Load reads a survey that Save wrote: every figure can be drawn from it without the model.

@@ -8,7 +8,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
 const surveyFormat = 1

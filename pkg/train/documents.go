@@ -3,7 +3,7 @@ package train
 import (
 	"fmt"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // Documents turns texts into documents to train on: each begins with the tokenizer's BOS, where its file says so, and ends with

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/attune-lab/attune/pkg/corpus"
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // Encoder turns texts of sections into documents with a weight for each token.

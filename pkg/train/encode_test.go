@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/corpus"
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 func tinyTokenizer(t testing.TB) *tokenizer.Tokenizer {

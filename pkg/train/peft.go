@@ -10,8 +10,8 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
-	"github.com/attune-lab/attune/pkg/model/safetensors"
 )
 
 // PEFT's layout of a LoRA adapter: adapter_config.json, and adapter_model.safetensors with base_model.model.<module>.lora_A.weight [rank, in] and

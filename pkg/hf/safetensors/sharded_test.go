@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
 // modelDir writes files into a new directory: text as it is, a tensor list as safetensors.

@@ -5,7 +5,7 @@ import (
 	"log"
 	"slices"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // Train a tokenizer on a few lines, then see what it makes of a text and where each token lies in it.

@@ -5,8 +5,8 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/attune-lab/attune/pkg/attention/kernel"
 	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/kernel"
 )
 
 // A mask of three queries and three keys, the diagonal and the first key, takes a row of two words: a tile of keys is the least that the kernel reads.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // TestUnsupportedLayoutsAreRefusedByName: what this package does not do must never pass as something it does.

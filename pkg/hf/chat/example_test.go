@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/attune-lab/attune/pkg/model/chat"
+	"github.com/attune-lab/attune/pkg/hf/chat"
 )
 
 func ExampleTemplate_Render() {

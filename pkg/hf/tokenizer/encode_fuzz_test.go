@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // FuzzEncode holds the promises of the package for any text, broken UTF-8 among it: offsets tile the text where nothing was

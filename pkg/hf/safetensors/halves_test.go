@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
 // allPatterns is every 16-bit pattern as a tensor of this dtype.

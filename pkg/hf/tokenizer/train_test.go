@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/model/tokenizer"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 var trainingTexts = []string{

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/model/safetensors"
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
 func TestWriteThenOpenGivesTheSameTensors(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/attune-lab/attune/pkg/model/hub"
+	"github.com/attune-lab/attune/pkg/hf/hub"
 )
 
 func ExampleResolve() {
