@@ -286,3 +286,84 @@ func (d *decoding) write(text string) {
 	}
 	d.out = append(d.out, text...)
 }
+
+// replacement stands for bytes that are no UTF-8.
+const replacement = "\uFFFD"
+
+// nextChar looks at the front of b. It returns the number of bytes that belong together and whether they are a character; if they are
+// not, they are the longest beginning of one that goes wrong, which a decoder replaces by one U+FFFD (The Unicode Standard, section
+// 3.9, "U+FFFD Substitution of Maximal Subparts", as Rust and browsers do; Go's range replaces byte by byte). n is 0
+// if b is empty or ends inside a character that could still become complete.
+func nextChar(b []byte) (n int, ok bool) {
+	if len(b) == 0 {
+		return 0, true
+	}
+	if r, width := utf8.DecodeRune(b); r != utf8.RuneError || width > 1 {
+		return width, true
+	}
+	// The second byte is bound more tightly by some first ones: no overlong forms, no surrogates, nothing above U+10FFFF.
+	low, high, length := byte(0x80), byte(0xBF), 0
+	switch first := b[0]; {
+	case first >= 0xC2 && first <= 0xDF:
+		length = 2
+	case first >= 0xE0 && first <= 0xEF:
+		length = 3
+		if first == 0xE0 {
+			low = 0xA0
+		} else if first == 0xED {
+			high = 0x9F
+		}
+	case first >= 0xF0 && first <= 0xF4:
+		length = 4
+		if first == 0xF0 {
+			low = 0x90
+		} else if first == 0xF4 {
+			high = 0x8F
+		}
+	}
+	for n = 1; n < length; n++ {
+		if n == len(b) {
+			return 0, false
+		}
+		if b[n] < low || b[n] > high {
+			return n, false
+		}
+		low, high = 0x80, 0xBF
+	}
+	return 1, false
+}
+
+// Stream decodes ids one at a time, as a model generates them.
+//
+// Every text it returns is complete UTF-8: a character that spans several tokens appears with the last of them. All texts together are what
+// [Tokenizer.Decode] gives for all ids. (One exception, for ids that are no text at all: where byte tokens of a byte-fallback vocabulary
+// form no UTF-8, Decode replaces the whole run of them, but the stream has given out the characters before the broken one.)
+type Stream struct {
+	tokenizer *Tokenizer
+	state     *decoding
+}
+
+// NewStream begins a stream. Special tokens are left out, as in [Tokenizer.Decode].
+func (t *Tokenizer) NewStream() *Stream {
+	return &Stream{t, t.decoder.begin(true)}
+}
+
+// Push adds an id and returns the text that it completes, which may be empty.
+func (s *Stream) Push(id int) string {
+	s.tokenizer.decodeInto(s.state, id, false)
+	return s.take()
+}
+
+// Flush returns what is left of an unfinished character, as U+FFFD, and readies the stream for another text.
+func (s *Stream) Flush() string {
+	s.state.end()
+	text := s.take()
+	s.state = s.tokenizer.decoder.begin(true)
+	return text
+}
+
+func (s *Stream) take() string {
+	text := string(s.state.out)
+	s.state.out = s.state.out[:0]
+	return text
+}

@@ -1,348 +1,224 @@
 package tokenizer
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
-	"strconv"
+	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-// maxPattern bounds the length of an expression in bytes; the longest published one (o200k) has 330.
-const maxPattern = 4096
+// maxDepth bounds Sequence within Sequence.
+const maxDepth = 8
 
-// Bounds that keep backtracking short whatever the file says; the published expressions stay far below them.
+// typeOf returns the "type" of a component of a tokenizer.json, empty for null or a missing one.
+func typeOf(raw json.RawMessage) (string, error) {
+	if isNull(raw) {
+		return "", nil
+	}
+	var head struct{ Type string }
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return "", fmt.Errorf("expected an object with a type: %w", err)
+	}
+	if head.Type == "" {
+		return "", errors.New("found no type, expected an object with one")
+	}
+	return head.Type, nil
+}
+
+func isNull(raw json.RawMessage) bool {
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// strict decodes a component, refusing fields that the destination does not have: a
+// setting that is not understood may change every id.
+func strict(raw json.RawMessage, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return fmt.Errorf("field %q: found a JSON %s, expected %s", strings.ToLower(wrong.Field), wrong.Value, wrong.Type)
+		}
+		// What remains is an unknown field; the text around it was valid JSON.
+		return fmt.Errorf("%s is not supported: what it asks for would be left out", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("found more than one value")
+	}
+	return nil
+}
+
+// notSupported refuses a component by its name.
+func notSupported(kind, name, supported string) error {
+	return fmt.Errorf("%s %q is not supported (supported: %s); a model with it needs another tokenizer", kind, name, supported)
+}
+
+// patternSpec is the pattern of Split and Replace: {"String": "..."} or {"Regex": "..."}.
+type patternSpec struct {
+	String *string
+	Regex  *string
+}
+
+func (p patternSpec) finder() (finder, error) {
+	switch {
+	case p.String != nil && p.Regex == nil:
+		if *p.String == "" {
+			return nil, errors.New("found an empty String pattern")
+		}
+		return literal(*p.String), nil
+	case p.Regex != nil && p.String == nil:
+		return compile(*p.Regex)
+	}
+	return nil, errors.New("pattern: expected either String or Regex")
+}
+
+// literal finds a text.
+type literal string
+
+func (l literal) next(s string, from int) (start, end int, ok bool) {
+	i := strings.Index(s[from:], string(l))
+	if i < 0 {
+		return 0, 0, false
+	}
+	return from + i, from + i + len(l), true
+}
+
+// Ids index a table. A file may leave gaps, but not so wide that a short file asks for a huge table.
 const (
-	maxRepeat   = 1000 // the n and m of {n,m}
-	maxGroups   = 32   // groups and lookaheads in an expression
-	maxVariable = 12   // repetitions of variable length in one sequence
+	gapFactor = 16
+	gapSlack  = 1 << 16
 )
 
-// compile compiles an expression of the subset described at [pattern]; anything else is an error that names it.
-func compile(source string) (*pattern, error) {
-	if len(source) > maxPattern {
-		return nil, fmt.Errorf("pattern of %d bytes, expected at most %d", len(source), maxPattern)
+// buildModel reads the model and enters its vocabulary.
+func (t *Tokenizer) buildModel(raw json.RawMessage, bytes bool) error {
+	if isNull(raw) {
+		return errors.New("missing")
 	}
-	if !utf8.ValidString(source) {
-		return nil, fmt.Errorf("pattern %q is not UTF-8", source)
+	var head struct {
+		Type   string
+		Merges json.RawMessage
 	}
-	p := &parser{source: source}
-	tree, err := p.alternatives()
-	if err == nil && p.at < len(source) {
-		err = p.refuse("a closing parenthesis without an opening one")
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return err
 	}
-	if err != nil {
-		return nil, err
+	// Early files have no type; of the models supported only BPE has merges.
+	if head.Type == "" && head.Merges != nil {
+		head.Type = "BPE"
 	}
-	if tree.shortest() == 0 {
-		return nil, fmt.Errorf("pattern %q can match the empty string, which is not supported", source)
-	}
-	return &pattern{source: source, start: tree.link(&node{kind: nodeDone})}, nil
-}
-
-// tree is a parsed expression: alternatives of sequences of items.
-type tree [][]item
-
-// item is one element of a sequence; exactly one of set, group and look is there.
-type item struct {
-	set        *charset
-	folded     rune // the lower-case letter of a literal in (?i:...), else 0
-	min, max   int
-	possessive bool
-	group      tree
-	look       tree
-	negate     bool
-}
-
-// link turns a tree into nodes that run on to next.
-func (t tree) link(next *node) *node {
-	starts := make([]*node, len(t))
-	for i, sequence := range t {
-		start := next
-		for _, it := range slices.Backward(sequence) {
-			switch {
-			case it.set != nil:
-				start = &node{kind: nodeSet, set: it.set, min: it.min, max: it.max, possessive: it.possessive, next: start}
-			case it.look != nil:
-				start = &node{kind: nodeLook, inside: it.look.link(&node{kind: nodeDone}), negate: it.negate, next: start}
-			case it.min == 0:
-				start = &node{kind: nodeBranch, branches: []*node{it.group.link(start), start}}
-			default:
-				start = it.group.link(start)
-			}
+	switch head.Type {
+	case "BPE":
+		var spec bpeSpec
+		if err := strict(raw, &spec); err != nil {
+			return fmt.Errorf("BPE: %w", err)
 		}
-		starts[i] = start
-	}
-	if len(starts) == 1 {
-		return starts[0]
-	}
-	return &node{kind: nodeBranch, branches: starts}
-}
-
-// shortest returns the least number of characters a match has.
-func (t tree) shortest() int {
-	least := unlimited
-	for _, sequence := range t {
-		sum := 0
-		for _, it := range sequence {
-			switch {
-			case it.set != nil:
-				sum += it.min
-			case it.group != nil && it.min > 0:
-				sum += it.group.shortest()
-			}
+		if err := t.enterAll(spec.Vocab); err != nil {
+			return fmt.Errorf("BPE: %w", err)
 		}
-		least = min(least, sum)
+		m, err := newBPE(&spec, bytes)
+		if err != nil {
+			return fmt.Errorf("BPE: %w", err)
+		}
+		t.model = m
+	case "Unigram":
+		var spec unigramSpec
+		if err := strict(raw, &spec); err != nil {
+			return fmt.Errorf("Unigram: %w", err)
+		}
+		if bytes {
+			return errors.New("Unigram: a ByteLevel pre-tokenizer before it is not supported")
+		}
+		m, err := newUnigram(&spec)
+		if err != nil {
+			return fmt.Errorf("Unigram: %w", err)
+		}
+		if err := t.enterAll(m.vocabulary()); err != nil {
+			return fmt.Errorf("Unigram: %w", err)
+		}
+		if len(m.ids) != len(m.scores) {
+			return errors.New("Unigram: found a text twice in the vocabulary, expected each once")
+		}
+		t.model = m
+	default:
+		return notSupported("model", head.Type, "BPE Unigram")
 	}
-	return least
+	return nil
 }
 
-type parser struct {
-	source string
-	at     int
-	fold   bool // inside (?i:...)
-	groups int  // opened so far
-}
-
-func (p *parser) refuse(what string) error {
-	return fmt.Errorf("pattern %q: %s at byte %d is not supported", p.source, what, p.at)
-}
-
-func (p *parser) rest() string { return p.source[p.at:] }
-
-// take consumes a prefix if it is there.
-func (p *parser) take(prefix string) bool {
-	if strings.HasPrefix(p.rest(), prefix) {
-		p.at += len(prefix)
-		return true
+func (m *unigram) vocabulary() map[string]int {
+	all := make(map[string]int, len(m.ids))
+	for text, id := range m.ids {
+		all[text] = int(id)
 	}
-	return false
+	return all
 }
 
-// alternatives parses up to a closing parenthesis or the end.
-func (p *parser) alternatives() (tree, error) {
-	t := tree{nil}
-	variable := 0
-	for p.at < len(p.source) && p.source[p.at] != ')' {
-		if p.take("|") {
-			t = append(t, nil)
-			variable = 0
+// enterAll enters a model's vocabulary.
+func (t *Tokenizer) enterAll(vocabulary map[string]int) error {
+	largest := 0
+	for text, id := range vocabulary {
+		if id < 0 || id > gapFactor*len(vocabulary)+gapSlack {
+			return fmt.Errorf("found id %d of %q, expected ids from 0 and no wide gaps in a vocabulary of %d", id, text, len(vocabulary))
+		}
+		largest = max(largest, id)
+	}
+	t.ids = vocabulary
+	t.pieces = make([]entry, largest+1)
+	for text, id := range vocabulary {
+		if e := t.pieces[id]; e.exists {
+			// Sorted, so that the message is the same in every run.
+			return fmt.Errorf("found id %d twice, of %q and %q, expected each id once", id, min(text, e.text), max(text, e.text))
+		}
+		t.pieces[id] = entry{text: text, exists: true}
+	}
+	t.count = len(vocabulary)
+	return nil
+}
+
+// addTokens enters the added tokens and readies the search for them.
+func (t *Tokenizer) addTokens(tokens []addedToken) error {
+	var raw, normalized []addedPattern
+	for _, token := range tokens {
+		if token.Content == "" {
 			continue
 		}
-		it, err := p.item()
-		if err != nil {
-			return nil, err
-		}
-		if err := p.quantifier(&it); err != nil {
-			return nil, err
-		}
-		if it.min != it.max {
-			variable++
-		}
-		if variable > maxVariable {
-			return nil, p.refuse("so many repetitions in a sequence")
-		}
-		last := &t[len(t)-1]
-		if n := len(*last); n > 0 && multiFold((*last)[n-1].folded, it.folded) {
-			return nil, p.refuse("(?i:) over letters with a common ligature")
-		}
-		*last = append(*last, it)
-	}
-	return t, nil
-}
-
-// multiFold says whether Unicode folds one character (ß, ff, st ...) to these two letters: Oniguruma then matches
-// one character for two, which this matcher does not.
-func multiFold(a, b rune) bool {
-	return a == 's' && (b == 's' || b == 't') || a == 'f' && (b == 'f' || b == 'i' || b == 'l')
-}
-
-func (p *parser) item() (item, error) {
-	r, width := utf8.DecodeRuneInString(p.rest())
-	switch r {
-	case '(':
-		return p.group()
-	case '[':
-		set, err := p.class()
-		return item{set: set}, err
-	case '\\':
-		set := &charset{}
-		_, err := p.escape(set)
-		return item{set: set.seal()}, err
-	case '.', '^', '$', '*', '+', '?', '{', '}', ']':
-		return item{}, p.refuse(strconv.Quote(string(r)))
-	}
-	p.at += width
-	set := &charset{}
-	if !p.fold {
-		set.ranges = []runeRange{{r, r}}
-		return item{set: set.seal()}, nil
-	}
-	if r >= utf8.RuneSelf {
-		return item{}, p.refuse("(?i:) over other than ASCII")
-	}
-	set.addFolded(r)
-	return item{set: set.seal(), folded: unicode.ToLower(r)}, nil
-}
-
-func (p *parser) group() (item, error) {
-	it := item{min: 1, max: 1}
-	outer := p.fold
-	look := false
-	if p.groups++; p.groups > maxGroups {
-		return it, p.refuse("so many groups")
-	}
-	switch {
-	case p.take("(?:"):
-	case p.take("(?i:"):
-		p.fold = true
-	case p.take("(?!"):
-		look, it.negate = true, true
-	case p.take("(?="):
-		look = true
-	case strings.HasPrefix(p.rest(), "(?"), strings.HasPrefix(p.rest(), "(*"):
-		return it, p.refuse("the group " + strconv.Quote(p.rest()[:min(4, len(p.rest()))]))
-	default:
-		p.take("(") // a capture, which a tokenizer does not use
-	}
-	inside, err := p.alternatives()
-	if err != nil {
-		return it, err
-	}
-	if !p.take(")") {
-		return it, p.refuse("a group that does not close")
-	}
-	p.fold = outer
-	if look {
-		it.look = inside
-	} else {
-		it.group = inside
-	}
-	return it, nil
-}
-
-// quantifier reads what follows an item and sets its repetition.
-func (p *parser) quantifier(it *item) error {
-	it.min, it.max = 1, 1
-	braces := false
-	switch {
-	case p.take("?"):
-		it.min = 0
-	case p.take("*"):
-		it.min, it.max = 0, unlimited
-	case p.take("+"):
-		it.max = unlimited
-	case strings.HasPrefix(p.rest(), "{"):
-		if err := p.braces(it); err != nil {
+		if err := t.addToken(token); err != nil {
 			return err
 		}
-		braces = true
-	default:
-		return nil
+		pattern := addedPattern{token.Content, token}
+		if !token.Normalized {
+			raw = append(raw, pattern)
+			continue
+		}
+		if t.normalizer != nil {
+			pattern.text = t.normalizer.normalize(piece{text: token.Content}).text
+		}
+		normalized = append(normalized, pattern)
 	}
-	if it.look != nil {
-		return p.refuse("a repeated lookahead")
-	}
-	if it.group != nil && (it.min != 0 || it.max != 1) {
-		return p.refuse("a repeated group")
-	}
-	if it.group == nil && !braces && p.take("+") {
-		it.possessive = true
-	}
-	if p.at < len(p.source) && strings.IndexByte("?*+{", p.source[p.at]) >= 0 {
-		return p.refuse("a lazy or doubled repetition")
-	}
+	t.raw, t.normalized = newAddedMatcher(raw), newAddedMatcher(normalized)
 	return nil
 }
 
-// braces reads {n}, {n,} and {n,m}.
-func (p *parser) braces(it *item) error {
-	end := strings.IndexByte(p.rest(), '}')
-	if end < 0 {
-		return p.refuse("an open brace")
+func (t *Tokenizer) addToken(token addedToken) error {
+	id := token.ID
+	if known, ok := t.ids[token.Content]; ok && known != id {
+		return fmt.Errorf("found %q with id %d, expected its id %d of the vocabulary", token.Content, id, known)
 	}
-	low, high, both := strings.Cut(p.rest()[1:end], ",")
-	number := func(digits string) int {
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil || n > maxRepeat || digits != strconv.Itoa(int(n)) {
-			return -1
-		}
-		return int(n)
+	if id < 0 || id > gapFactor*(t.count+1)+gapSlack {
+		return fmt.Errorf("found id %d of %q, expected ids from 0 and no wide gaps in a vocabulary of %d", id, token.Content, t.count)
 	}
-	it.min = number(low)
-	switch {
-	case !both:
-		it.max = it.min
-	case high == "":
-		it.max = unlimited
-	default:
-		it.max = number(high)
+	for id >= len(t.pieces) {
+		t.pieces = append(t.pieces, entry{})
 	}
-	if it.min < 0 || it.max < it.min || it.max == 0 {
-		return p.refuse("the repetition " + p.rest()[:end+1])
+	e := &t.pieces[id]
+	if e.exists && e.text != token.Content {
+		return fmt.Errorf("found id %d of %q, which is that of %q; expected each id once", id, token.Content, e.text)
 	}
-	p.at += end + 1
+	if !e.exists {
+		t.count++
+		t.ids[token.Content] = id
+	}
+	*e = entry{text: token.Content, exists: true, added: true, special: e.special || token.Special}
 	return nil
-}
-
-// class reads [...].
-func (p *parser) class() (*charset, error) {
-	set := &charset{}
-	p.take("[")
-	set.negate = p.take("^")
-	if strings.HasPrefix(p.rest(), "]") {
-		return nil, p.refuse("a class that begins with ]")
-	}
-	for {
-		if p.take("]") {
-			return set.seal(), nil
-		}
-		if p.at >= len(p.source) {
-			return nil, p.refuse("a class that does not close")
-		}
-		low, err := p.member(set)
-		if err != nil {
-			return nil, err
-		}
-		// A dash makes a range unless it is the last of the class.
-		if rest := p.rest(); len(rest) > 1 && rest[0] == '-' && rest[1] != ']' {
-			p.at++
-			if low < 0 {
-				return nil, p.refuse("a range from a class")
-			}
-			high, err := p.member(&charset{})
-			if err != nil {
-				return nil, err
-			}
-			if high < low || p.fold {
-				return nil, p.refuse("the range " + strconv.Quote(string(low)+"-"+string(max(high, 0))))
-			}
-			set.ranges = append(set.ranges, runeRange{low, high})
-		}
-	}
-}
-
-// member reads one member of a class into the set and returns it, or -1 if it was a class of its own such as \s.
-func (p *parser) member(set *charset) (rune, error) {
-	r, width := utf8.DecodeRuneInString(p.rest())
-	switch {
-	case p.at >= len(p.source):
-		return 0, p.refuse("a class that does not close")
-	case r == '\\':
-		return p.escape(set)
-	case r == '[':
-		return 0, p.refuse("a class within a class")
-	case strings.HasPrefix(p.rest(), "&&"):
-		return 0, p.refuse("an intersection of classes")
-	case p.fold && r >= utf8.RuneSelf:
-		return 0, p.refuse("(?i:) over other than ASCII")
-	}
-	p.at += width
-	if p.fold {
-		set.addFolded(r)
-	} else {
-		set.ranges = append(set.ranges, runeRange{r, r})
-	}
-	return r, nil
 }

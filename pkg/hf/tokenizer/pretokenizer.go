@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -216,4 +217,141 @@ func (m metaspace) split(p piece, yield func(piece)) {
 		return
 	}
 	splitter{find: literal(m.mark), how: mergedWithNext}.split(p, yield)
+}
+
+// behavior says what becomes of the matches a text is cut at.
+type behavior uint8
+
+const (
+	isolated           behavior = iota // a match is a word of its own
+	removed                            // matches are dropped
+	contiguous                         // neighbouring matches are one word
+	mergedWithPrevious                 // a match ends the word before it
+	mergedWithNext                     // a match begins the word after it
+)
+
+var behaviors = map[string]behavior{
+	"Isolated": isolated, "Removed": removed, "Contiguous": contiguous,
+	"MergedWithPrevious": mergedWithPrevious, "MergedWithNext": mergedWithNext,
+}
+
+// splitter cuts a text at the matches of a pattern.
+type splitter struct {
+	find   finder
+	how    behavior
+	invert bool // what lies between the matches counts as the match
+}
+
+// stretch is a match or what lies between two.
+type stretch struct {
+	start, end int
+	match      bool
+}
+
+func (s splitter) split(p piece, yield func(piece)) {
+	if s.how == isolated {
+		s.each(p.text, func(part stretch) { yield(p.slice(part.start, part.end)) })
+		return
+	}
+	var all []stretch
+	s.each(p.text, func(part stretch) {
+		part.match = part.match != s.invert
+		all = append(all, part)
+	})
+	for i := 0; i < len(all); i++ {
+		word := all[i]
+		follows := func() bool { return i+1 < len(all) }
+		switch s.how {
+		case removed:
+			if word.match {
+				continue
+			}
+		case contiguous:
+			for follows() && all[i+1].match == word.match {
+				i++
+			}
+		case mergedWithPrevious:
+			if !word.match && follows() && all[i+1].match {
+				i++
+			}
+		case mergedWithNext:
+			if word.match && follows() && !all[i+1].match {
+				i++
+			}
+		}
+		yield(p.slice(word.start, all[i].end))
+	}
+}
+
+// each visits the matches and what lies between them, in order, covering the text.
+func (s splitter) each(text string, visit func(stretch)) {
+	at := 0
+	for at < len(text) {
+		start, end, ok := s.find.next(text, at)
+		if !ok {
+			visit(stretch{at, len(text), false})
+			return
+		}
+		if at < start {
+			visit(stretch{at, start, false})
+		}
+		visit(stretch{start, end, true})
+		at = end
+	}
+}
+
+// gpt2Pattern cuts text for GPT-2 and for every ByteLevel pre-tokenizer with use_regex
+// (https://github.com/openai/gpt-2/blob/master/src/encoder.py).
+const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+
+var gpt2Finder = sync.OnceValue(func() finder { return mustCompile(gpt2Pattern) })
+
+// mustCompile compiles an expression of this package's own.
+func mustCompile(source string) finder {
+	p, err := compile(source)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// byteChars maps each byte to the character that stands for it in a byte-level vocabulary, and charBytes back. Printable
+// bytes of Latin-1 stand for themselves, the others for the characters from U+0100 on, in order (GPT-2's bytes_to_unicode): a space is Ġ.
+var byteChars, charBytes = func() (chars [256]rune, bytes map[rune]byte) {
+	bytes = make(map[rune]byte, 256)
+	next := rune(0x100)
+	for b := range 256 {
+		r := rune(b)
+		printable := r >= '!' && r <= '~' || r >= 0xA1 && r <= 0xAC || r >= 0xAE && r <= 0xFF
+		if !printable {
+			r = next
+			next++
+		}
+		chars[b] = r
+		bytes[r] = byte(b)
+	}
+	return chars, bytes
+}()
+
+// bytesOf returns the bytes a byte-level vocabulary entry stands for; ok is false if it has a character
+// that stands for no byte.
+func bytesOf(entry string) (raw string, ok bool) {
+	buffer := make([]byte, 0, len(entry))
+	for _, r := range entry {
+		b, ok := charBytes[r]
+		if !ok {
+			return "", false
+		}
+		buffer = append(buffer, b)
+	}
+	return string(buffer), true
+}
+
+// charsOf is the inverse of bytesOf.
+func charsOf(raw string) string {
+	buffer := make([]byte, 0, 2*len(raw))
+	for i := range len(raw) {
+		buffer = utf8.AppendRune(buffer, byteChars[raw[i]])
+	}
+	return string(buffer)
 }
