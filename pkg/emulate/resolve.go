@@ -6,12 +6,10 @@ import (
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
-	"github.com/attune-lab/attune/pkg/sink"
 )
 
 // Resolve replaces token classes by the ids of a vocabulary's tokens of those classes, so that the Spec says for itself which keys it means.
-// The classes are package sink's; a token is classified by its own text, since a mask cannot know its neighbours: a piece of a word is a
-// content word here even if the whole word is a function word.
+// The classes are those of [tokenizer.Tokenizer.VocabularyClasses]: a mask of ids cannot know a token's neighbours.
 func (s Spec) Resolve(tok *tokenizer.Tokenizer) (Spec, error) {
 	if len(s.Classes)+len(s.ExcludeClasses) == 0 {
 		return s, nil
@@ -47,17 +45,17 @@ func addClasses(ids []int, classes []string, tok *tokenizer.Tokenizer) ([]int, e
 	if len(classes) == 0 {
 		return ids, nil
 	}
-	wanted := map[sink.Class]bool{}
+	wanted := map[tokenizer.Class]bool{}
 	for _, name := range classes {
-		i := slices.IndexFunc(sink.Classes(), func(c sink.Class) bool { return c.String() == name })
+		i := slices.IndexFunc(tokenizer.Classes(), func(c tokenizer.Class) bool { return c.String() == name })
 		if i < 0 {
 			return nil, fmt.Errorf("no token class is named %q, expected one of %s", name, classNames())
 		}
-		wanted[sink.Classes()[i]] = true
+		wanted[tokenizer.Classes()[i]] = true
 	}
 	out := slices.Clone(ids)
-	for id := range tok.MaxID() + 1 {
-		if wanted[classOf(tok, id)] {
+	for id, class := range tok.VocabularyClasses() {
+		if wanted[class] {
 			out = append(out, id)
 		}
 	}
@@ -65,15 +63,9 @@ func addClasses(ids []int, classes []string, tok *tokenizer.Tokenizer) ([]int, e
 	return slices.Compact(out), nil
 }
 
-// classOf is the class of a token by its own text.
-func classOf(tok *tokenizer.Tokenizer, id int) sink.Class {
-	text := tok.DecodeWithSpecial([]int{id})
-	return sink.Classify(text, []tokenizer.Token{{ID: id, End: len(text), Special: tok.IsSpecial(id)}})[0]
-}
-
 func classNames() string {
 	var names []string
-	for _, c := range sink.Classes() {
+	for _, c := range tokenizer.Classes() {
 		names = append(names, c.String())
 	}
 	return strings.Join(names, ", ")

@@ -9,7 +9,6 @@ import (
 
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
-	"github.com/attune-lab/attune/pkg/sink"
 )
 
 // TestHashesOfEveryFieldAreStable pins the canonical form of the variants, controls and neighbours, as TestHashIsStable does that of the presets.
@@ -147,7 +146,7 @@ func TestClassesResolveToTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := emulate.Spec{Alpha: 1, Tau: 0.01, ExcludeTokens: []int{700}, ExcludeClasses: []string{sink.Special.String(), sink.Punctuation.String()}}
+	s := emulate.Spec{Alpha: 1, Tau: 0.01, ExcludeTokens: []int{700}, ExcludeClasses: []string{tokenizer.Special.String(), tokenizer.Punctuation.String()}}
 	r, err := s.Resolve(tok)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
 )
@@ -226,19 +227,19 @@ func TestOutliersOfClosedForms(t *testing.T) {
 			t.Errorf("token %d is an outlier in %d heads, expected %d", k, n, want)
 		}
 	}
-	classes := make([]sink.Class, 40)
+	classes := make([]tokenizer.Class, 40)
 	for k := range classes {
-		classes[k] = sink.ContentWord
+		classes[k] = tokenizer.ContentWord
 	}
-	classes[0] = sink.Special
-	shares, err := o.ByClass(s, [][]sink.Class{classes})
+	classes[0] = tokenizer.Special
+	shares, err := o.ByClass(s, [][]tokenizer.Class{classes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if shares[sink.Special].Outliers != 1 || math.Abs(shares[sink.Special].Tokens-1.0/33) > 1e-12 || shares[sink.ContentWord].PerLayer[2] != 0 {
+	if shares[tokenizer.Special].Outliers != 1 || math.Abs(shares[tokenizer.Special].Tokens-1.0/33) > 1e-12 || shares[tokenizer.ContentWord].PerLayer[2] != 0 {
 		t.Errorf("BOS is the only outlier of 33 tokens: %+v", shares)
 	}
-	if special := shares[sink.Special]; len(special.Found) != 1 || special.Found[0] != 12 || special.All[0] != 12 || special.CI95(1) != [2]float64{1, 1} {
+	if special := shares[tokenizer.Special]; len(special.Found) != 1 || special.Found[0] != 12 || special.All[0] != 12 || special.CI95(1) != [2]float64{1, 1} {
 		t.Errorf("the prompt's outliers, one in each of 12 heads, are all special: %+v", special)
 	}
 	if got := s.Outliers(sink.OutlierOptions{SkipFirst: true}).PerLayer[0]; got != 0 {

@@ -6,7 +6,7 @@
 //	sink rate    mean over layers, heads and prompts of 1[alpha_k > eps]                  SinkRate, RateGrid      arXiv 2410.10781
 //	hidden sink  k >= 1 with alpha_k > 0.1                                                HiddenSinks             arXiv 2406.15765
 //	outlier      0.6745 (alpha_k - median) / MAD > 3.5 within a head                      Outliers                Iglewicz and Hoaglin 1993
-//	classes      share of attention against share of tokens, by class and layer           ByClass, Classify
+//	classes      share of attention against share of tokens, by class and layer           ByClass, tokenizer.Classify
 //	entropy      -sum_k A[h,i,k] log A[h,i,k], mean over i                                Entropy
 //	first        A[h,i,0]; diagonal A[h,i,i]; local sum of i-k < Window; mean over i      FirstShare, DiagonalShare, LocalShare
 //	distance     sum_k A[h,i,k] (i-k), mean over i                                        Distance                arXiv 1906.04341

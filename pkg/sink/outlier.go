@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // OutlierOptions say which keys stand out. The zero value is documented at each field.
@@ -107,7 +109,7 @@ func median(x []float32) float64 {
 
 // OutlierShare compares a class's share of outliers with its share of tokens.
 type OutlierShare struct {
-	Class    Class
+	Class    tokenizer.Class
 	Tokens   float64   // share of the tokens that could be outliers
 	Outliers float64   // share of all outliers, over layers, heads and prompts
 	PerLayer []float64 // the same within each layer; NaN where a layer has none
@@ -120,18 +122,18 @@ func (o OutlierShare) CI95(seed uint64) [2]float64 { return RatioInterval95(o.Fo
 
 // ByClass breaks outliers down by token class; classes[i] are those of the i-th prompt given to Run. It is the test of the claim that
 // non-semantic tokens attract outlier attention.
-func (o *Outliers) ByClass(s *Survey, classes [][]Class) ([]OutlierShare, error) {
-	out := make([]OutlierShare, numClasses)
+func (o *Outliers) ByClass(s *Survey, classes [][]tokenizer.Class) ([]OutlierShare, error) {
+	out := make([]OutlierShare, len(tokenizer.Classes()))
 	total := make([]float64, s.Layers)
 	for c := range out {
-		out[c] = OutlierShare{Class: Class(c), PerLayer: make([]float64, s.Layers)}
+		out[c] = OutlierShare{Class: tokenizer.Class(c), PerLayer: make([]float64, s.Layers)}
 	}
 	tokens, all := 0.0, 0.0
 	for p, original := range s.Prompts {
 		if original >= len(classes) || len(classes[original]) < s.Lengths[p] {
 			return nil, fmt.Errorf("classes of prompt %d are missing or fewer than its %d tokens", original, s.Lengths[p])
 		}
-		inPrompt, ofClass := 0.0, make([]float64, numClasses)
+		inPrompt, ofClass := 0.0, make([]float64, len(tokenizer.Classes()))
 		for k, n := range o.Counts[p] {
 			if n < 0 {
 				continue

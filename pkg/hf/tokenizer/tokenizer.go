@@ -39,7 +39,7 @@ type Token struct {
 	ID         int
 	Start, End int    // byte offsets into the text; equal for a token that stands for none of it
 	Text       string // the text from Start to End; for a token the post-processor adds, its vocabulary entry
-	Special    bool
+	Special    bool   // a special token, or one that the post-processor adds
 }
 
 // Encode returns the ids of a text with those the post-processor adds, such as BOS. The text may be up to 2 GiB.
@@ -69,7 +69,7 @@ func (t *Tokenizer) Tokens(text string, addSpecial bool) []Token {
 	tokens := make([]Token, 0, len(text)/4+2)
 	added := func(ids []int, at int) {
 		for _, id := range ids {
-			tokens = append(tokens, Token{id, at, at, t.Piece(id), t.IsSpecial(id)})
+			tokens = append(tokens, Token{id, at, at, t.Piece(id), true})
 		}
 	}
 	if addSpecial {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/sink"
@@ -37,11 +38,11 @@ func surveyOf(t *testing.T, layers, heads, tokens int) *sink.Survey {
 func TestEveryFigureSaysWhatItShows(t *testing.T) {
 	for name, s := range map[string]*sink.Survey{"32 x 32": surveyOf(t, 32, 32, 16), "long": surveyOf(t, 2, 2, 300)} {
 		o := figures.Of{Model: "tiny", Survey: s, Seed: 1}
-		classes := make([][]sink.Class, 2)
+		classes := make([][]tokenizer.Class, 2)
 		for i := range classes {
-			classes[i] = make([]sink.Class, s.T)
+			classes[i] = make([]tokenizer.Class, s.T)
 			for k := range classes[i] {
-				classes[i][k] = sink.Class(k % 3)
+				classes[i][k] = tokenizer.Class(k % 3)
 			}
 		}
 		shares, err := s.ByClass(classes)

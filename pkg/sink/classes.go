@@ -1,11 +1,15 @@
 package sink
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
+)
 
 // ClassShare compares a class's share of received attention with its share of tokens. Were attention blind to classes the two would
 // differ only by position.
 type ClassShare struct {
-	Class  Class
+	Class  tokenizer.Class
 	Tokens float64 // share of tokens
 	// Attention is the share of all attention that keys of the class receive, over layers, heads, queries and prompts.
 	Attention float64
@@ -17,10 +21,10 @@ type ClassShare struct {
 
 // ByClass breaks received attention down by token class. classes[i] holds the class of every token of the i-th prompt given to Run; for
 // prompts that were cut to T tokens the first T are used.
-func (s *Survey) ByClass(classes [][]Class) ([]ClassShare, error) {
-	out := make([]ClassShare, numClasses)
+func (s *Survey) ByClass(classes [][]tokenizer.Class) ([]ClassShare, error) {
+	out := make([]ClassShare, len(tokenizer.Classes()))
 	for c := range out {
-		out[c] = ClassShare{Class: Class(c), PerLayer: make([]float64, s.Layers), PerPrompt: make([]float64, len(s.Lengths))}
+		out[c] = ClassShare{Class: tokenizer.Class(c), PerLayer: make([]float64, s.Layers), PerPrompt: make([]float64, len(s.Lengths))}
 	}
 	tokens := 0.0
 	perLayer := make([]float64, s.Layers)
