@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/notebook"
 )
 
@@ -142,7 +143,7 @@ func sayShared(where site) {
 
 // sayCaches prints what the caches take on the disk.
 func sayCaches(ctx context.Context, where site) {
-	if dir, err := notebook.CacheDir(); err == nil {
+	if dir, err := env.CacheDir(); err == nil {
 		say("disk", "", "%7s  %s (kernel)", size(dir), dir)
 	}
 	cmd := exec.CommandContext(ctx, "go", "env", "GOCACHE")

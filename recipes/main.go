@@ -20,7 +20,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 const usage = `usage: go run ./recipes COMMAND
@@ -96,7 +96,7 @@ type site struct {
 }
 
 func findSite() (site, error) {
-	root, err := notebook.FindRoot(".")
+	root, err := env.FindRoot(".")
 	if err != nil {
 		return site{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/notebook"
 )
@@ -36,7 +37,7 @@ func smallSite(t *testing.T) site {
 	if testing.Short() {
 		t.Skip("short: builds and starts GoNB")
 	}
-	root, err := notebook.FindRoot(".")
+	root, err := env.FindRoot(".")
 	if err != nil {
 		t.Fatal(err)
 	}

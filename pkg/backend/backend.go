@@ -5,12 +5,13 @@ import (
 	"os"
 	"strings"
 
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 )
 
 // EnvVar names the backend that FromEnv opens. The recipe runner sets it from its --backend flag.
-const EnvVar = "ATTUNE_BACKEND"
+const EnvVar = env.Backend
 
 // Go is the name of the pure-Go backend, the default everywhere.
 const Go = "go"

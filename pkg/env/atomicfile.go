@@ -21,7 +21,7 @@ func WriteFile(path string, perm fs.FileMode, write func(io.Writer) error) (err 
 	}
 	file, err := createBeside(path, perm)
 	if err != nil {
-		return err
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {

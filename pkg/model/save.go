@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
@@ -56,7 +57,7 @@ func (m *Model) Save(dir string, dtype dtypes.DType) error {
 	if data, err = json.MarshalIndent(f.values, "", "  "); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "config.json"), append(data, '\n'))
+	return env.WriteBytes(filepath.Join(dir, "config.json"), 0o666, append(data, '\n'))
 }
 
 // weight reads a weight back from the backend as float32.
@@ -83,25 +84,4 @@ func (m *Model) weight(w weight) ([]float32, error) {
 		values = transposed(values, w.shape[1])
 	}
 	return values, nil
-}
-
-// writeFile writes through a temporary file, so that a reader never sees half of it.
-func writeFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err := tmp.Write(data); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Chmod(0o644); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

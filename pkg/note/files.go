@@ -7,25 +7,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
-// writeFile writes a file so that a reader, or a crash, meets the old content or the new, never half of it.
+// writeFile writes a file as a whole, and its folders.
 func writeFile(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("note: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
+	if err := env.WriteBytes(path, 0o666, content); err != nil {
 		return fmt.Errorf("note: %w", err)
-	}
-	_, err = tmp.Write(content)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-		return fmt.Errorf("note: write %s: %w", path, err)
 	}
 	return nil
 }

@@ -11,13 +11,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // repository makes a small checkout and a run directory and points the environment at them, as the runner does.
 func repository(t *testing.T) (root, dir string) {
 	t.Helper()
 	root, dir = t.TempDir(), filepath.Join(t.TempDir(), "run [1]") // a name that is a pattern, too
-	write(t, filepath.Join(root, "go.mod"), "module "+module+"\n\ngo 1.26\n\nrequire github.com/gomlx/gomlx v0.28.8\n")
+	write(t, filepath.Join(root, "go.mod"), "module "+env.Module+"\n\ngo 1.26\n\nrequire github.com/gomlx/gomlx v0.28.8\n")
 	write(t, filepath.Join(root, "recipes", "demo.ipynb"),
 		`{"cells":[],"metadata":{"attune":{"title":"A <b>demo</b>","answers":"Does emulation help?"}},"nbformat":4,"nbformat_minor":5}`)
 	write(t, filepath.Join(root, "testdata", "tiny", "config.json"), "{}")
@@ -270,7 +272,7 @@ func TestInteractiveRunsLiveInTheRepository(t *testing.T) {
 	}
 	t.Setenv("GONB_DIR", "")
 	_, err = Begin("demo", nil)
-	wantError(t, err, "no checkout of "+module)
+	wantError(t, err, "no checkout of "+env.Module)
 }
 
 func TestParametersComeFromTheRunner(t *testing.T) {

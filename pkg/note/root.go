@@ -6,38 +6,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/mod/modfile"
-
-	"github.com/janpfeifer/gonb/gonbui/protocol"
+	"github.com/attune-lab/attune/pkg/env"
 )
-
-// module is the path of the repository's module; a notebook's own scratch module has another.
-const module = "github.com/attune-lab/attune"
 
 // Root is the repository: the nearest checkout above the caller's directory, the working directory or the notebook's folder.
 func Root() (string, error) {
-	var starts []string
-	if wd, err := os.Getwd(); err == nil {
-		starts = append(starts, wd)
+	root, err := env.Root()
+	if err != nil {
+		return "", fmt.Errorf("note: %w, or set %s to where the run's files go", err, env.RunDir)
 	}
-	starts = append([]string{os.Getenv(envCallerDir)}, append(starts, os.Getenv(protocol.GONB_DIR_ENV))...)
-	for _, dir := range starts {
-		if dir == "" {
-			continue
-		}
-		if dir, err := filepath.Abs(dir); err == nil {
-			for ; ; dir = filepath.Dir(dir) {
-				if b, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && modfile.ModulePath(b) == module {
-					return dir, nil
-				}
-				if dir == filepath.Dir(dir) {
-					break
-				}
-			}
-		}
-	}
-	return "", fmt.Errorf("note: no checkout of %s found above %q: run the notebook from within one, or set %s to "+
-		"where the run's files go", module, starts, envRunDir)
+	return root, nil
 }
 
 // isRecipe reports whether the runner knows the name: a notebook that someone explores in is none.

@@ -9,15 +9,17 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Names of the environment variables that the recipe runner sets.
 const (
-	envRunDir     = "ATTUNE_RUN_DIR"
-	envCallerDir  = "ATTUNE_CALLER_DIR"
-	envBackend    = "ATTUNE_BACKEND"
-	envRecipe     = "ATTUNE_RECIPE"
-	envParameters = "ATTUNE_PARAMETERS"
+	envRunDir     = env.RunDir
+	envCallerDir  = env.CallerDir
+	envBackend    = env.Backend
+	envRecipe     = env.Recipe
+	envParameters = env.Params
 )
 
 // Run is a run of a recipe, between Begin and Finish. It holds no state itself: everything is in its directory.

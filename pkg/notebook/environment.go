@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // GoBackend is the backend that needs no C compiler, the default.
@@ -35,8 +36,7 @@ func CheckBackend(name string) error {
 //   - GOEXPERIMENT=simd on amd64: the Go backend is up to twice as fast with it.
 //   - CGO_ENABLED=0 for the Go backend (no C compiler, quick links), 1 for XLA.
 //   - GOWORK=off: cells are compiled in a temporary folder, which no go.work of the user's covers.
-//   - XLA_FLAGS on CUDA has --xla_gpu_enable_triton_gemm=false, unless it says something about that: trying out Triton's matrix products is most of the time that
-//     XLA compiles (47 s and 10 s for a training step), every cell compiles anew, and cuBLAS wins nearly all of them.
+//   - XLA_FLAGS on CUDA has env.CUDAFlags, except those that it sets already.
 //   - GOMLX_NO_AUTO_INSTALL=1: nothing is downloaded behind a run's back.
 //   - binaries (the folder with gonb and goimports; "" for none) first in PATH: GoNB looks goimports up there.
 func Environment(backend, binaries string) []string {
@@ -50,7 +50,7 @@ func Environment(backend, binaries string) []string {
 // environmentOverrides are the entries of Environment except PATH; a kernelspec carries them, too.
 func environmentOverrides(backend string) map[string]string {
 	set := map[string]string{
-		"ATTUNE_BACKEND":        backend,
+		env.Backend:             backend,
 		"CGO_ENABLED":           "1",
 		"GOWORK":                "off",
 		"GOMLX_NO_AUTO_INSTALL": "1",
@@ -58,9 +58,8 @@ func environmentOverrides(backend string) map[string]string {
 	if backend == GoBackend {
 		set["CGO_ENABLED"] = "0"
 	}
-	const triton = "--xla_gpu_enable_triton_gemm"
-	if flags := os.Getenv("XLA_FLAGS"); strings.HasPrefix(backend, "xla:cuda") && !strings.Contains(flags, triton) {
-		set["XLA_FLAGS"] = strings.TrimSpace(flags + " " + triton + "=false")
+	if strings.HasPrefix(backend, "xla:cuda") {
+		set[env.XLAFlags] = env.AddXLAFlags(os.Getenv(env.XLAFlags), env.CUDAFlags...)
 	}
 	if runtime.GOARCH == "amd64" {
 		experiments := strings.FieldsFunc(os.Getenv("GOEXPERIMENT"), func(r rune) bool { return r == ',' })
@@ -101,20 +100,4 @@ func CCompiler() (string, error) {
 		return "", fmt.Errorf("the C compiler %q is not installed (Debian: apt install gcc libc6-dev)", words[0])
 	}
 	return path, nil
-}
-
-// FindRoot finds the repository: the folder of the module's go.mod, from dir upwards.
-func FindRoot(dir string) (string, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	for at := dir; ; at = filepath.Dir(at) {
-		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
-			return at, nil
-		}
-		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("found no go.mod in %s or above it: run this from inside the repository", dir)
-		}
-	}
 }

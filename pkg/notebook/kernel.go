@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/go-zeromq/zmq4"
 )
 
@@ -21,8 +22,6 @@ const (
 	shutdownTimeout = 5 * time.Second        // for an orderly end, before the kernel is killed
 	heartbeatEvery  = 10 * time.Second
 	heartbeatLost   = 2 * time.Minute // compilers starve a kernel on few cores: only a hung one is silent that long
-
-	kernelIDVariable = "ATTUNE_KERNEL_ID" // inherited by all that the cells start; by it they are found and killed
 )
 
 // KernelOptions say which kernel to start, and where.
@@ -98,7 +97,7 @@ func startOnce(ctx context.Context, options KernelOptions) (*Kernel, error) {
 	cmd := exec.Command(options.Tools.Gonb, "--kernel", file, "--raw_error", "--logtostderr")
 	cmd.Dir = options.Dir
 	cmd.Env = append(options.Env[:len(options.Env):len(options.Env)],
-		kernelIDVariable+"="+k.id, "TMPDIR="+temp, "TMP="+temp, "TEMP="+temp)
+		env.KernelID+"="+k.id, "TMPDIR="+temp, "TMP="+temp, "TEMP="+temp)
 	cmd.Stdout, cmd.Stderr = k.log, k.log
 	cmd.WaitDelay = time.Second // do not wait for grandchildren that inherited the log
 	if err := k.start(cmd); err != nil {
@@ -286,7 +285,7 @@ func (k *Kernel) Close() {
 // Kill ends the kernel and every process its cells started, at once.
 func (k *Kernel) Kill() {
 	k.close.Do(func() {
-		killTree(k.process.Pid, kernelIDVariable+"="+k.id)
+		killTree(k.process.Pid, env.KernelID+"="+k.id)
 		<-k.exited
 		if k.stop != nil {
 			k.stop()

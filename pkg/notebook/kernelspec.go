@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // kernelspec is a Jupyter kernel's kernel.json. https://jupyter-client.readthedocs.io/en/latest/kernels.html#kernel-specs
@@ -56,14 +58,14 @@ func InstallKernelspec(ctx context.Context, tools Tools, options KernelspecOptio
 			return "", fmt.Errorf("installing the kernel: %w", err)
 		}
 	}
-	env := environmentOverrides(options.Backend)
-	env["PATH"] = kernelPath(binaries)
+	variables := environmentOverrides(options.Backend)
+	variables["PATH"] = kernelPath(binaries)
 	spec := kernelspec{
 		Argv:          []string{filepath.Join(binaries, filepath.Base(tools.Gonb)), "--kernel", "{connection_file}", "--raw_error", "--logtostderr"},
 		DisplayName:   "Go (gonb)",
 		Language:      "go",
 		InterruptMode: "message",
-		Env:           env,
+		Env:           variables,
 	}
 	text, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
@@ -75,7 +77,7 @@ func InstallKernelspec(ctx context.Context, tools Tools, options KernelspecOptio
 			return "", fmt.Errorf("keeping the earlier kernel.json: %w", err)
 		}
 	}
-	if err := writeAtomically(file, append(text, '\n')); err != nil {
+	if err := env.WriteBytes(file, 0o666, append(text, '\n')); err != nil {
 		return "", fmt.Errorf("installing the kernel: %w", err)
 	}
 	copyLogo(ctx, options.Root, dir)
@@ -122,22 +124,10 @@ func copyExecutable(from, to string) error {
 		return err
 	}
 	defer in.Close()
-	out, err := os.CreateTemp(filepath.Dir(to), ".copy-*")
-	if err != nil {
+	return env.WriteFile(to, 0o777, func(out io.Writer) error {
+		_, err := io.Copy(out, in)
 		return err
-	}
-	defer os.Remove(out.Name()) // fails after the rename, as it should
-	_, err = io.Copy(out, in)
-	if err == nil {
-		err = out.Chmod(0o755)
-	}
-	if closeErr := out.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), to)
+	})
 }
 
 // copyLogo takes the picture that Jupyter shows for the kernel from GoNB's sources. Without it Jupyter shows a letter.

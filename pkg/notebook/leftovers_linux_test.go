@@ -1,4 +1,6 @@
 package notebook
 
+import "github.com/attune-lab/attune/pkg/env"
+
 // leftovers are the processes that a kernel's cells left running.
-func leftovers(kernelID string) []int { return withEnvironment(kernelIDVariable + "=" + kernelID) }
+func leftovers(kernelID string) []int { return withEnvironment(env.KernelID + "=" + kernelID) }

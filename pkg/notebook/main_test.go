@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // bind is the first cell of every notebook: it ties GoNB's temporary module to the checkout.
@@ -15,7 +17,7 @@ const bind = `!*R=$(dirname "$(cd "$GONB_DIR" && go env GOMOD)"); M=$(awk '$1=="
 %noautoget`
 
 var repository = sync.OnceValue(func() string {
-	root, err := FindRoot(".")
+	root, err := env.FindRoot(".")
 	if err != nil {
 		panic(err)
 	}

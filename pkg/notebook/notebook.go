@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Cell types of nbformat 4.
@@ -194,31 +195,10 @@ func (nb *Notebook) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("notebook %s: %w", path, err)
 	}
-	if err := writeAtomically(path, data); err != nil {
+	if err := env.WriteBytes(path, 0o666, data); err != nil {
 		return fmt.Errorf("notebook %s: %w", path, err)
 	}
 	return nil
-}
-
-func writeAtomically(path string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Chmod(0o644) // CreateTemp makes it 0600
-	}
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		os.Remove(file.Name())
-	}
-	return err
 }
 
 // splitLines divides text into nbformat's list of lines, each with its end. nbformat uses Python's str.splitlines, which

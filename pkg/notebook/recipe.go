@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Recipe is a notebook of the recipes folder that takes parameters and answers a question.
@@ -141,7 +143,7 @@ func Run(ctx context.Context, options RunOptions) (*RunResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := runEnvironment(name, dir, values)
+	variables, err := runEnvironment(name, dir, values)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func Run(ctx context.Context, options RunOptions) (*RunResult, error) {
 	if err != nil {
 		return result, err
 	}
-	environment := withEntries(Environment(options.Backend, tools.Dir), env)
+	environment := withEntries(Environment(options.Backend, tools.Dir), variables)
 	if err := Prebuild(ctx, options.Root, nb.Imports(), environment, options.Log, options.Terminal); err != nil {
 		if ctx.Err() != nil {
 			return result, err
@@ -179,10 +181,10 @@ func runEnvironment(name, dir string, values map[string]any) (map[string]string,
 		return nil, err
 	}
 	return map[string]string{
-		"ATTUNE_RUN_DIR":    dir,
-		"ATTUNE_CALLER_DIR": caller,
-		"ATTUNE_PARAMETERS": string(parameters),
-		"ATTUNE_RECIPE":     name,
+		env.RunDir:    dir,
+		env.CallerDir: caller,
+		env.Params:    string(parameters),
+		env.Recipe:    name,
 	}, nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // The tools, at the versions that the repository's go.mod pins (`tool` lines).
@@ -39,7 +41,7 @@ func FindTools(ctx context.Context, root string) (Tools, error) {
 	if _, err := exec.LookPath("go"); err != nil {
 		return Tools{}, errors.New("the go command is not in PATH, and notebook cells are compiled with it: install Go 1.26 or later from https://go.dev/dl/ and add its bin folder to PATH")
 	}
-	cache, err := CacheDir()
+	cache, err := env.CacheDir()
 	if err != nil {
 		return Tools{}, err
 	}
@@ -133,15 +135,6 @@ func goOutput(ctx context.Context, root string, args ...string) (string, error) 
 }
 
 const missingModules = "(if modules are missing: run `go mod download` once in the repository, with a network)"
-
-// CacheDir is where Attune keeps what it builds: the folder attune in the user's cache folder (XDG_CACHE_HOME on Linux).
-func CacheDir() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no folder to keep the built kernel in: %w; set XDG_CACHE_HOME or HOME", err)
-	}
-	return filepath.Join(dir, "attune"), nil
-}
 
 func executable(name string) string {
 	if runtime.GOOS == "windows" {

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Row is a line of a run's log. Its step, loss, rate, norm, tokens and values do not depend on where a run was killed and went on; its speeds are measured.
@@ -89,18 +91,14 @@ func openLog(dir string, step int) (*log, []Row, error) {
 		rows = append(rows, row)
 		kept.Write(line)
 	}
-	file, err := os.CreateTemp(dir, ".log-*")
+	if err := env.WriteBytes(path, 0o666, kept.Bytes()); err != nil {
+		return nil, nil, err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	l := &log{file}
-	for _, err := range []error{file.Chmod(0o644), l.append(kept.Bytes()), os.Rename(file.Name(), path)} {
-		if err != nil {
-			file.Close()
-			return nil, nil, err
-		}
-	}
-	return l, rows, nil
+	return &log{file}, rows, nil
 }
 
 func (l *log) write(row Row) error {

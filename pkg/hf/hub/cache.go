@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	hfhub "github.com/gomlx/go-huggingface/hub"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 const (
@@ -196,17 +198,7 @@ func writeFile(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), dirPerm); err != nil {
 		return fmt.Errorf("hub: %w", err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("hub: %w", err)
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(text)
-	err = errors.Join(err, temp.Chmod(filePerm), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
+	if err := env.WriteBytes(path, filePerm, text); err != nil {
 		return fmt.Errorf("hub: %w", err)
 	}
 	return nil

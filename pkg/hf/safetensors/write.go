@@ -7,10 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Write writes the tensors to path, replacing a file already there only when the new one is complete and on the disk:
@@ -18,8 +18,7 @@ import (
 // The same tensors and metadata give the same bytes whatever their order: tensors lie by falling size of dtype,
 // then by name, as Hugging Face writes them, which with a header padded to 8 bytes keeps every tensor aligned.
 // Nothing is written if a tensor's bytes do not fit its dtype and shape or a name occurs twice.
-func Write(path string, tensors []Tensor, metadata map[string]string) (err error) {
-	fail := func(err error) error { return fmt.Errorf("safetensors: writing %s: %w", path, err) }
+func Write(path string, tensors []Tensor, metadata map[string]string) error {
 	ordered := slices.Clone(tensors)
 	slices.SortStableFunc(ordered, func(a, b Tensor) int {
 		if sizes := dtypeSizes[b.DType] - dtypeSizes[a.DType]; sizes != 0 {
@@ -29,37 +28,13 @@ func Write(path string, tensors []Tensor, metadata map[string]string) (err error
 	})
 	head, err := encodeHeader(ordered, metadata)
 	if err != nil {
-		return fail(err)
+		return fmt.Errorf("safetensors: writing %s: %w", path, err)
 	}
-	folder := filepath.Dir(path)
-	file, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*.tmp")
+	err = env.WriteFile(path, 0o666, func(w io.Writer) error { return writeAll(w, head, ordered) })
 	if err != nil {
-		return fail(err)
+		return fmt.Errorf("safetensors: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(file.Name())
-			err = fail(err)
-		}
-	}()
-	if err := writeAll(file, head, ordered); err != nil {
-		return err
-	}
-	// CreateTemp's 0600 would make a shared model unreadable to others.
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(folder)
+	return nil
 }
 
 func writeAll(w io.Writer, head []byte, tensors []Tensor) error {
@@ -136,16 +111,4 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	}
 	binary.LittleEndian.PutUint64(head, uint64(length))
 	return head, nil
-}
-
-// syncFolder makes the rename itself durable. Systems that cannot sync a folder say so with an error that means
-// nothing for the file, which is already in place: it is ignored.
-func syncFolder(folder string) error {
-	directory, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer directory.Close()
-	_ = directory.Sync()
-	return nil
 }

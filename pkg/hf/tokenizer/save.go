@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Save writes the tokenizer: into a directory (made if it is not there) as tokenizer.json and tokenizer_config.json, or, where path ends in
@@ -27,32 +29,11 @@ func (t *Tokenizer) Save(path string) error {
 	return writeFile(filepath.Join(path, configName), t.settings)
 }
 
-// writeFile replaces a file by way of a temporary one in the same folder, so that no reader sees half of it.
-func writeFile(path string, content []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
+func writeFile(path string, content []byte) error {
+	if err := env.WriteBytes(path, 0o666, content); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(file.Name())
-			err = fmt.Errorf("tokenizer: writing %s: %w", path, err)
-		}
-	}()
-	if _, err := file.Write(content); err != nil {
-		return err
-	}
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return nil
 }
 
 // export writes a trained tokenizer as a tokenizer.json and a tokenizer_config.json. Every field that Hugging Face's library reads
