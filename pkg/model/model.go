@@ -181,16 +181,6 @@ func (m *Model) params(g *Graph) map[string]*Node {
 	return nodes
 }
 
-// LogitsGraph builds the plain forward pass inside a caller's graph, such as a training step over the model's Store: int32
-// [batch, tokens] -> float32 [batch, tokens, vocab].
-func (m *Model) LogitsGraph(tokens *Node) *Node {
-	g := tokens.Graph()
-	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens, differentiable: true}
-	d := newDecoder(m.arch, m.params(g), run, prefillGeometry(run), nil)
-	x, _ := d.prefill(tokens)
-	return d.logits(x)
-}
-
 // compiled is an executable with what its graphs emit beside the model's own outputs.
 type compiled struct {
 	exec  *mlmodel.Exec
