@@ -5,31 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/png"
-	"math"
 	"path/filepath"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/report"
 )
 
-// Result is one number of a run: a row of results.json.
-type Result struct {
-	Name  string  `json:"name"`  // unique in the run, by convention group/what: "accuracy/released"
-	Value float64 `json:"value"` // finite
-	Unit  string  `json:"unit"`  // "share", "points", "nats"; "" = a pure number
-	N     int     `json:"n"`     // items or prompts behind it; 0 = not a sample
-	// CI95 is the 95 % interval; nil = none.
-	CI95 *[2]float64 `json:"ci95"`
-	// Tolerance is the largest absolute difference a rerun may show, here and at the interval's ends; 0 = none.
-	Tolerance float64 `json:"tolerance"`
-}
-
-// Table is shown in the note and stored in results.json under its name. Cells are strings, numbers, bools or nil
-// (a missing value).
-type Table struct {
-	Name    string   `json:"name,omitempty"` // unique in the run; the key in results.json
-	Title   string   `json:"title"`
-	Columns []string `json:"columns"`
-	Rows    [][]any  `json:"rows"`
-}
+// Result is a row of results.json, Table a table in it.
+type (
+	Result = report.Number
+	Table  = report.Table
+)
 
 // Figure is a PNG with what it shows and the numbers behind it.
 type Figure struct {
@@ -66,8 +52,8 @@ func (r *Run) Prose(markdown string) error {
 
 // Result adds a row of results.json. A name that was used before, and NaN or infinite numbers, are refused.
 func (r *Run) Result(res Result) error {
-	if err := res.check(); err != nil {
-		return err
+	if err := res.Check(); err != nil {
+		return fmt.Errorf("note: %w", err)
 	}
 	return r.add(part{Result: &res}, func(earlier []part) error {
 		for _, p := range earlier {
@@ -80,30 +66,11 @@ func (r *Run) Result(res Result) error {
 	})
 }
 
-func (res *Result) check() error {
-	if strings.TrimSpace(res.Name) == "" {
-		return fmt.Errorf("note: a result of value %v has no name", res.Value)
-	}
-	if err := finite(res.Value); err != nil {
-		return fmt.Errorf("note: result %q: the value is %w: report a number, or leave the row out and say why in prose", res.Name, err)
-	}
-	if err := finite(res.Tolerance); err != nil || res.Tolerance < 0 {
-		return fmt.Errorf("note: result %q: the tolerance is %v: want a number >= 0", res.Name, res.Tolerance)
-	}
-	if res.N < 0 {
-		return fmt.Errorf("note: result %q: n is %d: want the number of items, or 0 where nothing was sampled", res.Name, res.N)
-	}
-	if ci := res.CI95; ci != nil && (finite(ci[0]) != nil || finite(ci[1]) != nil || ci[0] > ci[1]) {
-		return fmt.Errorf("note: result %q: the interval is [%v, %v]: want finite ends in order", res.Name, ci[0], ci[1])
-	}
-	return nil
-}
-
 // Table adds a table to the note and to results.json. Ragged rows, NaN and a name used before are refused.
 func (r *Run) Table(t Table) error {
-	t, err := t.checked()
+	t, err := t.Checked()
 	if err != nil {
-		return err
+		return fmt.Errorf("note: %w", err)
 	}
 	return r.add(part{Table: &t}, func(earlier []part) error { return newTable(t.Name, earlier) })
 }
@@ -122,9 +89,9 @@ func (r *Run) Figure(f Figure) error {
 		if t.Name == "" {
 			t.Name = f.Name
 		}
-		t, err := t.checked()
+		t, err := t.Checked()
 		if err != nil {
-			return fmt.Errorf("%w (behind figure %q)", err, f.Name)
+			return fmt.Errorf("note: %w (behind figure %q)", err, f.Name)
 		}
 		p.Table = &t
 	}
@@ -159,7 +126,7 @@ func (r *Run) Provenance(key string, value any) error {
 	if gathered[key] {
 		return fmt.Errorf("note: provenance %q is recorded by itself: choose another key", key)
 	}
-	value, err := plain(value)
+	value, err := report.Plain(value)
 	if err != nil {
 		return fmt.Errorf("note: provenance %q is %w", key, err)
 	}
@@ -183,43 +150,11 @@ func (r *Run) Provenance(key string, value any) error {
 	})
 }
 
-func (t Table) checked() (Table, error) {
-	if strings.TrimSpace(t.Name) == "" {
-		return t, fmt.Errorf("note: table %q has no name", t.Title)
-	}
-	if len(t.Columns) == 0 {
-		return t, fmt.Errorf("note: table %q has no columns", t.Name)
-	}
-	rows := make([][]any, len(t.Rows))
-	for i, row := range t.Rows {
-		if len(row) != len(t.Columns) {
-			return t, fmt.Errorf("note: table %q: row %d has %d cells for %d columns", t.Name, i, len(row), len(t.Columns))
-		}
-		rows[i] = make([]any, len(row))
-		for j, v := range row {
-			c, err := plain(v)
-			if err != nil {
-				return t, fmt.Errorf("note: table %q: row %d, column %q is %w", t.Name, i, t.Columns[j], err)
-			}
-			rows[i][j] = c
-		}
-	}
-	t.Rows = rows
-	return t, nil
-}
-
 func newTable(name string, earlier []part) error {
 	for _, p := range earlier {
 		if p.table() != nil && p.table().Name == name {
 			return fmt.Errorf("note: table %q was added before: every table needs its own name", name)
 		}
-	}
-	return nil
-}
-
-func finite(f float64) error {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return fmt.Errorf("%v", f)
 	}
 	return nil
 }

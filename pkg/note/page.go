@@ -12,7 +12,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/attune-lab/attune/pkg/plot/cell"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 //go:embed page.html
@@ -22,7 +22,7 @@ var pageSource string
 var pageStyle string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"text": cell.Text, "exact": cell.Exact, "number": cell.IsNumber, "numeric": numeric,
+	"text": report.Text, "exact": report.Exact, "number": report.IsNumber, "numeric": (*Table).Numeric,
 }).Parse(pageSource))
 
 // view is what page.html shows.
@@ -57,21 +57,6 @@ type shownFigure struct {
 	figure
 	Data          template.URL
 	Width, Height int // CSS pixels
-}
-
-// numeric tells which columns hold nothing but numbers and missing values: those are aligned to the right.
-func numeric(t *Table) []bool {
-	out := make([]bool, len(t.Columns))
-	for j := range out {
-		for _, row := range t.Rows {
-			if row[j] != nil && !cell.IsNumber(row[j]) {
-				out[j] = false
-				break
-			}
-			out[j] = out[j] || row[j] != nil
-		}
-	}
-	return out
 }
 
 // page renders note.html.
@@ -149,7 +134,7 @@ func facts(res *Results) []fact {
 	add := func(name string, parts ...any) {
 		var words []string
 		for _, p := range parts {
-			if s := strings.TrimSpace(cell.Text(p)); p != nil && s != "" {
+			if s := strings.TrimSpace(report.Text(p)); p != nil && s != "" {
 				words = append(words, s)
 			}
 		}
@@ -216,7 +201,7 @@ func rerun(res *Results) string {
 	var b strings.Builder
 	b.WriteString("go run ./recipes run " + shellWord(res.Recipe))
 	for _, f := range sorted(res.Parameters) {
-		value := cell.Exact(f.Value)
+		value := report.Exact(f.Value)
 		if value == "" {
 			value = fmt.Sprint(f.Value)
 		}

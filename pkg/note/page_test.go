@@ -102,7 +102,7 @@ func TestANotebookThatIsNoRecipeNamesNoCommand(t *testing.T) {
 func TestFiguresAreShownAtTheirLogicalSize(t *testing.T) {
 	_, dir := repository(t)
 	r := begin(t, nil)
-	fig, err := plot.Heatmap(plot.HeatmapOptions{Size: plot.Size{Width: 300, Height: 200, Scale: 2}, Values: [][]float64{{1, 2}}})
+	fig, err := plot.Heatmap{Size: plot.Size{Width: 300, Height: 200, Scale: 2}, Values: [][]float64{{1, 2}}}.PNG()
 	must(t, err)
 	must(t, r.Figure(Figure{Name: "sharp", PNG: fig}))
 	must(t, r.Figure(Figure{Name: "plain", PNG: pixels(t)}))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"sort"
 )
 
@@ -120,26 +119,4 @@ func escapeGlob(path string) string {
 		out = append(out, r)
 	}
 	return string(out)
-}
-
-// plain turns the value of a table cell or of a provenance entry into what JSON keeps: nil, bool, string or number.
-func plain(v any) (any, error) {
-	if v == nil {
-		return nil, nil
-	}
-	r := reflect.ValueOf(v)
-	switch {
-	case r.Kind() == reflect.Pointer && r.IsNil():
-		return nil, nil
-	case r.Kind() == reflect.Pointer:
-		return plain(r.Elem().Interface())
-	case r.Kind() == reflect.Bool, r.Kind() == reflect.String, r.CanInt(), r.CanUint():
-		return v, nil
-	case r.CanFloat():
-		if err := finite(r.Float()); err != nil {
-			return nil, fmt.Errorf("%w: use nil for a missing value", err)
-		}
-		return v, nil
-	}
-	return nil, fmt.Errorf("a %T: want a string, a number, a bool or nil", v)
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // portable writes a string without this machine's paths: an absolute path is relative to the repository or to the
@@ -51,7 +53,7 @@ func (r *Run) encodeParameters(given map[string]any) (json.RawMessage, error) {
 	}
 	out := make(map[string]any, len(given))
 	for k, v := range given {
-		v, err := plain(v)
+		v, err := report.Plain(v)
 		if err != nil {
 			return nil, fmt.Errorf("note: parameter %q is %w", k, err)
 		}

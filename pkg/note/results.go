@@ -43,7 +43,7 @@ func Load(dir string) (*Results, error) {
 	}
 	seen := map[string]bool{}
 	for i, row := range res.Results {
-		if err := row.check(); err != nil {
+		if err := row.Check(); err != nil {
 			return nil, fmt.Errorf("note: %s: row %d: %w", path, i, err)
 		}
 		if seen[row.Name] {
@@ -53,7 +53,7 @@ func Load(dir string) (*Results, error) {
 	}
 	for name, t := range res.Tables {
 		t.Name = name
-		if _, err := t.checked(); err != nil {
+		if _, err := t.Checked(); err != nil {
 			return nil, fmt.Errorf("note: %s: %w", path, err)
 		}
 		res.Tables[name] = t

@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"github.com/attune-lab/attune/pkg/plot/cell"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // BarSeries is one bar in every group: one arm over all task groups, say. NaN leaves a gap.
@@ -26,8 +26,8 @@ type BarSeries struct {
 	Labels []string
 }
 
-// BarsOptions describes a figure of bars. Groups and Series are required.
-type BarsOptions struct {
+// Bars is a figure of bars. Groups and Series are required.
+type Bars struct {
 	Size
 	Groups     []string // names under the bars
 	Series     []BarSeries
@@ -41,9 +41,9 @@ type BarsOptions struct {
 	YMin, YMax float64
 }
 
-// Bars draws groups of bars from a zero line, with 95 % intervals as error bars, as a PNG. One series is one
+// PNG draws groups of bars from a zero line, with 95 % intervals as error bars, as a PNG. One series is one
 // colour without a legend. No groups, no series and slices of unequal length are errors.
-func Bars(o BarsOptions) ([]byte, error) {
+func (o Bars) PNG() ([]byte, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func Bars(o BarsOptions) ([]byte, error) {
 	return c.png()
 }
 
-func (o *BarsOptions) check() error {
+func (o *Bars) check() error {
 	if len(o.Groups) == 0 || len(o.Series) == 0 {
 		return fmt.Errorf("plot: bars %q have %d groups and %d series: want at least one of each",
 			o.Title, len(o.Groups), len(o.Series))
@@ -97,7 +97,7 @@ func (o *BarsOptions) check() error {
 	return nil
 }
 
-func (o *BarsOptions) setRange(p *plot.Plot) {
+func (o *Bars) setRange(p *plot.Plot) {
 	if o.YMax > o.YMin {
 		p.Y.Min, p.Y.Max = o.YMin, o.YMax
 		return
@@ -121,7 +121,7 @@ func (o *BarsOptions) setRange(p *plot.Plot) {
 	p.Y.Min, p.Y.Max = lo, hi
 }
 
-func (o *BarsOptions) labelled() bool {
+func (o *Bars) labelled() bool {
 	for _, s := range o.Series {
 		if s.Labels != nil {
 			return true
@@ -131,7 +131,7 @@ func (o *BarsOptions) labelled() bool {
 }
 
 // setGroups puts the groups' names under them: wrapped at spaces, and upright where they still do not fit.
-func (o *BarsOptions) setGroups(p *plot.Plot, total float64) {
+func (o *Bars) setGroups(p *plot.Plot, total float64) {
 	sty := style(tickSize, ink)
 	each := (total - 90) / float64(len(o.Groups))
 	ticks := make(plot.ConstantTicks, len(o.Groups))
@@ -150,7 +150,7 @@ func (o *BarsOptions) setGroups(p *plot.Plot, total float64) {
 	p.X.Tick.Marker = ticks
 }
 
-func (o *BarsOptions) legend() []entry {
+func (o *Bars) legend() []entry {
 	var entries []entry
 	for i, s := range o.Series {
 		entries = append(entries, entry{s.Name, func(c *canvas, x, y float64) {
@@ -162,7 +162,7 @@ func (o *BarsOptions) legend() []entry {
 }
 
 // bars draws every bar, its error bar and its label, and the zero line over them.
-type bars struct{ *BarsOptions }
+type bars struct{ *Bars }
 
 func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
@@ -205,7 +205,7 @@ func (b bars) label(c draw.Canvas, s BarSeries, g int, x, y vg.Length) {
 	case s.Labels != nil:
 		txt = Visible(s.Labels[g])
 	case b.ShowValues:
-		txt = cell.Float(s.Values[g])
+		txt = report.Float(s.Values[g])
 	}
 	sty := aligned(style(tickSize, ink), text.XCenter, text.YBottom)
 	at := y + px(4)

@@ -58,7 +58,7 @@ func (c *course) figure(label string, now time.Time, last bool) string {
 	}
 	if c.png == "" || last || now.Sub(c.drawn) >= drawEvery {
 		c.series.Name = c.name
-		if png, err := Curves(CurvesOptions{Series: []Series{c.series}, XLabel: label, YLabel: c.name}); err == nil { // a picture less, not a run
+		if png, err := (Curves{Series: []Series{c.series}, XLabel: label, YLabel: c.name}).PNG(); err == nil { // a picture less, not a run
 			c.png, c.drawn = `<img alt="`+c.name+`" src="data:image/png;base64,`+base64.StdEncoding.EncodeToString(png)+`">`, now
 		}
 	}

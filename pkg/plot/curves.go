@@ -18,8 +18,8 @@ type Series struct {
 	Lo, Hi []float64
 }
 
-// CurvesOptions describes a figure of curves. Only Series is required.
-type CurvesOptions struct {
+// Curves is a figure of curves. Only Series is required.
+type Curves struct {
 	Size
 	Series     []Series
 	Title      string
@@ -34,9 +34,9 @@ type CurvesOptions struct {
 // markersUpTo is the number of points up to which each one gets a dot: beyond it dots hide the curve.
 const markersUpTo = 40
 
-// Curves draws curves over numeric x as a PNG, with a legend when there are several.
+// PNG draws curves over numeric x as a PNG, with a legend when there are several.
 // No series, a series without a finite point and slices of unequal length are errors.
-func Curves(o CurvesOptions) ([]byte, error) {
+func (o Curves) PNG() ([]byte, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func Curves(o CurvesOptions) ([]byte, error) {
 	return c.png()
 }
 
-func (o *CurvesOptions) check() error {
+func (o *Curves) check() error {
 	if len(o.Series) == 0 {
 		return fmt.Errorf("plot: curves %q have no series: want at least one", o.Title)
 	}
@@ -79,7 +79,7 @@ func (o *CurvesOptions) check() error {
 	return nil
 }
 
-func (o *CurvesOptions) setRange(p *plot.Plot) {
+func (o *Curves) setRange(p *plot.Plot) {
 	var xs, ys [][]float64
 	for _, s := range o.Series {
 		xs = append(xs, s.X)
@@ -100,7 +100,7 @@ func (o *CurvesOptions) setRange(p *plot.Plot) {
 	}
 }
 
-func (o *CurvesOptions) legend() []entry {
+func (o *Curves) legend() []entry {
 	var entries []entry
 	for i, s := range o.Series {
 		sty := curveStyle(i)

@@ -14,11 +14,11 @@ import (
 // A map of layers and heads on a fixed scale, so that two models' maps compare by eye.
 func ExampleHeatmap() {
 	sinks := [][]float64{{0.05, 0.10}, {0.62, 0.48}, {0.91, 0.87}} // [layers, heads]
-	fig, err := plot.Heatmap(plot.HeatmapOptions{
+	fig, err := plot.Heatmap{
 		Values: sinks, Min: 0, Max: 1, Annotate: true,
 		Title:  "Mean attention on position 0 (post-softmax, 32 prompts)",
 		XLabel: "head", YLabel: "layer", ZLabel: "attention",
-	})
+	}.PNG()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func ExampleHeatmap() {
 
 // Differences of two arms from the baseline with their intervals, and what to print over each bar.
 func ExampleBars() {
-	fig, err := plot.Bars(plot.BarsOptions{
+	fig, err := plot.Bars{
 		Title:  "Accuracy against baseline (n = 200, paired bootstrap)",
 		YLabel: "difference (points)",
 		Groups: []string{"released", "literal"},
@@ -41,7 +41,7 @@ func ExampleBars() {
 			Lo:     []float64{-1, -4}, Hi: []float64{2, -1},
 			Labels: []string{"p = 0.61", "p = 0.004"},
 		}},
-	})
+	}.PNG()
 	if err != nil {
 		log.Fatal(err)
 	}

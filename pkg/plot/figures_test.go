@@ -74,40 +74,40 @@ func samples() map[string]func() ([]byte, error) {
 	}
 	return map[string]func() ([]byte, error){
 		"heat-32x32": func() ([]byte, error) {
-			return plot.Heatmap(plot.HeatmapOptions{Values: sinks, Title: "Mean attention received by position 0, per layer and head (post-softmax, T = 64, 32 prompts)",
-				XLabel: "head", YLabel: "layer", ZLabel: "attention on position 0", Min: 0, Max: 1})
+			return plot.Heatmap{Values: sinks, Title: "Mean attention received by position 0, per layer and head (post-softmax, T = 64, 32 prompts)",
+				XLabel: "head", YLabel: "layer", ZLabel: "attention on position 0", Min: 0, Max: 1}.PNG()
 		},
 		"heat-5x8": func() ([]byte, error) {
-			return plot.Heatmap(plot.HeatmapOptions{Values: small, Title: "Sink map", XLabel: "head", YLabel: "layer", ZLabel: "mass on position 0", Annotate: true, Max: 0.9})
+			return plot.Heatmap{Values: small, Title: "Sink map", XLabel: "head", YLabel: "layer", ZLabel: "mass on position 0", Annotate: true, Max: 0.9}.PNG()
 		},
 		"heat-diff": func() ([]byte, error) {
-			return plot.Heatmap(plot.HeatmapOptions{Values: diff, Title: "Change of attention under emulation", XLabel: "head", YLabel: "layer", ZLabel: "difference", Palette: plot.Diverging})
+			return plot.Heatmap{Values: diff, Title: "Change of attention under emulation", XLabel: "head", YLabel: "layer", ZLabel: "difference", Palette: plot.Diverging}.PNG()
 		},
 		"heat-tokens": func() ([]byte, error) {
-			return plot.Heatmap(plot.HeatmapOptions{Values: attention, RowLabels: tokens, ColLabels: tokens, Title: "Attention of layer 1, head 3", XLabel: "key", YLabel: "query", ZLabel: "probability"})
+			return plot.Heatmap{Values: attention, RowLabels: tokens, ColLabels: tokens, Title: "Attention of layer 1, head 3", XLabel: "key", YLabel: "query", ZLabel: "probability"}.PNG()
 		},
 		"heat-layer-tokens": func() ([]byte, error) {
-			return plot.Heatmap(plot.HeatmapOptions{Values: received, ColLabels: tokens, Title: "Received attention", XLabel: "token", YLabel: "layer", ZLabel: "received"})
+			return plot.Heatmap{Values: received, ColLabels: tokens, Title: "Received attention", XLabel: "token", YLabel: "layer", ZLabel: "received"}.PNG()
 		},
 		"heat-256": func() ([]byte, error) {
-			return plot.Heatmap(plot.HeatmapOptions{Values: matrix(256, 256, func(i, j int) float64 { return math.Sin(float64(i*j) / 3000) }), XLabel: "key", YLabel: "query"})
+			return plot.Heatmap{Values: matrix(256, 256, func(i, j int) float64 { return math.Sin(float64(i*j) / 3000) }), XLabel: "key", YLabel: "query"}.PNG()
 		},
 		"curves": func() ([]byte, error) {
-			return plot.Curves(plot.CurvesOptions{Title: "Loss", XLabel: "step", YLabel: "cross entropy (nats per token)", Series: []plot.Series{
+			return plot.Curves{Title: "Loss", XLabel: "step", YLabel: "cross entropy (nats per token)", Series: []plot.Series{
 				{Name: "train", X: steps, Y: loss, Lo: lo, Hi: hi}, {Name: "held-out", X: steps, Y: val}},
-				References: []plot.Reference{{Label: "uniform over 4 options", Y: math.Log(4)}}})
+				References: []plot.Reference{{Label: "uniform over 4 options", Y: math.Log(4)}}}.PNG()
 		},
 		"curve-points": func() ([]byte, error) {
-			return plot.Curves(plot.CurvesOptions{Title: "Sink rate over context length", XLabel: "tokens", YLabel: "sink rate (%)", Series: []plot.Series{
-				{Name: "baseline", X: []float64{16, 32, 64, 128}, Y: []float64{40, 30, 22, 10}, Lo: []float64{35, 26, 18, 5}, Hi: []float64{45, 35, 26, 15}}}})
+			return plot.Curves{Title: "Sink rate over context length", XLabel: "tokens", YLabel: "sink rate (%)", Series: []plot.Series{
+				{Name: "baseline", X: []float64{16, 32, 64, 128}, Y: []float64{40, 30, 22, 10}, Lo: []float64{35, 26, 18, 5}, Hi: []float64{45, 35, 26, 15}}}}.PNG()
 		},
 		"bars": func() ([]byte, error) {
-			return plot.Bars(plot.BarsOptions{Title: "Accuracy on held-out items, n = 200", YLabel: "accuracy", Groups: groups, Series: series, References: []plot.Reference{{Label: "chance", Y: 0.25}}})
+			return plot.Bars{Title: "Accuracy on held-out items, n = 200", YLabel: "accuracy", Groups: groups, Series: series, References: []plot.Reference{{Label: "chance", Y: 0.25}}}.PNG()
 		},
 		"bars-diff": func() ([]byte, error) {
-			return plot.Bars(plot.BarsOptions{Title: "Accuracy against baseline, paired, 95 % bootstrap interval", YLabel: "difference (points)", Groups: arms[1:],
+			return plot.Bars{Title: "Accuracy against baseline, paired, 95 % bootstrap interval", YLabel: "difference (points)", Groups: arms[1:],
 				Series: []plot.BarSeries{{Name: "difference", Values: []float64{0.5, -2.5, 0}, Lo: []float64{-1, -4, -0.4}, Hi: []float64{2, -1, 0.4},
-					Labels: []string{"p = 0.61", "p = 0.004", "p = 1"}}}})
+					Labels: []string{"p = 0.61", "p = 0.004", "p = 1"}}}}.PNG()
 		},
 		"bars-many": func() ([]byte, error) {
 			var g []string
@@ -115,7 +115,7 @@ func samples() map[string]func() ([]byte, error) {
 			for i := range 30 {
 				g, v = append(g, "some_mmlu_subject_"+string(rune('a'+i%26))), append(v, float64(i))
 			}
-			return plot.Bars(plot.BarsOptions{Title: "Many groups", YLabel: "n", Groups: g, ShowValues: true, Series: []plot.BarSeries{{Values: v}}})
+			return plot.Bars{Title: "Many groups", YLabel: "n", Groups: g, ShowValues: true, Series: []plot.BarSeries{{Values: v}}}.PNG()
 		},
 	}
 }

@@ -10,11 +10,11 @@ import (
 
 	"gonum.org/v1/plot/text"
 
-	"github.com/attune-lab/attune/pkg/plot/cell"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
-// HeatmapOptions describes a heat map. Only Values is required.
-type HeatmapOptions struct {
+// Heatmap is a heat map. Only Values is required.
+type Heatmap struct {
 	Size
 
 	// Values is [rows, columns], row 0 at the top. NaN cells are drawn grey; infinities take the end colours.
@@ -45,9 +45,9 @@ const (
 	cellLimit   = 640.0
 )
 
-// Heatmap draws a matrix as a PNG. Every cell covers the same whole number of device pixels, so a cell's
+// PNG draws a matrix as a PNG. Every cell covers the same whole number of device pixels, so a cell's
 // colour is exact. Missing or ragged values, a wrong number of labels and more cells than pixels are errors.
-func Heatmap(o HeatmapOptions) ([]byte, error) {
+func (o Heatmap) PNG() ([]byte, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func Heatmap(o HeatmapOptions) ([]byte, error) {
 	return c.png()
 }
 
-func (o *HeatmapOptions) check() error {
+func (o *Heatmap) check() error {
 	rows := len(o.Values)
 	if rows == 0 || len(o.Values[0]) == 0 {
 		return fmt.Errorf("plot: heat map %q has no values: want at least one row and one column", o.Title)
@@ -108,7 +108,7 @@ func (o *HeatmapOptions) check() error {
 }
 
 // scale is the range the colours span.
-func (o *HeatmapOptions) scale() (lo, hi float64) {
+func (o *Heatmap) scale() (lo, hi float64) {
 	if o.Max > o.Min {
 		return o.Min, o.Max
 	}
@@ -175,8 +175,8 @@ func (c *canvas) annotate(values [][]float64, g grid, span float64, colorOf func
 // annotation writes a value with two significant digits of the colours' span: what two cells differ by.
 func annotation(v, span float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) || span >= 1e6 || span < 1e-4 {
-		return cell.Float(v)
+		return report.Float(v)
 	}
 	decimals := max(1-int(math.Floor(math.Log10(span*0.999))), 0)
-	return cell.Minus(strconv.FormatFloat(v, 'f', decimals, 64))
+	return report.Minus(strconv.FormatFloat(v, 'f', decimals, 64))
 }

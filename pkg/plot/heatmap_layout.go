@@ -13,7 +13,7 @@ import (
 
 // layout holds what a heat map needs around its cells, in logical pixels.
 type layout struct {
-	o                        *HeatmapOptions
+	o                        *Heatmap
 	width                    float64
 	left, right, top, bottom float64
 	rows, cols               []string
@@ -25,7 +25,7 @@ type layout struct {
 }
 
 // layOut measures labels and decides the margins and how column labels are set.
-func layOut(o *HeatmapOptions, lo, hi float64) *layout {
+func layOut(o *Heatmap, lo, hi float64) *layout {
 	l := &layout{o: o, width: float64(o.Width), rowSty: style(tickSize, ink), colSty: style(tickSize, ink)}
 	if o.Width == 0 {
 		l.width = defaultWidth

@@ -91,7 +91,7 @@ func TestSizeIsInLogicalPixels(t *testing.T) {
 		{plot.Size{Width: 400, Height: 300, Scale: 1}, 400, 300},
 		{plot.Size{Width: 401, Height: 301, Scale: 3}, 1203, 903},
 	} {
-		b, err := plot.Curves(plot.CurvesOptions{Size: c.size, Series: []plot.Series{{X: []float64{0, 1}, Y: []float64{1, 2}}}})
+		b, err := plot.Curves{Size: c.size, Series: []plot.Series{{X: []float64{0, 1}, Y: []float64{1, 2}}}}.PNG()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,8 +106,8 @@ func TestSizeIsInLogicalPixels(t *testing.T) {
 }
 
 func TestHeatmapColoursAreThePalettesEnds(t *testing.T) {
-	b, err := plot.Heatmap(plot.HeatmapOptions{Size: plot.Size{Width: 400, Height: 300, Scale: 1},
-		Values: [][]float64{{0, 1}, {math.NaN(), 0.5}}})
+	b, err := plot.Heatmap{Size: plot.Size{Width: 400, Height: 300, Scale: 1},
+		Values: [][]float64{{0, 1}, {math.NaN(), 0.5}}}.PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,14 +138,14 @@ func TestHeatmapColoursAreThePalettesEnds(t *testing.T) {
 func TestHeatmapFixedRangeClampsAndMakesFiguresComparable(t *testing.T) {
 	size := plot.Size{Width: 400, Height: 300, Scale: 1}
 	hi := color.NRGBA{252, 231, 33, 255}
-	fixed, err := plot.Heatmap(plot.HeatmapOptions{Size: size, Values: [][]float64{{0.1, 0.2}}, Min: 0, Max: 1})
+	fixed, err := plot.Heatmap{Size: size, Values: [][]float64{{0.1, 0.2}}, Min: 0, Max: 1}.PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := count(decode(t, fixed), hi); n > 100 {
 		t.Errorf("with a fixed range 0.2 of 1 must not be the brightest colour, but %d pixels are", n)
 	}
-	over, err := plot.Heatmap(plot.HeatmapOptions{Size: size, Values: [][]float64{{0, 7, math.Inf(1)}}, Min: 0, Max: 1})
+	over, err := plot.Heatmap{Size: size, Values: [][]float64{{0, 7, math.Inf(1)}}, Min: 0, Max: 1}.PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,8 +155,8 @@ func TestHeatmapFixedRangeClampsAndMakesFiguresComparable(t *testing.T) {
 }
 
 func TestDivergingIsNeutralAtZero(t *testing.T) {
-	b, err := plot.Heatmap(plot.HeatmapOptions{Size: plot.Size{Width: 400, Height: 300, Scale: 1},
-		Values: [][]float64{{-1, 0, 4}}, Palette: plot.Diverging})
+	b, err := plot.Heatmap{Size: plot.Size{Width: 400, Height: 300, Scale: 1},
+		Values: [][]float64{{-1, 0, 4}}, Palette: plot.Diverging}.PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestDivergingIsNeutralAtZero(t *testing.T) {
 
 func TestHeatmapWithoutAnyNumberIsGrey(t *testing.T) {
 	nan := math.NaN()
-	b, err := plot.Heatmap(plot.HeatmapOptions{Values: [][]float64{{nan, nan}}})
+	b, err := plot.Heatmap{Values: [][]float64{{nan, nan}}}.PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,21 +179,21 @@ func TestHeatmapWithoutAnyNumberIsGrey(t *testing.T) {
 
 func TestConstantValuesStillDraw(t *testing.T) {
 	for _, v := range []float64{0, 1, -3, 1e300, 1e-300, 1e16} {
-		if _, err := plot.Heatmap(plot.HeatmapOptions{Values: [][]float64{{v, v}, {v, v}}}); err != nil {
+		if _, err := (plot.Heatmap{Values: [][]float64{{v, v}, {v, v}}}).PNG(); err != nil {
 			t.Errorf("heat map of %v: %v", v, err)
 		}
-		if _, err := plot.Curves(plot.CurvesOptions{Series: []plot.Series{{X: []float64{v, v}, Y: []float64{v, v}}}}); err != nil {
+		if _, err := (plot.Curves{Series: []plot.Series{{X: []float64{v, v}, Y: []float64{v, v}}}}).PNG(); err != nil {
 			t.Errorf("curve of %v: %v", v, err)
 		}
-		if _, err := plot.Bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{v}}}}); err != nil {
+		if _, err := (plot.Bars{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{v}}}}).PNG(); err != nil {
 			t.Errorf("bar of %v: %v", v, err)
 		}
 	}
 }
 
 func TestBarsReachTheirValuesFromTheZeroLine(t *testing.T) {
-	b, err := plot.Bars(plot.BarsOptions{Size: plot.Size{Width: 400, Height: 400, Scale: 1}, YMin: -2, YMax: 2,
-		Groups: []string{"up", "down"}, Series: []plot.BarSeries{{Values: []float64{2, -1}}}})
+	b, err := plot.Bars{Size: plot.Size{Width: 400, Height: 400, Scale: 1}, YMin: -2, YMax: 2,
+		Groups: []string{"up", "down"}, Series: []plot.BarSeries{{Values: []float64{2, -1}}}}.PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestBarsReachTheirValuesFromTheZeroLine(t *testing.T) {
 
 func TestCurveBandAndGap(t *testing.T) {
 	draw := func(s plot.Series) image.Image {
-		b, err := plot.Curves(plot.CurvesOptions{Size: plot.Size{Width: 400, Height: 300, Scale: 1}, YMin: 0, YMax: 4, Series: []plot.Series{s}})
+		b, err := plot.Curves{Size: plot.Size{Width: 400, Height: 300, Scale: 1}, YMin: 0, YMax: 4, Series: []plot.Series{s}}.PNG()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,33 +238,33 @@ func TestCurveBandAndGap(t *testing.T) {
 }
 
 func TestBadInputIsAnError(t *testing.T) {
-	heat := func(o plot.HeatmapOptions) error { _, err := plot.Heatmap(o); return err }
-	curves := func(o plot.CurvesOptions) error { _, err := plot.Curves(o); return err }
-	bars := func(o plot.BarsOptions) error { _, err := plot.Bars(o); return err }
+	heat := func(o plot.Heatmap) error { _, err := o.PNG(); return err }
+	curves := func(o plot.Curves) error { _, err := o.PNG(); return err }
+	bars := func(o plot.Bars) error { _, err := o.PNG(); return err }
 	one := [][]float64{{1}}
 	for name, c := range map[string]struct {
 		err  error
 		want string
 	}{
-		"no values":        {heat(plot.HeatmapOptions{Title: "x"}), `"x" has no values`},
-		"no columns":       {heat(plot.HeatmapOptions{Values: [][]float64{{}}}), "no values"},
-		"ragged":           {heat(plot.HeatmapOptions{Values: [][]float64{{1, 2}, {3}}}), "row 1 has 1 values"},
-		"row labels":       {heat(plot.HeatmapOptions{Values: one, RowLabels: []string{"a", "b"}}), "2 row labels for 1 rows"},
-		"column labels":    {heat(plot.HeatmapOptions{Values: one, ColLabels: []string{"a", "b"}}), "2 column labels"},
-		"range":            {heat(plot.HeatmapOptions{Values: one, Min: 1, Max: 0}), "want Max > Min"},
-		"palette":          {heat(plot.HeatmapOptions{Values: one, Palette: 9}), "unknown palette 9"},
-		"too many cells":   {heat(plot.HeatmapOptions{Values: [][]float64{make([]float64, 5000)}}), "bin the values"},
-		"too small":        {heat(plot.HeatmapOptions{Size: plot.Size{Width: 20}, Values: one}), "size 20x"},
-		"too large":        {heat(plot.HeatmapOptions{Size: plot.Size{Width: 9000}, Values: one}), "at most 8000"},
-		"negative":         {heat(plot.HeatmapOptions{Size: plot.Size{Width: -5}, Values: one}), "size -5x"},
-		"no series":        {curves(plot.CurvesOptions{}), "no series"},
-		"lengths":          {curves(plot.CurvesOptions{Series: []plot.Series{{Name: "a", X: []float64{1}, Y: []float64{1, 2}}}}), `"a" has 1 x, 2 y`},
-		"half a band":      {curves(plot.CurvesOptions{Series: []plot.Series{{X: []float64{1}, Y: []float64{1}, Lo: []float64{1}}}}), "1 lo and 0 hi"},
-		"nothing finite":   {curves(plot.CurvesOptions{Series: []plot.Series{{X: []float64{1}, Y: []float64{math.NaN()}}}}), "no point"},
-		"no groups":        {bars(plot.BarsOptions{Series: []plot.BarSeries{{}}}), "0 groups"},
-		"values per group": {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Name: "s", Values: []float64{1, 2}}}}), "2 values"},
-		"infinite bar":     {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{math.Inf(1)}}}}), "infinite"},
-		"axis without 0":   {bars(plot.BarsOptions{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{1}}}, YMin: 0.5, YMax: 2}), "leaves out 0"},
+		"no values":        {heat(plot.Heatmap{Title: "x"}), `"x" has no values`},
+		"no columns":       {heat(plot.Heatmap{Values: [][]float64{{}}}), "no values"},
+		"ragged":           {heat(plot.Heatmap{Values: [][]float64{{1, 2}, {3}}}), "row 1 has 1 values"},
+		"row labels":       {heat(plot.Heatmap{Values: one, RowLabels: []string{"a", "b"}}), "2 row labels for 1 rows"},
+		"column labels":    {heat(plot.Heatmap{Values: one, ColLabels: []string{"a", "b"}}), "2 column labels"},
+		"range":            {heat(plot.Heatmap{Values: one, Min: 1, Max: 0}), "want Max > Min"},
+		"palette":          {heat(plot.Heatmap{Values: one, Palette: 9}), "unknown palette 9"},
+		"too many cells":   {heat(plot.Heatmap{Values: [][]float64{make([]float64, 5000)}}), "bin the values"},
+		"too small":        {heat(plot.Heatmap{Size: plot.Size{Width: 20}, Values: one}), "size 20x"},
+		"too large":        {heat(plot.Heatmap{Size: plot.Size{Width: 9000}, Values: one}), "at most 8000"},
+		"negative":         {heat(plot.Heatmap{Size: plot.Size{Width: -5}, Values: one}), "size -5x"},
+		"no series":        {curves(plot.Curves{}), "no series"},
+		"lengths":          {curves(plot.Curves{Series: []plot.Series{{Name: "a", X: []float64{1}, Y: []float64{1, 2}}}}), `"a" has 1 x, 2 y`},
+		"half a band":      {curves(plot.Curves{Series: []plot.Series{{X: []float64{1}, Y: []float64{1}, Lo: []float64{1}}}}), "1 lo and 0 hi"},
+		"nothing finite":   {curves(plot.Curves{Series: []plot.Series{{X: []float64{1}, Y: []float64{math.NaN()}}}}), "no point"},
+		"no groups":        {bars(plot.Bars{Series: []plot.BarSeries{{}}}), "0 groups"},
+		"values per group": {bars(plot.Bars{Groups: []string{"a"}, Series: []plot.BarSeries{{Name: "s", Values: []float64{1, 2}}}}), "2 values"},
+		"infinite bar":     {bars(plot.Bars{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{math.Inf(1)}}}}), "infinite"},
+		"axis without 0":   {bars(plot.Bars{Groups: []string{"a"}, Series: []plot.BarSeries{{Values: []float64{1}}}, YMin: 0.5, YMax: 2}), "leaves out 0"},
 		"empty PNG":        {plot.Show(nil), "empty"},
 		"empty HTML":       {plot.ShowHTML(""), "empty"},
 		"table":            {plot.ShowTable([]string{"a"}, [][]any{{1, 2}}), "row 0 has 2 cells for 1 columns"},

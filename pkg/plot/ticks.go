@@ -6,7 +6,7 @@ import (
 
 	"gonum.org/v1/plot"
 
-	"github.com/attune-lab/attune/pkg/plot/cell"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // niceStep is the step of 1, 2 or 5 times a power of ten that cuts a range into at most n parts.
@@ -52,7 +52,7 @@ func tickLabel(v, step float64) string {
 	default:
 		s = strconv.FormatFloat(v, 'f', max(int(-math.Floor(math.Log10(step)+1e-9)), 0), 64)
 	}
-	return cell.Minus(s)
+	return report.Minus(s)
 }
 
 // ticker gives gonum's axes the same ticks.

@@ -49,7 +49,7 @@ func Beside(before, after Of, what Statistic) (note.Figure, error) {
 		c := sink.PairedMean(a.Layer(l), b.Layer(l), before.Seed)
 		t.Rows = append(t.Rows, []any{l, series[0].Y[l], series[1].Y[l], c.Mean, fmt.Sprintf("%.4f to %.4f", c.CI95[0], c.CI95[1])})
 	}
-	png, err := plot.Curves(plot.CurvesOptions{Series: series, Title: what.Title, XLabel: "layer", YLabel: what.Unit})
+	png, err := plot.Curves{Series: series, Title: what.Title, XLabel: "layer", YLabel: what.Unit}.PNG()
 	both := Of{Model: before.Model + " and " + after.Model, Survey: before.Survey}
 	return note.Figure{Name: what.Name, Title: what.Title, Caption: both.about("mean over heads") + "; bands: 95 % bootstrap intervals over prompts", PNG: png, Table: &t}, err
 }

@@ -35,7 +35,7 @@ func depth(o Of, v *sink.PerHead, name, title, unit string) (note.Figure, error)
 		curve.X, curve.Lo, curve.Hi = append(curve.X, float64(l)), append(curve.Lo, ci[l][0]), append(curve.Hi, ci[l][1])
 		t.Rows = append(t.Rows, []any{l, means[l], ci[l][0], ci[l][1]})
 	}
-	png, err := plot.Curves(plot.CurvesOptions{Series: []plot.Series{curve}, Title: title, XLabel: "layer", YLabel: unit})
+	png, err := plot.Curves{Series: []plot.Series{curve}, Title: title, XLabel: "layer", YLabel: unit}.PNG()
 	return note.Figure{Name: name, Title: title, Caption: o.about("mean over heads") + "; band: 95 % bootstrap interval over prompts", PNG: png, Table: &t}, err
 }
 
@@ -54,8 +54,8 @@ func Classes(o Of, shares []sink.ClassShare) (note.Figure, error) {
 		}
 		series = append(series, curve)
 	}
-	png, err := plot.Curves(plot.CurvesOptions{Series: series, Title: "Attention that token classes receive, over their share of tokens", XLabel: "layer", YLabel: "ratio of shares",
-		References: []plot.Reference{{Label: "in proportion", Y: 1}}})
+	png, err := plot.Curves{Series: series, Title: "Attention that token classes receive, over their share of tokens", XLabel: "layer", YLabel: "ratio of shares",
+		References: []plot.Reference{{Label: "in proportion", Y: 1}}}.PNG()
 	return note.Figure{Name: "classes", Title: "Token classes over depth", Caption: o.about("sum over heads"), PNG: png, Table: &t}, err
 }
 
@@ -72,6 +72,6 @@ func Rates(o Of, eps []float64) (note.Figure, error) {
 		curve.X, curve.Y, curve.Lo, curve.Hi = append(curve.X, r.Eps), append(curve.Y, r.Value), append(curve.Lo, ci[0]), append(curve.Hi, ci[1])
 		t.Rows = append(t.Rows, []any{r.Eps, r.T, r.Value, ci[0], ci[1], r.Prompts})
 	}
-	png, err := plot.Curves(plot.CurvesOptions{Series: []plot.Series{curve}, Title: fmt.Sprintf("Sink rate of position 0 over eps, T = %d", o.Survey.T), XLabel: "eps", YLabel: "share of heads", YMin: 0, YMax: 1})
+	png, err := plot.Curves{Series: []plot.Series{curve}, Title: fmt.Sprintf("Sink rate of position 0 over eps, T = %d", o.Survey.T), XLabel: "eps", YLabel: "share of heads", YMin: 0, YMax: 1}.PNG()
 	return note.Figure{Name: "sink-rates", Title: "Sink rate over eps", Caption: o.about("share of all heads") + "; band: 95 % bootstrap interval over prompts", PNG: png, Table: &t}, err
 }

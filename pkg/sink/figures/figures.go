@@ -32,8 +32,8 @@ func (o Of) about(heads string) string {
 // SinkMap is what position 0 receives by layer and head.
 func SinkMap(o Of) (note.Figure, error) {
 	values := o.Survey.FirstMass()
-	png, err := plot.Heatmap(plot.HeatmapOptions{Values: values, Title: "Attention received by position 0", XLabel: "head", YLabel: "layer",
-		ZLabel: "mean attention", Min: 0, Max: 1, Annotate: len(values[0]) <= 16})
+	png, err := plot.Heatmap{Values: values, Title: "Attention received by position 0", XLabel: "head", YLabel: "layer",
+		ZLabel: "mean attention", Min: 0, Max: 1, Annotate: len(values[0]) <= 16}.PNG()
 	return note.Figure{Name: "sink-map", Title: "Attention received by position 0", Caption: o.about("every head"), PNG: png,
 		Table: grid("first-mass-by-head", "Mean attention by layer and head", "head", values)}, err
 }
@@ -67,8 +67,8 @@ func TokenMap(o Of, prompt int) (note.Figure, error) {
 		values, labels = binColumns(values, maxTokens)
 		x, what = "position", fmt.Sprintf("columns are the largest of up to %d tokens", (n+maxTokens-1)/maxTokens)
 	}
-	png, err := plot.Heatmap(plot.HeatmapOptions{Values: values, ColLabels: labels, Title: "Attention received by each token", XLabel: x, YLabel: "layer",
-		ZLabel: "received attention", Size: plot.Size{Width: 1400}})
+	png, err := plot.Heatmap{Values: values, ColLabels: labels, Title: "Attention received by each token", XLabel: x, YLabel: "layer",
+		ZLabel: "received attention", Size: plot.Size{Width: 1400}}.PNG()
 	t := note.Table{Name: fmt.Sprintf("tokens-%d", prompt), Title: "Attention received by each token", Columns: []string{"position", "token"}}
 	for l := range values {
 		t.Columns = append(t.Columns, fmt.Sprintf("layer %d", l))
@@ -111,8 +111,8 @@ func LayerMap(o Of, layer int) (note.Figure, error) {
 		labels[i] = fmt.Sprint(i * group)
 	}
 	title := fmt.Sprintf("Attention of layer %d", layer)
-	png, err := plot.Heatmap(plot.HeatmapOptions{Values: values, RowLabels: labels, ColLabels: labels, Title: title, XLabel: "key position", YLabel: "query position",
-		ZLabel: "share of the query's attention", Min: 0, Max: most(values, 0.98), Size: plot.Size{Width: 760, Height: 700}})
+	png, err := plot.Heatmap{Values: values, RowLabels: labels, ColLabels: labels, Title: title, XLabel: "key position", YLabel: "query position",
+		ZLabel: "share of the query's attention", Min: 0, Max: most(values, 0.98), Size: plot.Size{Width: 760, Height: 700}}.PNG()
 	return note.Figure{Name: fmt.Sprintf("map-%d", layer), Title: title, PNG: png,
 		Caption: fmt.Sprintf("%s, mean over heads; one cell is %d x %d tokens; the brightest 2 %% share the last colour", o.about(fmt.Sprintf("layer %d shown", layer)), group, group)}, err
 }
@@ -137,8 +137,8 @@ func Similarity(o Of) (note.Figure, error) {
 	if err != nil {
 		return note.Figure{}, err
 	}
-	png, err := plot.Heatmap(plot.HeatmapOptions{Values: values, Title: "Similarity of layers' attention", XLabel: "layer", YLabel: "layer", ZLabel: "cosine",
-		Min: 0, Max: 1, Annotate: len(values) <= 12, Size: plot.Size{Width: 760}})
+	png, err := plot.Heatmap{Values: values, Title: "Similarity of layers' attention", XLabel: "layer", YLabel: "layer", ZLabel: "cosine",
+		Min: 0, Max: 1, Annotate: len(values) <= 12, Size: plot.Size{Width: 760}}.PNG()
 	return note.Figure{Name: "similarity", Title: "Similarity of layers' attention", PNG: png, Caption: o.about("maps averaged over heads") + "; cosine of two maps, mean over prompts",
 		Table: grid("similarity", "Cosine of the layers' head-averaged maps", "layer", values)}, err
 }

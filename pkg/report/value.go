@@ -1,8 +1,4 @@
-// Package cell writes one value of a table for people: numbers short and aligned, everything else as it is.
-//
-// The HTML note and the tables shown in a notebook share it, so that a number looks the same in both. The
-// unrounded value always stays next to it (results.json, the title of the HTML cell).
-package cell
+package report
 
 import (
 	"encoding/json"

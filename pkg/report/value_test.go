@@ -1,4 +1,4 @@
-package cell
+package report
 
 import (
 	"encoding/json"
