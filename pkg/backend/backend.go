@@ -5,28 +5,35 @@ import (
 	"os"
 	"strings"
 
-	"github.com/attune-lab/attune/pkg/env"
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // EnvVar names the backend that FromEnv opens. The recipe runner sets it from its --backend flag.
 const EnvVar = env.Backend
 
 // Go is the name of the pure-Go backend, the default everywhere.
-const Go = "go"
+const Go = env.GoBackend
 
 // Names lists what Open accepts in this build: the Go backend always, XLA only where cgo is linked.
 func Names() []string {
 	return append([]string{Go}, xlaNames()...)
 }
 
-// FromEnv opens the backend named by the environment variable ATTUNE_BACKEND, "go" when it is unset.
+// FromEnv opens the backend that the environment names: ATTUNE_BACKEND, else GOMLX_BACKEND, else "go". A name that cannot be honoured is an error.
 func FromEnv() (compute.Backend, error) {
-	return Open(os.Getenv(EnvVar))
+	name, err := env.BackendName()
+	if err != nil {
+		return nil, err
+	}
+	return Open(name)
 }
 
-// Open opens a backend by name; the empty name means "go".
+// Open opens a backend by name; the empty name means "go". For CUDA it first adds to XLA_FLAGS what XLA is to compile with, see [env.CUDAFlags]; flags that are set
+// already stay as they are.
 // An unknown name, or XLA in a build without cgo, is an error that lists what this build can open.
 func Open(name string) (compute.Backend, error) {
 	switch {
@@ -62,4 +69,24 @@ func IsXLA(b compute.Backend) bool {
 // IsCUDA reports whether a backend compiles through XLA for an NVIDIA GPU.
 func IsCUDA(b compute.Backend) bool {
 	return IsXLA(b) && strings.Contains(strings.ToLower(b.Description()), "cuda")
+}
+
+// DType is the type that a model computes in on a backend: "float32", "bfloat16", or "auto" (also ""), which is bfloat16 on CUDA and float32 elsewhere. The Go backend
+// computes bfloat16 many times more slowly than float32 and is refused it.
+func DType(name string, b compute.Backend) (dtypes.DType, error) {
+	switch name {
+	case "", "auto":
+		if IsCUDA(b) {
+			return dtypes.BFloat16, nil
+		}
+		return dtypes.Float32, nil
+	case "float32":
+		return dtypes.Float32, nil
+	case "bfloat16":
+		if !IsXLA(b) {
+			return 0, fmt.Errorf("dtype %q: the Go backend computes it many times more slowly than float32: use \"float32\" or \"auto\", or an XLA backend", name)
+		}
+		return dtypes.BFloat16, nil
+	}
+	return 0, fmt.Errorf("dtype %q: expected \"auto\", \"float32\" or \"bfloat16\"", name)
 }

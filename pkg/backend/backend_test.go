@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 func TestUnknownBackendsAreRefused(t *testing.T) {
@@ -21,6 +23,54 @@ func TestUnknownBackendsAreRefused(t *testing.T) {
 			t.Errorf("%q opens %s", name, b.Description())
 		} else if !strings.Contains(err.Error(), name) {
 			t.Errorf("%q: the message does not name it: %v", name, err)
+		}
+	}
+}
+
+// TestGoMLXsVariableIsHonouredOrRefused: GOMLX_BACKEND is read where ATTUNE_BACKEND is unset, and what cannot be honoured is an error that names it.
+func TestGoMLXsVariableIsHonouredOrRefused(t *testing.T) {
+	for _, c := range []struct{ attune, gomlx, want, wrong string }{
+		{"", "", "", ""},
+		{"", "go", "go", ""},
+		{"", "xla:cuda,tf32=true", "xla:cuda,tf32=true", ""},
+		{"", "stablehlo:cpu", "xla:cpu", ""},
+		{"go", "xla:cuda", "go", ""},
+		{"", "go:parallelism=2", "", "options of its own"},
+		{"", "xla", "", "names no backend"},
+		{"", "xla:", "", "names no backend"},
+		{"", "simplego", "", "names no backend"},
+	} {
+		t.Setenv(env.Backend, c.attune)
+		t.Setenv(env.GoMLXBackend, c.gomlx)
+		got, err := env.BackendName()
+		if c.wrong == "" && (err != nil || got != c.want) {
+			t.Errorf("%+v: %q, %v", c, got, err)
+		}
+		if c.wrong == "" {
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.wrong) || !strings.Contains(err.Error(), env.GoMLXBackend) {
+			t.Errorf("%+v: error %v", c, err)
+		}
+		if _, err := backend.FromEnv(); err == nil {
+			t.Errorf("%+v: FromEnv opens a backend", c)
+		}
+	}
+}
+
+func TestDTypeFollowsTheBackend(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "auto", "float32"} {
+		if got, err := backend.DType(name, b); err != nil || got != dtypes.Float32 {
+			t.Errorf("%q: %s, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"bfloat16", "float16", "fp32"} {
+		if got, err := backend.DType(name, b); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%q: %s, %v, expected an error that names it", name, got, err)
 		}
 	}
 }

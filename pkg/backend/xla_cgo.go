@@ -9,12 +9,13 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/go-xla/pjrt"
 )
 
 func xlaNames() []string { return []string{"xla:cuda", "xla:cpu"} }
 
 // openXLA opens "xla:PLUGIN[,option=value...]". Float32 products are computed in float32: tf32, go-xla's default
-// on CUDA, is off unless the name asks for it. Automatic installation is disabled: a run must not download.
+// on CUDA, is off unless the name asks for it. Automatic installation is disabled: a run must not download. The CPU plugin opens one device.
 func openXLA(name string) (b compute.Backend, err error) {
 	plugin, ok := strings.CutPrefix(name, "xla:")
 	if !ok || plugin == "" {
@@ -22,6 +23,13 @@ func openXLA(name string) (b compute.Backend, err error) {
 	}
 	if !strings.Contains(plugin, "tf32") {
 		plugin += ",tf32=false"
+	}
+	var options pjrt.NamedValuesMap
+	switch base, _, _ := strings.Cut(plugin, ","); {
+	case pjrt.IsCUDAName(base):
+		addFlags(cudaFlags()...)
+	case strings.HasPrefix(base, "cpu"):
+		options = pjrt.NamedValuesMap{"cpu_device_count": int64(1)} // plugins open several otherwise, which split the machine's cores
 	}
 	xla.EnableAutoInstall(false)
 	if os.Getenv("TF_CPP_MIN_LOG_LEVEL") == "" {
@@ -32,7 +40,7 @@ func openXLA(name string) (b compute.Backend, err error) {
 			b, err = nil, fmt.Errorf("backend %q: %v", name, r)
 		}
 	}()
-	b, err = xla.New(plugin)
+	b, err = xla.NewWithOptions(plugin, options)
 	if err != nil {
 		return nil, fmt.Errorf("backend %q does not load: %w (set PJRT_PLUGIN_LIBRARY_PATH to the folder of a PJRT plugin, such as the one JAX ships; `go run ./recipes doctor` lists what is found)", name, err)
 	}

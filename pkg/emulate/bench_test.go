@@ -77,7 +77,7 @@ func BenchmarkLongPrompt(b *testing.B) {
 		b.Fatal(err)
 	}
 	if !backend.IsCUDA(dev) {
-		b.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
+		b.Fatalf("needs an NVIDIA GPU, found %s: set ATTUNE_BACKEND=xla:cuda", dev.Name())
 	}
 	m, err := bench.Model("llama-3.2-1b", model.Options{Backend: dev, DType: dtypes.BFloat16})
 	if err != nil {

@@ -7,10 +7,14 @@ import "strings"
 // needs Triton off: with it, that level's products run 7 times slower.
 var CUDAFlags = []string{"--xla_gpu_autotune_level=0", "--xla_gpu_enable_triton_gemm=false"}
 
-// TrainingFlags are what training steps are compiled with besides CUDAFlags. The buffers of weights move from step to step, since go-xla does not alias
+// TrainingFlags are what training steps are compiled with before CUDAFlags. The buffers of weights move from step to step, since go-xla does not alias
 // them, so CUDA graphs ("command buffers") would be recorded anew every time: 124 million parameters took 71.2 ms a step with them and 66.6 ms
-// without, on an H200.
-var TrainingFlags = []string{"--xla_gpu_enable_command_buffer="}
+// without, on an H200. Algorithms are tried out (level 4, XLA's default), since a step runs thousands of times; Triton's products stay off, which cost 37 of the
+// 47 s that such a step took to compile and won nearly nothing.
+var TrainingFlags = []string{"--xla_gpu_enable_command_buffer=", "--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=false"}
+
+// BenchFlags are what speed is measured with: XLA tries out everything, Triton's products too, which win in decoding of many sequences.
+var BenchFlags = []string{"--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=true"}
 
 // AddXLAFlags appends flags to a value of XLA_FLAGS. A flag whose name the value has already is left out: what the user sets stays.
 func AddXLAFlags(value string, flags ...string) string {

@@ -36,7 +36,6 @@ func CheckBackend(name string) error {
 //   - GOEXPERIMENT=simd on amd64: the Go backend is up to twice as fast with it.
 //   - CGO_ENABLED=0 for the Go backend (no C compiler, quick links), 1 for XLA.
 //   - GOWORK=off: cells are compiled in a temporary folder, which no go.work of the user's covers.
-//   - XLA_FLAGS on CUDA has env.CUDAFlags, except those that it sets already.
 //   - GOMLX_NO_AUTO_INSTALL=1: nothing is downloaded behind a run's back.
 //   - binaries (the folder with gonb and goimports; "" for none) first in PATH: GoNB looks goimports up there.
 func Environment(backend, binaries string) []string {
@@ -57,9 +56,6 @@ func environmentOverrides(backend string) map[string]string {
 	}
 	if backend == GoBackend {
 		set["CGO_ENABLED"] = "0"
-	}
-	if strings.HasPrefix(backend, "xla:cuda") {
-		set[env.XLAFlags] = env.AddXLAFlags(os.Getenv(env.XLAFlags), env.CUDAFlags...)
 	}
 	if runtime.GOARCH == "amd64" {
 		experiments := strings.FieldsFunc(os.Getenv("GOEXPERIMENT"), func(r rune) bool { return r == ',' })

@@ -14,7 +14,8 @@ import (
 	"github.com/attune-lab/attune/pkg/sink"
 )
 
-// accelerator opens the backend that ATTUNE_BACKEND names, and skips where that is the Go backend.
+// accelerator opens the backend that the environment names. Where that is the Go backend a test is skipped; a benchmark fails, since a measurement that was not
+// made must not pass.
 func accelerator(t testing.TB) compute.Backend {
 	t.Helper()
 	dev, err := backend.FromEnv()
@@ -22,6 +23,9 @@ func accelerator(t testing.TB) compute.Backend {
 		t.Fatal(err)
 	}
 	if !backend.IsXLA(dev) {
+		if _, benchmark := t.(*testing.B); benchmark {
+			t.Fatal("needs XLA, found the Go backend: set ATTUNE_BACKEND=xla:cuda")
+		}
 		t.Skip("needs XLA: set ATTUNE_BACKEND=xla:cuda")
 	}
 	return dev

@@ -31,6 +31,9 @@ func openCUDA(t testing.TB) compute.Backend {
 	t.Helper()
 	dev := open(t)
 	if !backend.IsCUDA(dev) {
+		if _, benchmark := t.(*testing.B); benchmark { // a measurement that was not made must not pass
+			t.Fatalf("needs an NVIDIA GPU, found %s: set ATTUNE_BACKEND=xla:cuda", dev.Name())
+		}
 		t.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
 	}
 	return dev

@@ -17,7 +17,7 @@ import (
 
 // Available reports whether Attention can compute a kind of attention of queries and keys of these shapes: nil, or why not. The text of the kernel is read by
 // whatever compiler the plugin carries, so the first question of a kind compiles a small case and compares it with the same attention in plain operations; that
-// takes a second.
+// takes a second, and success is remembered in the cache folder.
 func Available(dev compute.Backend, query, key shapes.Shape, k Kind) error {
 	if !backend.IsCUDA(dev) {
 		return fmt.Errorf("attention kernel: it needs xla:cuda, this is %s", dev.Name())
@@ -30,7 +30,7 @@ func Available(dev compute.Backend, query, key shapes.Shape, k Kind) error {
 	defer tried.Unlock()
 	err, known := tried.outcome[v]
 	if !known {
-		err = v.try()
+		err = v.trial()
 		tried.outcome[v] = err
 	}
 	return err
