@@ -15,8 +15,8 @@ const TextTemplate = "Question: {question}\nOptions:\n{options}\nAnalysis: {anal
 // PromptTemplate is the text after which an item is answered at once, without analysis: the continuations are " A", " B", ...
 const PromptTemplate = "Question: {question}\nOptions:\n{options}\nResponse:"
 
-// maxOptions is how many options can be named by one letter.
-const maxOptions = 26
+// MaxOptions is how many options can be named by one letter.
+const MaxOptions = 26
 
 // Item is one multiple-choice question. The zero value is not valid; see [Item.Validate].
 type Item struct {
@@ -33,7 +33,7 @@ type Item struct {
 
 // Letter names an option: 0 is "A".
 func Letter(option int) string {
-	if option < 0 || option >= maxOptions {
+	if option < 0 || option >= MaxOptions {
 		return "?"
 	}
 	return string(rune('A' + option))
@@ -126,8 +126,8 @@ func (it Item) Validate() error {
 	if !utf8.ValidString(it.Analysis) {
 		return fmt.Errorf("the analysis is not valid UTF-8: convert the file to UTF-8")
 	}
-	if n := len(it.Options); n < 2 || n > maxOptions {
-		return fmt.Errorf("found %d options, expected 2 to %d", n, maxOptions)
+	if n := len(it.Options); n < 2 || n > MaxOptions {
+		return fmt.Errorf("found %d options, expected 2 to %d", n, MaxOptions)
 	}
 	for i, option := range it.Options {
 		if strings.TrimSpace(option) == "" {
@@ -143,12 +143,25 @@ func (it Item) Validate() error {
 	return nil
 }
 
-// firstDuplicate is the index of the first option that repeats an earlier one, or -1.
-func firstDuplicate(options []string) int {
-	for i := range options {
-		if slices.Contains(options[:i], options[i]) {
+// RepeatedOption is the index of the first option that repeats an earlier one, or -1.
+func (it Item) RepeatedOption() int {
+	for i := range it.Options {
+		if slices.Contains(it.Options[:i], it.Options[i]) {
 			return i
 		}
 	}
 	return -1
 }
+
+// Grade says how hard an item is meant to be.
+type Grade string
+
+// The grades of the generator. What they mean is told at each domain: roughly one step, two steps, and two steps with something in the way.
+const (
+	Easy   Grade = "easy"
+	Medium Grade = "medium"
+	Hard   Grade = "hard"
+)
+
+// Grades lists them from easy to hard.
+func Grades() []Grade { return []Grade{Easy, Medium, Hard} }

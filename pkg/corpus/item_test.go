@@ -13,6 +13,15 @@ func sampleItem() Item {
 	}
 }
 
+// twoLines is an item of the greatest number of options whose texts have line ends.
+func twoLines() Item {
+	item := Item{ID: "y", Domain: "d", Question: "First line.\nWhat comes second?", Answer: 25, Analysis: "One.\nTwo."}
+	for i := range MaxOptions {
+		item.Options = append(item.Options, "line "+Letter(i)+"\nof "+Letter(i))
+	}
+	return item
+}
+
 func TestTextAndPromptFollowTheTemplates(t *testing.T) {
 	item := sampleItem()
 	fill := strings.NewReplacer("{question}", item.Question, "{options}", "A. 3\nB. 2", "{analysis}", item.Analysis, "{letter}", "B")

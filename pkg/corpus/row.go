@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,7 @@ type Row struct {
 }
 
 // ID is the row's own id if it has a field of that name, else file:line.
-func (r Row) ID() string { return orElse(r.Text["id"], fmt.Sprintf("%s:%d", r.File, r.Line)) }
+func (r Row) ID() string { return cmp.Or(r.Text["id"], fmt.Sprintf("%s:%d", r.File, r.Line)) }
 
 // Names lists the fields in alphabetical order.
 func (r Row) Names() []string {
@@ -60,4 +61,41 @@ type Problem struct {
 // Row is the problem as fields for a template: id, question, analysis, answer, source.
 func (p Problem) Row() Row {
 	return Row{Text: map[string]string{"id": p.ID, "question": p.Question, "analysis": p.Analysis, "answer": p.Answer, "source": p.Source}}
+}
+
+// Fault is a kind of thing that is wrong with a row.
+type Fault string
+
+// The faults that are told apart and counted.
+const (
+	MissingField Fault = "missing field"
+	WrongLabel   Fault = "wrong label"
+	InvalidUTF8  Fault = "invalid UTF-8"
+	OpenSection  Fault = "section never closes" // also an open quote or an object that is cut off
+	WrongSection Fault = "wrong section"        // unknown, repeated or out of order
+	Malformed    Fault = "malformed row"        // anything else
+)
+
+// BadRow is the error of one row. Rows after it can be read.
+type BadRow struct {
+	File  string
+	Line  int
+	Fault Fault
+	Err   error
+}
+
+// Error begins with file:line.
+func (b *BadRow) Error() string {
+	if b.File == "" {
+		return b.Err.Error()
+	}
+	return fmt.Sprintf("%s:%d: %v", b.File, b.Line, b.Err)
+}
+
+// Unwrap gives what was found.
+func (b *BadRow) Unwrap() error { return b.Err }
+
+// problem is a bad row whose place the caller fills in.
+func problem(f Fault, format string, args ...any) error {
+	return &BadRow{Fault: f, Err: fmt.Errorf(format, args...)}
 }

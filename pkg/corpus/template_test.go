@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,7 +10,7 @@ import (
 func TestItemTemplateIsTheItemsText(t *testing.T) {
 	bare := sampleItem()
 	bare.Analysis = ""
-	items := append(slices.Clone(defaultCorpus(t).HeldOut), sampleItem(), bare)
+	items := []Item{sampleItem(), bare, twoLines()}
 	for _, item := range items {
 		text, err := ItemTemplate.Render(item.Row())
 		if err != nil {
@@ -22,7 +23,7 @@ func TestItemTemplateIsTheItemsText(t *testing.T) {
 }
 
 func TestSpansTileTheTextAndSplitFindsThem(t *testing.T) {
-	for _, item := range defaultCorpus(t).HeldOut[:50] {
+	for _, item := range []Item{sampleItem(), twoLines()} {
 		text, err := ItemTemplate.Render(item.Row())
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +108,7 @@ func TestRenderRefusesWhatIsMissingOrWouldOpenASection(t *testing.T) {
 		row := item.Row()
 		test.change(row)
 		_, err := ItemTemplate.Render(row)
-		if bad := at("", 0, err); bad.Fault != test.fault || !strings.Contains(err.Error(), test.want) {
+		if bad, ok := errors.AsType[*BadRow](err); !ok || bad.Fault != test.fault || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, expected a %s with %q", name, err, test.fault, test.want)
 		}
 	}
@@ -122,7 +123,7 @@ func TestSplitSaysWhatIsWrongWithAText(t *testing.T) {
 		"": OpenSection,
 	} {
 		_, err := ItemTemplate.Split(text)
-		if err == nil || at("", 0, err).Fault != want {
+		if bad, ok := errors.AsType[*BadRow](err); !ok || bad.Fault != want {
 			t.Errorf("%q: %v, expected a %s", text, err, want)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"log"
 	"strings"
 
-	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/corpus/generate"
 	"github.com/attune-lab/attune/pkg/eval"
 )
 
@@ -25,7 +25,7 @@ func (m overlap) Score(_ context.Context, examples []eval.Example) ([][]float64,
 }
 
 func ExampleCompare() {
-	task, err := eval.LoadTask(eval.Generated, 0, eval.TaskOptions{Corpus: corpus.Options{Domains: []string{"logic", "places"}, HeldOut: 400}})
+	task, err := eval.LoadTask(eval.Generated, 0, eval.TaskOptions{Corpus: generate.Options{Domains: []string{"logic", "places"}, HeldOut: 400}})
 	if err != nil {
 		log.Fatal(err)
 	}

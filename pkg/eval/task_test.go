@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/corpus/export"
+	"github.com/attune-lab/attune/pkg/corpus/generate"
+	"github.com/attune-lab/attune/pkg/corpus/source"
 )
 
 // data is where the published sets lie beside a checkout for development; they are not part of the repository.
@@ -72,7 +75,7 @@ func TestPromptsOfThePublicProtocols(t *testing.T) {
 }
 
 func TestMMLUGroupsFollowTheNamedMap(t *testing.T) {
-	for _, variant := range []corpus.STEMMap{corpus.MMLUSTEM19, corpus.MMLUSTEM18} {
+	for _, variant := range []source.STEMMap{source.MMLUSTEM19, source.MMLUSTEM18} {
 		task := loadPublished(t, "mmlu", 0, TaskOptions{STEM: variant})
 		stem := 0
 		for _, e := range task.Examples {
@@ -98,11 +101,11 @@ func TestMoreShotsThanExamplesIsAnError(t *testing.T) {
 
 func TestGeneratedPromptsAreTheItemsOwn(t *testing.T) {
 	task := mustLoad(t, Generated, 0, TaskOptions{})
-	c, err := corpus.Generate(corpus.Options{Train: -1})
+	c, err := generate.Generate(generate.Options{Train: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(task.Examples) != corpus.DefaultHeldOut || task.Grouping != "generator" {
+	if len(task.Examples) != generate.DefaultHeldOut || task.Grouping != "generator" {
 		t.Fatalf("%d examples, grouping %q", len(task.Examples), task.Grouping)
 	}
 	for i, item := range c.HeldOut {
@@ -114,11 +117,11 @@ func TestGeneratedPromptsAreTheItemsOwn(t *testing.T) {
 
 func TestOwnItemsAndExportedCorpus(t *testing.T) {
 	dir := t.TempDir()
-	c, err := corpus.Generate(corpus.Options{Train: 10, HeldOut: 20})
+	c, err := generate.Generate(generate.Options{Train: 10, HeldOut: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Export(dir); err != nil {
+	if err := export.Generated(c.Seed, c.Grades, c.Train, c.HeldOut).Write(dir); err != nil {
 		t.Fatal(err)
 	}
 	task := mustLoad(t, filepath.Join(dir, "train.jsonl"), 0, TaskOptions{})
@@ -165,7 +168,7 @@ func TestLimitIsASeededNestedSubset(t *testing.T) {
 	if slices.Equal(small, other) {
 		t.Error("two seeds gave one subset")
 	}
-	if n := len(ids(5000, 1)); n != corpus.DefaultHeldOut {
+	if n := len(ids(5000, 1)); n != generate.DefaultHeldOut {
 		t.Errorf("a limit above all kept %d", n)
 	}
 }
@@ -179,7 +182,7 @@ func TestPlaceholdersInsideAnItemStayText(t *testing.T) {
 }
 
 func TestGeneratedTaskOfGrades(t *testing.T) {
-	task := mustLoad(t, "generated:medium, hard", 0, TaskOptions{Corpus: corpus.Options{HeldOut: 48}})
+	task := mustLoad(t, "generated:medium, hard", 0, TaskOptions{Corpus: generate.Options{HeldOut: 48}})
 	if task.Name != "generated-medium-hard" || len(task.Examples) != 48 {
 		t.Errorf("%s with %d examples", task.Name, len(task.Examples))
 	}
@@ -197,8 +200,8 @@ func TestLoadTaskRefusesWhatCannotBe(t *testing.T) {
 	}{
 		{Generated, -1, TaskOptions{}, "limit -1"},
 		{Generated, 0, TaskOptions{Shots: 3}, "only MMLU"},
-		{Generated, 0, TaskOptions{Corpus: corpus.Options{Domains: []string{"astrology"}}}, "astrology"},
-		{Generated, 0, TaskOptions{Corpus: corpus.Options{HeldOut: -1}}, "no examples"},
+		{Generated, 0, TaskOptions{Corpus: generate.Options{Domains: []string{"astrology"}}}, "astrology"},
+		{Generated, 0, TaskOptions{Corpus: generate.Options{HeldOut: -1}}, "no examples"},
 		{"generated:medium,grim", 0, TaskOptions{}, `"grim"`},
 		{"no/such/place", 0, TaskOptions{}, "no/such/place"},
 	}

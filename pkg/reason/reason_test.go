@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/corpus/generate"
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/model"
@@ -29,7 +29,7 @@ func open(t testing.TB) *model.Model {
 
 func easy(t testing.TB, n int) []eval.Example {
 	t.Helper()
-	task, err := eval.LoadTask("generated:easy", 0, eval.TaskOptions{Corpus: corpus.Options{HeldOut: n}})
+	task, err := eval.LoadTask("generated:easy", 0, eval.TaskOptions{Corpus: generate.Options{HeldOut: n}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,29 +32,6 @@ func (e Encoder) Encode(text corpus.Text) (Document, error) {
 	return doc, nil
 }
 
-// Texts is a source of rendered rows on disk.
-type Texts struct {
-	Stream   *corpus.Stream
-	Template *corpus.Template
-	Encoder  Encoder
-}
-
-// Len is how many rows there are.
-func (t Texts) Len() int { return t.Stream.Len() }
-
-// Document reads, renders and encodes a row.
-func (t Texts) Document(i int) (Document, error) {
-	row, err := t.Stream.Row(i)
-	if err != nil {
-		return Document{}, err
-	}
-	text, err := t.Template.Render(row)
-	if err != nil {
-		return Document{}, fmt.Errorf("%s:%d: %w", row.File, row.Line, err)
-	}
-	return t.Encoder.Encode(text)
-}
-
 // Items is a source of items in memory, encoded when they are asked for.
 type Items struct {
 	List     []corpus.Item

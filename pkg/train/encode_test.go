@@ -1,14 +1,12 @@
 package train
 
 import (
-	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/corpus/generate"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
@@ -23,7 +21,7 @@ func tinyTokenizer(t testing.TB) *tokenizer.Tokenizer {
 
 func gradedItems(t testing.TB, n int) []corpus.Item {
 	t.Helper()
-	c, err := corpus.Generate(corpus.Options{Train: n, HeldOut: -1, Grades: corpus.Grades()})
+	c, err := generate.Generate(generate.Options{Train: n, HeldOut: -1, Grades: corpus.Grades()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,51 +84,13 @@ func TestEncodedTextsAreTheDocumentsOfTheirText(t *testing.T) {
 	}
 }
 
-// TestFeedFromDiskEqualsFeedFromMemory streams an exported corpus.
-func TestFeedFromDiskEqualsFeedFromMemory(t *testing.T) {
-	items := gradedItems(t, 360)
-	path := filepath.Join(t.TempDir(), "train.jsonl")
-	var lines strings.Builder
-	if err := corpus.WriteJSONL(&lines, items); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(lines.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	stream, _, err := corpus.OpenStream(corpus.StreamOptions{Items: &corpus.Columns{}, Template: corpus.ItemTemplate}, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
-	e := Encoder{Tokenizer: tinyTokenizer(t), Mask: corpus.Mask{Sections: []string{"Response"}}}
-	feeds := make([]*Feed, 2)
-	for i, source := range []Source{Items{items, corpus.ItemTemplate, e}, Texts{stream, corpus.ItemTemplate, e}} {
-		if feeds[i], err = NewFeed(source, FeedOptions{Width: 512, Rows: 4, Window: 64, Seed: 2}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 30 {
-		a, err := feeds[0].Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := feeds[1].Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(a, b) {
-			t.Fatal("the batches differ")
-		}
-	}
-}
-
 // BenchmarkGenerateEncodeAndPack measures all that a training step waits for, from the seed to packed batches: tokens/s, and tokens/s for each core.
 func BenchmarkGenerateEncodeAndPack(b *testing.B) {
 	tok := tinyTokenizer(b)
 	const items, width = 14_400, 1024
 	tokens := 0
 	for b.Loop() {
-		c, err := corpus.Generate(corpus.Options{Train: items, HeldOut: -1, Grades: corpus.Grades()})
+		c, err := generate.Generate(generate.Options{Train: items, HeldOut: -1, Grades: corpus.Grades()})
 		if err != nil {
 			b.Fatal(err)
 		}

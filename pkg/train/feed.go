@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
-
-	"github.com/attune-lab/attune/pkg/corpus"
 )
 
 // Source gives documents by number, in memory or from disk. Document is called by several goroutines at once.
@@ -47,7 +45,7 @@ type FeedState struct {
 
 // Feed packs a source into batches without end, or for some epochs.
 //
-// Each epoch has its own order of the documents ([corpus.Permutation] of seed and epoch). Windows of that order are packed one by one and
+// Each epoch has its own order of the documents ([Permutation] of seed and epoch). Windows of that order are packed one by one and
 // their rows shuffled, so that long and short documents mix; a batch takes the next rows, across windows and epochs. All of it follows
 // from the seed and the place, so the place is all there is to remember. Documents without any weight are left out. The next window is made while one is used.
 // A feed is used by one goroutine.
@@ -166,7 +164,7 @@ func (f *Feed) enter(s FeedState) error {
 
 func (f *Feed) load(epoch, at int) *window {
 	w := &window{epoch: epoch, at: at}
-	order, err := corpus.NewPermutation(f.source.Len(), f.opts.Seed, epoch)
+	order, err := NewPermutation(f.source.Len(), f.opts.Seed, epoch)
 	if err != nil {
 		w.err = err
 		return w
