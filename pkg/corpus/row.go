@@ -63,29 +63,29 @@ func (p Problem) Row() Row {
 	return Row{Text: map[string]string{"id": p.ID, "question": p.Question, "analysis": p.Analysis, "answer": p.Answer, "source": p.Source}}
 }
 
-// Fault is a kind of thing that is wrong with a row.
-type Fault string
+// ErrorKind is a kind of thing that is wrong with a row.
+type ErrorKind string
 
 // The faults that are told apart and counted.
 const (
-	MissingField Fault = "missing field"
-	WrongLabel   Fault = "wrong label"
-	InvalidUTF8  Fault = "invalid UTF-8"
-	OpenSection  Fault = "section never closes" // also an open quote or an object that is cut off
-	WrongSection Fault = "wrong section"        // unknown, repeated or out of order
-	Malformed    Fault = "malformed row"        // anything else
+	MissingField ErrorKind = "missing field"
+	WrongLabel   ErrorKind = "wrong label"
+	InvalidUTF8  ErrorKind = "invalid UTF-8"
+	OpenSection  ErrorKind = "section never closes" // also an open quote or an object that is cut off
+	WrongSection ErrorKind = "wrong section"        // unknown, repeated or out of order
+	Malformed    ErrorKind = "malformed row"        // anything else
 )
 
-// BadRow is the error of one row. Rows after it can be read.
-type BadRow struct {
-	File  string
-	Line  int
-	Fault Fault
-	Err   error
+// RowError is the error of one row. Rows after it can be read.
+type RowError struct {
+	File string
+	Line int
+	Kind ErrorKind
+	Err  error
 }
 
 // Error begins with file:line.
-func (b *BadRow) Error() string {
+func (b *RowError) Error() string {
 	if b.File == "" {
 		return b.Err.Error()
 	}
@@ -93,9 +93,9 @@ func (b *BadRow) Error() string {
 }
 
 // Unwrap gives what was found.
-func (b *BadRow) Unwrap() error { return b.Err }
+func (b *RowError) Unwrap() error { return b.Err }
 
-// problem is a bad row whose place the caller fills in.
-func problem(f Fault, format string, args ...any) error {
-	return &BadRow{Fault: f, Err: fmt.Errorf(format, args...)}
+// rowError is a bad row whose place the caller fills in.
+func rowError(f ErrorKind, format string, args ...any) error {
+	return &RowError{Kind: f, Err: fmt.Errorf(format, args...)}
 }

@@ -210,10 +210,10 @@ func (t *Template) Render(row Row) (Text, error) {
 			}
 			value, err := t.value(row, p.field)
 			if err != nil {
-				return Text{}, problem(MissingField, "section %s: %w", s.name, err)
+				return Text{}, rowError(MissingField, "section %s: %w", s.name, err)
 			}
 			if heading := t.opens(value); heading != "" {
-				return Text{}, problem(WrongSection, "section %s: a line of field %q begins with %q and would open a section: rename the section in the template or reword the line", s.name, p.field, heading)
+				return Text{}, rowError(WrongSection, "section %s: a line of field %q begins with %q and would open a section: rename the section in the template or reword the line", s.name, p.field, heading)
 			}
 			b.WriteString(value)
 		}
@@ -221,7 +221,7 @@ func (t *Template) Render(row Row) (Text, error) {
 		out.Spans = append(out.Spans, span)
 	}
 	if len(out.Spans) == 0 {
-		return Text{}, problem(MissingField, "every section is optional and empty: the row has no text")
+		return Text{}, rowError(MissingField, "every section is optional and empty: the row has no text")
 	}
 	out.Text = b.String()
 	return out, nil
@@ -287,11 +287,11 @@ func (t *Template) Split(text string) ([]Span, error) {
 		if i := slices.IndexFunc(t.sections, func(s section) bool { return strings.HasPrefix(whole, s.heading) }); i >= 0 {
 			s := t.sections[i]
 			if i < next {
-				return nil, problem(WrongSection, "line %d of the text: section %s comes again or too late: expected the order %s, each once", line, s.name, strings.Join(t.Sections(), ", "))
+				return nil, rowError(WrongSection, "line %d of the text: section %s comes again or too late: expected the order %s, each once", line, s.name, strings.Join(t.Sections(), ", "))
 			}
 			for _, skipped := range t.sections[next:i] {
 				if !skipped.optional {
-					return nil, problem(MissingField, "line %d of the text: section %s comes before %s", line, s.name, skipped.name)
+					return nil, rowError(MissingField, "line %d of the text: section %s comes before %s", line, s.name, skipped.name)
 				}
 			}
 			if len(spans) > 0 {
@@ -300,7 +300,7 @@ func (t *Template) Split(text string) ([]Span, error) {
 			spans = append(spans, Span{Section: s.name, Start: at, Body: at + len(s.heading)})
 			next = i + 1
 		} else if len(spans) == 0 {
-			return nil, problem(WrongSection, "line 1 of the text: found %.60q, expected a section such as %q", whole, t.sections[0].heading)
+			return nil, rowError(WrongSection, "line 1 of the text: found %.60q, expected a section such as %q", whole, t.sections[0].heading)
 		}
 		at += len(whole)
 	}
@@ -310,7 +310,7 @@ func (t *Template) Split(text string) ([]Span, error) {
 			if len(spans) > 0 {
 				last = "section " + spans[len(spans)-1].Section
 			}
-			return nil, problem(OpenSection, "the text ends in %s, which never closes: expected section %s after it", last, missing.name)
+			return nil, rowError(OpenSection, "the text ends in %s, which never closes: expected section %s after it", last, missing.name)
 		}
 	}
 	spans[len(spans)-1].End = at

@@ -98,7 +98,7 @@ func TestRenderRefusesWhatIsMissingOrWouldOpenASection(t *testing.T) {
 	item := sampleItem()
 	for name, test := range map[string]struct {
 		change func(Row)
-		fault  Fault
+		fault  ErrorKind
 		want   string
 	}{
 		"missing":   {func(r Row) { delete(r.Text, "question") }, MissingField, `"question" is missing`},
@@ -108,14 +108,14 @@ func TestRenderRefusesWhatIsMissingOrWouldOpenASection(t *testing.T) {
 		row := item.Row()
 		test.change(row)
 		_, err := ItemTemplate.Render(row)
-		if bad, ok := errors.AsType[*BadRow](err); !ok || bad.Fault != test.fault || !strings.Contains(err.Error(), test.want) {
+		if bad, ok := errors.AsType[*RowError](err); !ok || bad.Kind != test.fault || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, expected a %s with %q", name, err, test.fault, test.want)
 		}
 	}
 }
 
 func TestSplitSaysWhatIsWrongWithAText(t *testing.T) {
-	for text, want := range map[string]Fault{
+	for text, want := range map[string]ErrorKind{
 		"Question: q\nOptions:\nA. b\n":                         OpenSection,
 		"Question: q\nResponse: A\n":                            MissingField,
 		"Question: q\nOptions:\nA. b\nQuestion: r\nResponse: A": WrongSection,
@@ -123,7 +123,7 @@ func TestSplitSaysWhatIsWrongWithAText(t *testing.T) {
 		"": OpenSection,
 	} {
 		_, err := ItemTemplate.Split(text)
-		if bad, ok := errors.AsType[*BadRow](err); !ok || bad.Fault != want {
+		if bad, ok := errors.AsType[*RowError](err); !ok || bad.Kind != want {
 			t.Errorf("%q: %v, expected a %s", text, err, want)
 		}
 	}

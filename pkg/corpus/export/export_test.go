@@ -27,7 +27,7 @@ func TestExportedSetsReadBackAsTheyWere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			items, _, err := source.Collect(source.Items(rows, source.Columns{}), source.Stop)
+			items, _, err := source.ReadAll(source.Items(rows, source.Columns{}), source.Stop)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,16 +10,16 @@ import (
 	"github.com/attune-lab/attune/pkg/corpus"
 )
 
-// problem is a bad row whose place the caller fills in.
-func problem(f corpus.Fault, format string, args ...any) error {
-	return &corpus.BadRow{Fault: f, Err: fmt.Errorf(format, args...)}
+// rowError is a bad row whose place the caller fills in.
+func rowError(f corpus.ErrorKind, format string, args ...any) error {
+	return &corpus.RowError{Kind: f, Err: fmt.Errorf(format, args...)}
 }
 
 // at puts the place into an error of a row.
-func at(file string, line int, err error) *corpus.BadRow {
-	bad, ok := errors.AsType[*corpus.BadRow](err)
+func at(file string, line int, err error) *corpus.RowError {
+	bad, ok := errors.AsType[*corpus.RowError](err)
 	if !ok {
-		return &corpus.BadRow{File: file, Line: line, Fault: corpus.Malformed, Err: err}
+		return &corpus.RowError{File: file, Line: line, Kind: corpus.Malformed, Err: err}
 	}
 	if bad.File == "" {
 		bad.File, bad.Line = file, line
@@ -36,23 +36,23 @@ const (
 	SetAside              // bad rows are left out and noted
 )
 
-// Tally counts rows and keeps the bad ones.
-type Tally struct {
+// ReadReport counts rows and keeps the bad ones.
+type ReadReport struct {
 	Good int
-	Bad  []*corpus.BadRow
+	Bad  []*corpus.RowError
 }
 
 // Counts are the bad rows by fault.
-func (t *Tally) Counts() map[corpus.Fault]int {
-	counts := make(map[corpus.Fault]int)
+func (t *ReadReport) Counts() map[corpus.ErrorKind]int {
+	counts := make(map[corpus.ErrorKind]int)
 	for _, b := range t.Bad {
-		counts[b.Fault]++
+		counts[b.Kind]++
 	}
 	return counts
 }
 
 // String is a report: the counts and then a line for each bad row.
-func (t *Tally) String() string {
+func (t *ReadReport) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d good rows, %d set aside", t.Good, len(t.Bad))
 	counts := t.Counts()
@@ -71,20 +71,20 @@ func (t *Tally) String() string {
 	return b.String()
 }
 
-// Sift passes good rows on. A bad row ends it with its error, or goes into the tally, as onBad says; any other error, such as a file that
-// cannot be read, always ends it. The tally may be nil.
-func Sift[T any](rows iter.Seq2[T, error], onBad OnBad, tally *Tally) iter.Seq2[T, error] {
-	if tally == nil {
-		tally = new(Tally)
+// SkipBad passes good rows on. A bad row ends it with its error, or goes into the report, as onBad says; any other error, such as a file that
+// cannot be read, always ends it. The report may be nil.
+func SkipBad[T any](rows iter.Seq2[T, error], onBad OnBad, report *ReadReport) iter.Seq2[T, error] {
+	if report == nil {
+		report = new(ReadReport)
 	}
 	return func(yield func(T, error) bool) {
 		for row, err := range rows {
-			if bad, ok := errors.AsType[*corpus.BadRow](err); ok && onBad == SetAside {
-				tally.Bad = append(tally.Bad, bad)
+			if bad, ok := errors.AsType[*corpus.RowError](err); ok && onBad == SetAside {
+				report.Bad = append(report.Bad, bad)
 				continue
 			}
 			if err == nil {
-				tally.Good++
+				report.Good++
 			}
 			if !yield(row, err) || err != nil {
 				return
@@ -93,21 +93,21 @@ func Sift[T any](rows iter.Seq2[T, error], onBad OnBad, tally *Tally) iter.Seq2[
 	}
 }
 
-// Collect reads all rows with [Sift]. No good row at all is an error.
-func Collect[T any](rows iter.Seq2[T, error], onBad OnBad) ([]T, *Tally, error) {
-	tally := new(Tally)
+// ReadAll reads all rows with [SkipBad]. No good row at all is an error.
+func ReadAll[T any](rows iter.Seq2[T, error], onBad OnBad) ([]T, *ReadReport, error) {
+	report := new(ReadReport)
 	var all []T
-	for row, err := range Sift(rows, onBad, tally) {
+	for row, err := range SkipBad(rows, onBad, report) {
 		if err != nil {
-			return nil, tally, err
+			return nil, report, err
 		}
 		all = append(all, row)
 	}
 	if len(all) == 0 {
-		if len(tally.Bad) > 0 {
-			return nil, tally, fmt.Errorf("corpus: no good row among %d, the first: %w", len(tally.Bad), tally.Bad[0])
+		if len(report.Bad) > 0 {
+			return nil, report, fmt.Errorf("corpus: no good row among %d, the first: %w", len(report.Bad), report.Bad[0])
 		}
-		return nil, tally, fmt.Errorf("corpus: the source has no rows")
+		return nil, report, fmt.Errorf("corpus: the source has no rows")
 	}
-	return all, tally, nil
+	return all, report, nil
 }

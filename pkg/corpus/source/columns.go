@@ -56,7 +56,7 @@ func (c Columns) item(row corpus.Row) (corpus.Item, error) {
 		Question: row.Text[c.Question], Analysis: row.Text[c.Analysis], Source: fmt.Sprintf("%s:%d", base, row.Line), Grade: corpus.Grade(row.Text["grade"]),
 	}
 	if strings.TrimSpace(item.Question) == "" {
-		return corpus.Item{}, problem(corpus.MissingField, "field %q is missing or empty: the row has %s", c.Question, strings.Join(row.Names(), ", "))
+		return corpus.Item{}, rowError(corpus.MissingField, "field %q is missing or empty: the row has %s", c.Question, strings.Join(row.Names(), ", "))
 	}
 	for _, name := range c.Options {
 		if list, is := row.Lists[name]; is && len(c.Options) == 1 {
@@ -65,20 +65,20 @@ func (c Columns) item(row corpus.Row) (corpus.Item, error) {
 		}
 		option := row.Text[name]
 		if strings.TrimSpace(option) == "" {
-			return corpus.Item{}, problem(corpus.MissingField, "option field %q is missing or empty: the row has %s", name, strings.Join(row.Names(), ", "))
+			return corpus.Item{}, rowError(corpus.MissingField, "option field %q is missing or empty: the row has %s", name, strings.Join(row.Names(), ", "))
 		}
 		item.Options = append(item.Options, option)
 	}
 	answer, has := row.Text[c.Answer]
 	if !has || strings.TrimSpace(answer) == "" {
-		return corpus.Item{}, problem(corpus.MissingField, "field %q is missing or empty: the row has %s", c.Answer, strings.Join(row.Names(), ", "))
+		return corpus.Item{}, rowError(corpus.MissingField, "field %q is missing or empty: the row has %s", c.Answer, strings.Join(row.Names(), ", "))
 	}
 	var err error
 	if item.Answer, err = c.AnswerForm.option(strings.TrimSpace(answer), item.Options); err != nil {
 		return corpus.Item{}, err
 	}
 	if i := item.RepeatedOption(); i >= 0 {
-		return corpus.Item{}, problem(corpus.WrongLabel, "option %s %q repeats an earlier one: which is right cannot be told", corpus.Letter(i), item.Options[i])
+		return corpus.Item{}, rowError(corpus.WrongLabel, "option %s %q repeats an earlier one: which is right cannot be told", corpus.Letter(i), item.Options[i])
 	}
 	return item, item.Validate()
 }
@@ -108,7 +108,7 @@ func (f AnswerForm) option(answer string, options []string) (int, error) {
 		return 0, fmt.Errorf("answer form %q is unknown: choose %q, %q, %q or %q", f, AnswerLetter, AnswerFromZero, AnswerFromOne, AnswerText)
 	}
 	if index < 0 || index >= len(options) {
-		return 0, problem(corpus.WrongLabel, "answer %q, expected %s", answer, expected)
+		return 0, rowError(corpus.WrongLabel, "answer %q, expected %s", answer, expected)
 	}
 	return index, nil
 }

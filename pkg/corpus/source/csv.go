@@ -59,17 +59,17 @@ func csvRows(path string) iter.Seq2[corpus.Row, error] {
 
 func csvFault(parse *csv.ParseError) error {
 	if errors.Is(parse.Err, csv.ErrQuote) && parse.Line > parse.StartLine {
-		return problem(corpus.OpenSection, "a quote opens in this row and does not close as it should by line %d: %w; what is between is lost with the row", parse.Line, parse.Err)
+		return rowError(corpus.OpenSection, "a quote opens in this row and does not close as it should by line %d: %w; what is between is lost with the row", parse.Line, parse.Err)
 	}
-	return problem(corpus.Malformed, "line %d, column %d: %w", parse.Line, parse.Column, parse.Err)
+	return rowError(corpus.Malformed, "line %d, column %d: %w", parse.Line, parse.Column, parse.Err)
 }
 
 func fillRow(row corpus.Row, header, record []string) error {
 	if len(record) < len(header) {
-		return problem(corpus.MissingField, "found %d fields, expected %d: %q is missing", len(record), len(header), header[len(record)])
+		return rowError(corpus.MissingField, "found %d fields, expected %d: %q is missing", len(record), len(header), header[len(record)])
 	}
 	if len(record) > len(header) {
-		return problem(corpus.Malformed, "found %d fields, expected %d (%s): is a comma not quoted?", len(record), len(header), strings.Join(header, ", "))
+		return rowError(corpus.Malformed, "found %d fields, expected %d (%s): is a comma not quoted?", len(record), len(header), strings.Join(header, ", "))
 	}
 	for i, name := range header {
 		row.Text[name] = record[i]

@@ -3,12 +3,12 @@
 // # Rows
 //
 // [Rows] reads CSV, JSON lines, parquet and files of @name: sections row by row; [Items] and [Texts] make items and texts of rows; [HubSet.Fetch]
-// gets a data set of the hub. A row that cannot be used is a [corpus.BadRow] with file, line and [corpus.Fault]; [Sift] and [Collect] stop at it or
+// gets a data set of the hub. A row that cannot be used is a [corpus.RowError] with file, line and [corpus.ErrorKind]; [SkipBad] and [ReadAll] stop at it or
 // set it aside and count it, as the caller chooses.
 //
 //	rows, err := source.Rows("own.csv")
-//	items, tally, err := source.Collect(source.Items(rows, source.Columns{Options: []string{"a", "b"}}), source.SetAside)
-//	fmt.Print(tally) // 98 good rows, 2 set aside (wrong label: 2), and where
+//	items, report, err := source.ReadAll(source.Items(rows, source.Columns{Options: []string{"a", "b"}}), source.SetAside)
+//	fmt.Print(report) // 98 good rows, 2 set aside (wrong label: 2), and where
 //
 // # Published sets
 //

@@ -9,7 +9,7 @@ import (
 	"github.com/attune-lab/attune/pkg/corpus/source"
 )
 
-func ExampleCollect() {
+func ExampleReadAll() {
 	dir, err := os.MkdirTemp("", "corpus")
 	if err != nil {
 		log.Fatal(err)
@@ -24,13 +24,13 @@ func ExampleCollect() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	items, tally, err := source.Collect(source.Items(rows, source.Columns{Options: []string{"yes", "no"}}), source.SetAside)
+	items, report, err := source.ReadAll(source.Items(rows, source.Columns{Options: []string{"yes", "no"}}), source.SetAside)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(items), "item,", len(tally.Bad), "set aside")
-	bad := tally.Bad[0]
-	fmt.Printf("%s:%d: %s: %v\n", filepath.Base(bad.File), bad.Line, bad.Fault, bad.Err)
+	fmt.Println(len(items), "item,", len(report.Bad), "set aside")
+	bad := report.Bad[0]
+	fmt.Printf("%s:%d: %s: %v\n", filepath.Base(bad.File), bad.Line, bad.Kind, bad.Err)
 	// Output:
 	// 1 item, 1 set aside
 	// own.csv:3: wrong label: answer "no", expected a letter from A to B

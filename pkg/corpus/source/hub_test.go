@@ -70,7 +70,7 @@ func TestHubSetsAreFetchedAndRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items, _, err := Collect(Items(rows, Columns{}), Stop)
+	items, _, err := ReadAll(Items(rows, Columns{}), Stop)
 	if err != nil {
 		t.Fatal(err)
 	}

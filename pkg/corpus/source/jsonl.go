@@ -59,19 +59,19 @@ func jsonRows(path string) iter.Seq2[corpus.Row, error] {
 func jsonRow(text []byte) (corpus.Row, error) {
 	row := corpus.Row{Text: make(map[string]string), Lists: make(map[string][]string)}
 	if !utf8.Valid(text) {
-		return row, problem(corpus.InvalidUTF8, "not valid UTF-8: convert the file to UTF-8")
+		return row, rowError(corpus.InvalidUTF8, "not valid UTF-8: convert the file to UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber() // 1e21 stays as it was written
 	var fields map[string]any
 	if err := decoder.Decode(&fields); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return row, problem(corpus.OpenSection, "the JSON object never closes in %s: is the line cut off?", excerpt(text))
+			return row, rowError(corpus.OpenSection, "the JSON object never closes in %s: is the line cut off?", excerpt(text))
 		}
-		return row, problem(corpus.Malformed, "%w in %s: expected one JSON object per line", err, excerpt(text))
+		return row, rowError(corpus.Malformed, "%w in %s: expected one JSON object per line", err, excerpt(text))
 	}
 	if decoder.More() {
-		return row, problem(corpus.Malformed, "more text after the JSON object in %s: expected one per line", excerpt(text))
+		return row, rowError(corpus.Malformed, "more text after the JSON object in %s: expected one per line", excerpt(text))
 	}
 	return row, setAll(row, "", fields)
 }
@@ -96,7 +96,7 @@ func set(r corpus.Row, name string, value any) error {
 		for i, element := range v {
 			text, ok := scalar(element)
 			if !ok {
-				return problem(corpus.Malformed, "field %q: entry %d is a %T, expected texts or numbers", name, i, element)
+				return rowError(corpus.Malformed, "field %q: entry %d is a %T, expected texts or numbers", name, i, element)
 			}
 			list[i] = text
 		}
@@ -104,7 +104,7 @@ func set(r corpus.Row, name string, value any) error {
 	default:
 		text, ok := scalar(v)
 		if !ok {
-			return problem(corpus.Malformed, "field %q is a %T, expected a text, a number or a list of them", name, v)
+			return rowError(corpus.Malformed, "field %q is a %T, expected a text, a number or a list of them", name, v)
 		}
 		r.Text[name] = text
 	}

@@ -98,7 +98,7 @@ func escapeGlob(path string) string {
 //	.parquet  likewise
 //	.sections rows of "@Name: text" fields, each row closed by a line "@end"; lines "A. ...", "B. ..." are a list
 //
-// A row that cannot be used comes as a [*BadRow] and the next one follows; [Sift] and [Collect] decide what to do with it. Every other
+// A row that cannot be used comes as a [*RowError] and the next one follows; [SkipBad] and [ReadAll] decide what to do with it. Every other
 // error is the last thing that comes.
 func Rows(path string) (iter.Seq2[corpus.Row, error], error) {
 	switch filepath.Ext(path) {
@@ -118,13 +118,13 @@ func Rows(path string) (iter.Seq2[corpus.Row, error], error) {
 func checkUTF8(r corpus.Row) error {
 	for name, text := range r.Text {
 		if !utf8.ValidString(text) {
-			return problem(corpus.InvalidUTF8, "field %q is not valid UTF-8: convert the file to UTF-8", name)
+			return rowError(corpus.InvalidUTF8, "field %q is not valid UTF-8: convert the file to UTF-8", name)
 		}
 	}
 	for name, list := range r.Lists {
 		for _, text := range list {
 			if !utf8.ValidString(text) {
-				return problem(corpus.InvalidUTF8, "field %q is not valid UTF-8: convert the file to UTF-8", name)
+				return rowError(corpus.InvalidUTF8, "field %q is not valid UTF-8: convert the file to UTF-8", name)
 			}
 		}
 	}

@@ -50,7 +50,7 @@ func TestFormsOfOneItemAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		items, _, err := Collect(Items(rows, Columns{}), Stop)
+		items, _, err := ReadAll(Items(rows, Columns{}), Stop)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestCSVWithOneColumnPerOption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items, _, err := Collect(Items(rows, Columns{Question: "stem", Options: []string{"a", "b"}, Answer: "gold", AnswerForm: AnswerFromOne}), Stop)
+	items, _, err := ReadAll(Items(rows, Columns{Question: "stem", Options: []string{"a", "b"}, Answer: "gold", AnswerForm: AnswerFromOne}), Stop)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestCSVWithOneColumnPerOption(t *testing.T) {
 var badFiles = []struct {
 	name, content string
 	good          int
-	want          map[int]corpus.Fault
+	want          map[int]corpus.ErrorKind
 }{
 	{"bad.csv", "question,options_a,options_b,answer\n" +
 		"q1,x,y,A\n" + // 2
@@ -92,7 +92,7 @@ var badFiles = []struct {
 		",x,y,A\n" + // 6
 		"q5,x,y,B\n" + // 7
 		"\"q6,x,y,A\nq7,x,y,A\n", // 8: a quote that never closes
-		2, map[int]corpus.Fault{3: corpus.MissingField, 4: corpus.WrongLabel, 5: corpus.InvalidUTF8, 6: corpus.MissingField, 8: corpus.OpenSection}},
+		2, map[int]corpus.ErrorKind{3: corpus.MissingField, 4: corpus.WrongLabel, 5: corpus.InvalidUTF8, 6: corpus.MissingField, 8: corpus.OpenSection}},
 	{"bad.jsonl", `{"question":"q1","options":["x","y"],"answer":"A"}` + "\n" +
 		`{"question":"q2","options":["x","y"]}` + "\n" +
 		`{"question":"q3","options":["x","y"],"answer":"Z"}` + "\n" +
@@ -102,7 +102,7 @@ var badFiles = []struct {
 		`{"question":"q6","options":["x",{}],"answer":"A"}` + "\n" +
 		`{"question":"q7","options":["x","x"],"answer":"A"}` + "\n" +
 		`{"question":"q8","options":["x","y"],"answer":"B"}`,
-		2, map[int]corpus.Fault{2: corpus.MissingField, 3: corpus.WrongLabel, 4: corpus.InvalidUTF8, 5: corpus.OpenSection, 6: corpus.Malformed, 7: corpus.Malformed, 8: corpus.WrongLabel}},
+		2, map[int]corpus.ErrorKind{2: corpus.MissingField, 3: corpus.WrongLabel, 4: corpus.InvalidUTF8, 5: corpus.OpenSection, 6: corpus.Malformed, 7: corpus.Malformed, 8: corpus.WrongLabel}},
 	{"bad.sections", "@question: q1\n@options:\nA. x\nB. y\n@answer: A\n@end\n" + // 1
 		"@question: q2\n@options:\nA. x\nB. y\n@answer: A\n" + // 7: the next row begins before its end
 		"@question: q3\n@options:\nA. x\nB. y\n@answer: B\n@end\n" + // 12
@@ -112,7 +112,7 @@ var badFiles = []struct {
 		"@question: \xff\n@answer: A\n@end\n" + // 29
 		"@question: q6\n@options:\nA. x\nB. y\n@answer: E\n@end\n" + // 32
 		"@question: q7\n@options:\nA. x\nB. y\n@answer: A\n", // 38
-		2, map[int]corpus.Fault{7: corpus.OpenSection, 18: corpus.WrongSection, 20: corpus.MissingField, 25: corpus.WrongSection, 29: corpus.InvalidUTF8, 32: corpus.WrongLabel, 38: corpus.OpenSection}},
+		2, map[int]corpus.ErrorKind{7: corpus.OpenSection, 18: corpus.WrongSection, 20: corpus.MissingField, 25: corpus.WrongSection, 29: corpus.InvalidUTF8, 32: corpus.WrongLabel, 38: corpus.OpenSection}},
 }
 
 func badColumns(name string) Columns {
@@ -128,26 +128,26 @@ func TestBadRowsAreSetAsideCountedAndPlaced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		items, tally, err := Collect(Items(rows, badColumns(test.name)), SetAside)
+		items, report, err := ReadAll(Items(rows, badColumns(test.name)), SetAside)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := make(map[int]corpus.Fault)
-		for _, b := range tally.Bad {
-			got[b.Line] = b.Fault
+		got := make(map[int]corpus.ErrorKind)
+		for _, b := range report.Bad {
+			got[b.Line] = b.Kind
 			if filepath.Base(b.File) != test.name || !strings.Contains(b.Error(), test.name+":") {
 				t.Errorf("%v does not name the file", b)
 			}
 		}
-		if len(items) != test.good || tally.Good != test.good || !reflect.DeepEqual(got, test.want) {
-			t.Errorf("%s: %d good rows and bad ones %v, expected %d and %v\n%s", test.name, len(items), got, test.good, test.want, tally)
+		if len(items) != test.good || report.Good != test.good || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: %d good rows and bad ones %v, expected %d and %v\n%s", test.name, len(items), got, test.good, test.want, report)
 		}
 		counts := 0
-		for _, n := range tally.Counts() {
+		for _, n := range report.Counts() {
 			counts += n
 		}
-		if counts != len(test.want) || !strings.Contains(tally.String(), "2 good rows") {
-			t.Errorf("%s: the report counts %d:\n%s", test.name, counts, tally)
+		if counts != len(test.want) || !strings.Contains(report.String(), "2 good rows") {
+			t.Errorf("%s: the report counts %d:\n%s", test.name, counts, report)
 		}
 	}
 }
@@ -158,8 +158,8 @@ func TestTheFirstBadRowStopsIfAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = Collect(Items(rows, badColumns(test.name)), Stop)
-		bad, ok := errors.AsType[*corpus.BadRow](err)
+		_, _, err = ReadAll(Items(rows, badColumns(test.name)), Stop)
+		bad, ok := errors.AsType[*corpus.RowError](err)
 		if !ok {
 			t.Fatalf("%s: error %v, expected a bad row", test.name, err)
 		}
@@ -177,7 +177,7 @@ func TestFilesThatAreNoRowsAreErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := Collect(rows, SetAside); err == nil {
+		if _, _, err := ReadAll(rows, SetAside); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -221,14 +221,14 @@ func TestGSM8KNamesBadProblems(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "test.jsonl"), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	problems, tally, err := Collect(GSM8K(dir, "test"), SetAside)
+	problems, report, err := ReadAll(GSM8K(dir, "test"), SetAside)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(problems) != 1 || problems[0].Answer != "1000" || problems[0].Analysis != "one" {
 		t.Errorf("problems %+v", problems)
 	}
-	if got, want := tally.Counts(), map[corpus.Fault]int{corpus.OpenSection: 2, corpus.MissingField: 1}; !reflect.DeepEqual(got, want) {
+	if got, want := report.Counts(), map[corpus.ErrorKind]int{corpus.OpenSection: 2, corpus.MissingField: 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("bad rows %v, expected %v", got, want)
 	}
 }

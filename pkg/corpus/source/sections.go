@@ -57,7 +57,7 @@ func sectionRows(path string) iter.Seq2[corpus.Row, error] {
 			}
 		}
 		if r.row != nil {
-			yield(corpus.Row{}, r.bad(problem(corpus.OpenSection, "the row's last section, @%s at line %d, never closes: the file ends without %s", r.name, r.nameLine, sectionEnd)))
+			yield(corpus.Row{}, r.bad(rowError(corpus.OpenSection, "the row's last section, @%s at line %d, never closes: the file ends without %s", r.name, r.nameLine, sectionEnd)))
 		}
 	}
 }
@@ -84,7 +84,7 @@ func (r *sectionReader) line(number int, text []byte) (row corpus.Row, err error
 	if m == nil {
 		if r.row != nil {
 			if !utf8.Valid(text) && r.err == nil {
-				r.err = problem(corpus.InvalidUTF8, "line %d in section @%s is not valid UTF-8: convert the file to UTF-8", number, r.name)
+				r.err = rowError(corpus.InvalidUTF8, "line %d in section @%s is not valid UTF-8: convert the file to UTF-8", number, r.name)
 			}
 			r.text.WriteString(line + "\n")
 			return corpus.Row{}, nil, false
@@ -93,10 +93,10 @@ func (r *sectionReader) line(number int, text []byte) (row corpus.Row, err error
 			return corpus.Row{}, nil, false
 		}
 		r.skipping = true
-		return corpus.Row{}, at(r.path, number, problem(corpus.WrongSection, "%s is outside of any row: rows begin with a field such as @question: and end with %s", excerpt([]byte(line)), sectionEnd)), true
+		return corpus.Row{}, at(r.path, number, rowError(corpus.WrongSection, "%s is outside of any row: rows begin with a field such as @question: and end with %s", excerpt([]byte(line)), sectionEnd)), true
 	}
 	if r.row != nil && m[1] == r.first { // the next row begins
-		err, done = r.bad(problem(corpus.OpenSection, "the row's last section, @%s at line %d, never closes: the next row begins at line %d without %s", r.name, r.nameLine, number, sectionEnd)), true
+		err, done = r.bad(rowError(corpus.OpenSection, "the row's last section, @%s at line %d, never closes: the next row begins at line %d without %s", r.name, r.nameLine, number, sectionEnd)), true
 		r.row = nil
 	}
 	if r.row == nil {
@@ -105,12 +105,12 @@ func (r *sectionReader) line(number int, text []byte) (row corpus.Row, err error
 	} else {
 		r.close()
 		if r.has(m[1]) && r.err == nil {
-			r.err = problem(corpus.WrongSection, "section @%s comes again at line %d: a row has each field once", m[1], number)
+			r.err = rowError(corpus.WrongSection, "section @%s comes again at line %d: a row has each field once", m[1], number)
 		}
 	}
 	r.name, r.nameLine = m[1], number
 	if !utf8.Valid(text) && r.err == nil {
-		r.err = problem(corpus.InvalidUTF8, "line %d in section @%s is not valid UTF-8: convert the file to UTF-8", number, r.name)
+		r.err = rowError(corpus.InvalidUTF8, "line %d in section @%s is not valid UTF-8: convert the file to UTF-8", number, r.name)
 	}
 	r.text.Reset()
 	r.text.WriteString(line[len(m[0]):] + "\n")
