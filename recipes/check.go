@@ -15,11 +15,12 @@ import (
 
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/recipe"
 )
 
 // check runs a recipe again with the parameters of committed results and compares number by number.
 func check(ctx context.Context, where site, args []string) error {
-	var options notebook.RunOptions
+	var options recipe.Options
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	runFlags(flags, &options)
 	names, err := parse(flags, args, 1, "the name of a recipe or the directory of a run")
@@ -34,7 +35,7 @@ func check(ctx context.Context, where site, args []string) error {
 	if err != nil {
 		return err
 	}
-	if options.Path, err = notebook.FindRecipe(where.recipes, want.Recipe); err != nil {
+	if options.Path, err = recipe.Find(where.recipes, want.Recipe); err != nil {
 		return fmt.Errorf("%s: %w", relative(committed), err)
 	}
 	options.Overrides = parametersOf(want)
@@ -65,7 +66,7 @@ func committedResults(where site, name string) (string, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() && strings.ContainsRune(name, filepath.Separator) {
 		return "", fmt.Errorf("%s holds no results.json: it is not the directory of a finished run", name)
 	}
-	if _, err := notebook.FindRecipe(where.recipes, name); err != nil {
+	if _, err := recipe.Find(where.recipes, name); err != nil {
 		return "", err
 	}
 	file := filepath.Join(where.recipes, strings.TrimSuffix(filepath.Base(name), ".ipynb")+".results.json")

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
-	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
 )
 
 // doctor prints what is installed, which backends load, and how to get what is missing. It changes nothing and downloads
@@ -24,7 +24,7 @@ func doctor(ctx context.Context, where site, args []string) error {
 	if _, err := parse(flag.NewFlagSet("doctor", 0), args, 0, "no argument"); err != nil {
 		return err
 	}
-	tools, err := notebook.FindTools(ctx, where.root)
+	tools, err := kernel.FindTools(ctx, where.root)
 	if err != nil {
 		return err
 	}
@@ -34,17 +34,17 @@ func doctor(ctx context.Context, where site, args []string) error {
 	} else {
 		say("kernel", "-", "gonb %s, goimports %s: not built yet, the first run does it", tools.GonbVersion, tools.GoimportsVersion)
 	}
-	compiler, compilerErr := notebook.CCompiler()
+	compiler, compilerErr := kernel.CCompiler()
 	if compilerErr == nil {
 		say("cgo", "ok", "C compiler %s", compiler)
 	} else {
 		say("cgo", "-", "%v; only XLA needs it", compilerErr)
 	}
 	fmt.Println("          (opening each backend; the first time this compiles GoMLX)")
-	works := probe(ctx, where, notebook.GoBackend)
+	works := probe(ctx, where, kernel.GoBackend)
 	if compilerErr == nil {
 		loaded := false
-		for _, name := range notebook.Backends[1:] {
+		for _, name := range kernel.Backends[1:] {
 			loaded = probe(ctx, where, name) || loaded
 		}
 		if !loaded {
@@ -71,7 +71,7 @@ func probe(ctx context.Context, where site, backend string) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "run", "./recipes/probe", backend)
-	cmd.Dir, cmd.Env = where.root, notebook.Environment(backend, "")
+	cmd.Dir, cmd.Env = where.root, kernel.Environment(backend, "")
 	cmd.WaitDelay = time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -7,28 +7,28 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
 )
 
 // jupyter installs the pinned kernel for Jupyter and starts the Jupyter that is installed.
 func jupyter(ctx context.Context, where site, args []string) error {
 	flags := flag.NewFlagSet("jupyter", flag.ContinueOnError)
-	backend := flags.String("backend", notebook.GoBackend, "backend of the notebooks")
+	backend := flags.String("backend", kernel.GoBackend, "backend of the notebooks")
 	noStart := flags.Bool("no-start", false, "only install the kernel")
 	if _, err := parse(flags, args, 0, "no argument"); err != nil {
 		return err
 	}
-	if err := notebook.CheckBackend(*backend); err != nil {
+	if err := kernel.CheckBackend(*backend); err != nil {
 		return err
 	}
-	tools, err := notebook.BuildTools(ctx, where.root, os.Stdout, where.terminal)
+	tools, err := kernel.BuildTools(ctx, where.root, os.Stdout, where.terminal)
 	if err != nil {
 		return err
 	}
 	if err := tools.BuildGopls(ctx, where.root, os.Stdout, where.terminal); err != nil {
 		return err
 	}
-	dir, err := notebook.InstallKernelspec(ctx, tools, notebook.KernelspecOptions{Root: where.root, Backend: *backend})
+	dir, err := kernel.InstallSpec(ctx, tools, kernel.SpecOptions{Root: where.root, Backend: *backend})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@
 //	go run ./recipes doctor               what is installed, which backends load, what is missing and how to get it
 //	go run ./recipes jupyter              install the kernel for Jupyter and start what is installed
 //
-// The work is done by pkg/notebook; here are the flags and the words.
+// The work is done by pkg/recipe and pkg/notebook; here are the flags and the words.
 package main
 
 import (

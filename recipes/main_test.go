@@ -14,6 +14,7 @@ import (
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/recipe"
 )
 
 // smallRecipe writes results.json by itself, without pkg/note, so that it needs no module and runs in two seconds.
@@ -113,7 +114,7 @@ func TestFlagsStandBeforeAndAfterTheName(t *testing.T) {
 	for _, args := range [][]string{
 		{"NAME", "-p", "a=1", "--timeout", "2m"}, {"-p", "a=1", "NAME", "-timeout=2m"}, {"--timeout", "2m", "-p=a=1", "NAME"},
 	} {
-		options := notebook.RunOptions{Overrides: notebook.Overrides{}}
+		options := recipe.Options{Overrides: notebook.Overrides{}}
 		flags := flag.NewFlagSet("run", flag.ContinueOnError)
 		runFlags(flags, &options)
 		flags.Func("p", "", options.Overrides.Set)

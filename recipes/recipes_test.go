@@ -13,13 +13,15 @@ import (
 
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
+	"github.com/attune-lab/attune/pkg/recipe"
 )
 
 // root of the repository, seen from this package.
 const root = ".."
 
 // headless runs a recipe headless, as `go run ./recipes run` does, and returns its results.
-func headless(t *testing.T, recipe string, parameters ...string) *note.Results {
+func headless(t *testing.T, name string, parameters ...string) *note.Results {
 	t.Helper()
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -33,10 +35,10 @@ func headless(t *testing.T, recipe string, parameters ...string) *note.Results {
 	}
 	var log bytes.Buffer
 	dir := filepath.Join(t.TempDir(), "run")
-	_, err = notebook.Run(context.Background(), notebook.RunOptions{Root: abs, Path: filepath.Join(abs, "recipes", recipe+".ipynb"), Overrides: overrides, Dir: dir, Backend: "go",
+	_, err = recipe.Run(context.Background(), recipe.Options{Root: abs, Path: filepath.Join(abs, "recipes", name+".ipynb"), Overrides: overrides, Dir: dir, Backend: "go",
 		Timeout: 20 * time.Minute, Log: &log})
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", recipe, err, log.String())
+		t.Fatalf("%s: %v\n%s", name, err, log.String())
 	}
 	results, err := note.Load(dir)
 	if err != nil {
@@ -48,7 +50,7 @@ func headless(t *testing.T, recipe string, parameters ...string) *note.Results {
 	}
 	for _, r := range results.Results {
 		if !strings.Contains(string(page), html.EscapeString(r.Name)) {
-			t.Errorf("%s: the note does not show the result %q", recipe, r.Name)
+			t.Errorf("%s: the note does not show the result %q", name, r.Name)
 		}
 	}
 	return results
@@ -156,12 +158,12 @@ func TestTourUnderNbconvert(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	var log bytes.Buffer
-	tools, err := notebook.BuildTools(ctx, abs, &log, false)
+	tools, err := kernel.BuildTools(ctx, abs, &log, false)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
 	data, out := t.TempDir(), t.TempDir()
-	if _, err := notebook.InstallKernelspec(ctx, tools, notebook.KernelspecOptions{Root: abs, Backend: "go", DataDir: data}); err != nil {
+	if _, err := kernel.InstallSpec(ctx, tools, kernel.SpecOptions{Root: abs, Backend: "go", DataDir: data}); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, nbconvert, "--to", "notebook", "--execute", "--ExecutePreprocessor.timeout=600", "--output-dir", out, filepath.Join(abs, "notebooks", "01-attention-sinks.ipynb"))

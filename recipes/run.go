@@ -11,20 +11,22 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
+	"github.com/attune-lab/attune/pkg/recipe"
 )
 
 // runFlags registers the flags that run and check share.
-func runFlags(flags *flag.FlagSet, options *notebook.RunOptions) {
+func runFlags(flags *flag.FlagSet, options *recipe.Options) {
 	flags.StringVar(&options.Dir, "o", "", "run directory")
 	flags.BoolVar(&options.Force, "force", false, "run into a directory that already holds a run")
-	flags.StringVar(&options.Backend, "backend", notebook.GoBackend, "backend")
+	flags.StringVar(&options.Backend, "backend", kernel.GoBackend, "backend")
 	flags.DurationVar(&options.Timeout, "timeout", 0, "limit for all cells")
 	flags.DurationVar(&options.CellTimeout, "cell-timeout", 0, "limit for each cell")
 }
 
 // run executes a recipe, or any notebook given by its path, and says where the note is.
 func run(ctx context.Context, where site, args []string) error {
-	options := notebook.RunOptions{Overrides: notebook.Overrides{}}
+	options := recipe.Options{Overrides: notebook.Overrides{}}
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	runFlags(flags, &options)
 	flags.Func("p", "parameter key=value", options.Overrides.Set)
@@ -32,7 +34,7 @@ func run(ctx context.Context, where site, args []string) error {
 	if err != nil {
 		return err
 	}
-	if options.Path, err = notebook.FindRecipe(where.recipes, names[0]); err != nil {
+	if options.Path, err = recipe.Find(where.recipes, names[0]); err != nil {
 		return err
 	}
 	_, err = execute(ctx, where, options)
@@ -41,10 +43,10 @@ func run(ctx context.Context, where site, args []string) error {
 
 // execute runs a recipe and prints what it left. Only a run whose cells all succeeded and that wrote results.json is a success; a
 // notebook from outside the recipes folder need not write any.
-func execute(ctx context.Context, where site, options notebook.RunOptions) (*notebook.RunResult, error) {
+func execute(ctx context.Context, where site, options recipe.Options) (*recipe.Result, error) {
 	options.Root, options.Log, options.Terminal = where.root, os.Stdout, where.terminal
 	started := time.Now()
-	result, err := notebook.Run(ctx, options)
+	result, err := recipe.Run(ctx, options)
 	if result == nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func parseCell(fields map[string]any) (*Cell, error) {
 	if cell.Type, ok = fields["cell_type"].(string); !ok {
 		return nil, fmt.Errorf(`found %s for "cell_type", expected "code", "markdown" or "raw"`, kindOf(fields["cell_type"]))
 	}
-	if cell.Source, ok = joinLines(fields["source"]); !ok {
+	if cell.Source, ok = JoinLines(fields["source"]); !ok {
 		return nil, fmt.Errorf(`found %s for "source", expected text or a list of lines`, kindOf(fields["source"]))
 	}
 	cell.ID, _ = fields["id"].(string)
@@ -226,8 +226,8 @@ func splitLines(text string) []any {
 	return lines
 }
 
-// joinLines reads nbformat's multi-line text: a string or a list of strings.
-func joinLines(value any) (string, bool) {
+// JoinLines reads nbformat's multi-line text: a string or a list of strings.
+func JoinLines(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
 		return v, true

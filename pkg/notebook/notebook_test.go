@@ -123,3 +123,12 @@ func TestHeadingIsThatOfTheMarkdownAbove(t *testing.T) {
 		}
 	}
 }
+
+// code makes a notebook of code cells.
+func code(sources ...string) *Notebook {
+	nb := &Notebook{Path: "test.ipynb"}
+	for _, source := range sources {
+		nb.Cells = append(nb.Cells, &Cell{Type: Code, Source: source})
+	}
+	return nb
+}

@@ -1,13 +1,14 @@
 package notebook
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 )
 
-// collector turns the kernel's messages into the outputs of cells, as Jupyter's front end does: consecutive pieces of
+// Collector turns the kernel's messages into the outputs of cells, as Jupyter's front end does: consecutive pieces of
 // a stream become one output, a display with an id is updated in place wherever it was shown.
-type collector struct {
+type Collector struct {
 	displays map[string][]Output // every output that shows a display id
 	streams  map[*Cell]*openStream
 	clear    map[*Cell]bool // clear_output(wait=True): clear when the next output arrives
@@ -20,8 +21,9 @@ type openStream struct {
 	text   streamText
 }
 
-func newCollector() *collector {
-	return &collector{displays: map[string][]Output{}, streams: map[*Cell]*openStream{}, clear: map[*Cell]bool{}}
+// NewCollector makes one for the cells of one notebook.
+func NewCollector() *Collector {
+	return &Collector{displays: map[string][]Output{}, streams: map[*Cell]*openStream{}, clear: map[*Cell]bool{}}
 }
 
 // mimeBundle is the content of display_data, update_display_data and execute_result.
@@ -34,52 +36,52 @@ type mimeBundle struct {
 	} `json:"transient"`
 }
 
-// add records a message of the IOPub channel among a cell's outputs.
-func (c *collector) add(cell *Cell, msg *message) error {
-	switch msg.Header.Type {
+// Add records a message of the IOPub channel, by its type and content, among a cell's outputs. Types that are no outputs are ignored.
+func (c *Collector) Add(cell *Cell, kind string, content json.RawMessage) error {
+	switch kind {
 	case "stream":
-		var content struct{ Name, Text string }
-		if err := json.Unmarshal(msg.Content, &content); err != nil {
+		var fields struct{ Name, Text string }
+		if err := json.Unmarshal(content, &fields); err != nil {
 			return err
 		}
-		c.stream(cell, content.Name, content.Text)
+		c.stream(cell, fields.Name, fields.Text)
 	case "display_data", "execute_result":
 		var bundle mimeBundle
-		if err := msg.decode(&bundle); err != nil {
+		if err := decode(content, &bundle); err != nil {
 			return err
 		}
-		output := Output{"output_type": msg.Header.Type, "data": mimeLines(bundle.Data), "metadata": orEmpty(bundle.Metadata)}
-		if msg.Header.Type == "execute_result" {
+		output := Output{"output_type": kind, "data": mimeLines(bundle.Data), "metadata": orEmpty(bundle.Metadata)}
+		if kind == "execute_result" {
 			output["execution_count"] = bundle.ExecutionCount
 		}
 		if id := bundle.Transient.DisplayID; id != "" {
 			c.displays[id] = append(c.displays[id], output)
 		}
-		c.append(cell, output)
+		c.Append(cell, output)
 	case "update_display_data":
 		var bundle mimeBundle
-		if err := msg.decode(&bundle); err != nil {
+		if err := decode(content, &bundle); err != nil {
 			return err
 		}
 		for _, output := range c.displays[bundle.Transient.DisplayID] {
 			output["data"], output["metadata"] = mimeLines(bundle.Data), orEmpty(bundle.Metadata)
 		}
 	case "error":
-		var content struct {
+		var fields struct {
 			Name      string   `json:"ename"`
 			Value     string   `json:"evalue"`
 			Traceback []string `json:"traceback"`
 		}
-		if err := json.Unmarshal(msg.Content, &content); err != nil {
+		if err := json.Unmarshal(content, &fields); err != nil {
 			return err
 		}
-		c.append(cell, errorOutput(content.Name, content.Value, content.Traceback))
+		c.Append(cell, ErrorOutput(fields.Name, fields.Value, fields.Traceback))
 	case "clear_output":
-		var content struct{ Wait bool }
-		if err := json.Unmarshal(msg.Content, &content); err != nil {
+		var fields struct{ Wait bool }
+		if err := json.Unmarshal(content, &fields); err != nil {
 			return err
 		}
-		if content.Wait {
+		if fields.Wait {
 			c.clear[cell] = true
 		} else {
 			c.reset(cell)
@@ -88,44 +90,46 @@ func (c *collector) add(cell *Cell, msg *message) error {
 	return nil
 }
 
-func (c *collector) stream(cell *Cell, name, text string) {
+func (c *Collector) stream(cell *Cell, name, text string) {
 	c.clearIfAsked(cell)
 	open := c.streams[cell]
 	if open == nil || open.name != name {
 		open = &openStream{name: name, output: Output{"output_type": "stream", "name": name}}
-		c.append(cell, open.output)
+		c.Append(cell, open.output)
 		c.streams[cell] = open
 	}
 	open.text.Write(text)
 }
 
-// flush writes the stream that is still growing into the cell's outputs.
-func (c *collector) flush(cell *Cell) {
+// Flush writes the stream that is still growing into the cell's outputs.
+func (c *Collector) Flush(cell *Cell) {
 	if open := c.streams[cell]; open != nil {
 		open.output["text"] = splitLines(open.text.String())
 	}
 }
 
-func (c *collector) append(cell *Cell, output Output) {
+// Append adds an output that no message brought.
+func (c *Collector) Append(cell *Cell, output Output) {
 	c.clearIfAsked(cell)
-	c.flush(cell)
+	c.Flush(cell)
 	delete(c.streams, cell)
 	cell.Outputs = append(cell.Outputs, output)
 }
 
-func (c *collector) clearIfAsked(cell *Cell) {
+func (c *Collector) clearIfAsked(cell *Cell) {
 	if c.clear[cell] {
 		c.reset(cell)
 	}
 }
 
-func (c *collector) reset(cell *Cell) {
+func (c *Collector) reset(cell *Cell) {
 	cell.Outputs = nil
 	delete(c.clear, cell)
 	delete(c.streams, cell)
 }
 
-func errorOutput(name, value string, traceback []string) Output {
+// ErrorOutput is the output of a failed cell.
+func ErrorOutput(name, value string, traceback []string) Output {
 	lines := make([]any, len(traceback))
 	for i, line := range traceback {
 		lines[i] = line
@@ -145,4 +149,51 @@ func mimeLines(data map[string]any) map[string]any {
 		}
 	}
 	return stored
+}
+
+// streamText gathers what a program prints and keeps what a terminal would show: a carriage return starts the line
+// again. A progress bar redrawn a thousand times is saved as its last state.
+type streamText struct {
+	done strings.Builder // finished lines
+	line string          // the line being written, as shown
+	back bool            // a carriage return came last: the next character overwrites the line, unless it is a newline
+}
+
+// Write adds a piece of output; pieces may end anywhere, also between \r and \n.
+func (s *streamText) Write(text string) {
+	for text != "" {
+		i := strings.IndexAny(text, "\r\n")
+		if i < 0 {
+			s.put(text)
+			return
+		}
+		s.put(text[:i])
+		if text[i] == '\n' {
+			s.done.WriteString(s.line)
+			s.done.WriteByte('\n')
+			s.line, s.back = "", false
+		} else {
+			s.back = true
+		}
+		text = text[i+1:]
+	}
+}
+
+func (s *streamText) put(text string) {
+	if text == "" {
+		return
+	}
+	if s.back {
+		s.line, s.back = "", false
+	}
+	s.line += text
+}
+
+func (s *streamText) String() string { return s.done.String() + s.line }
+
+// decode reads JSON with its numbers as they were written.
+func decode(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return decoder.Decode(into)
 }

@@ -5,17 +5,21 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 )
 
-func published(t *testing.T, kind string, content map[string]any) *message {
-	t.Helper()
+// published is a message of the IOPub channel.
+type published struct {
+	kind    string
+	content json.RawMessage
+}
+
+func publish(kind string, content map[string]any) published {
 	data, err := json.Marshal(content)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	return &message{Header: header{Type: kind}, Content: data}
+	return published{kind, data}
 }
 
 func TestStreamKeepsWhatATerminalWouldShow(t *testing.T) {
@@ -41,16 +45,16 @@ func TestStreamKeepsWhatATerminalWouldShow(t *testing.T) {
 }
 
 func TestOutputsAreCollectedAsJupyterDoes(t *testing.T) {
-	c, first, second := newCollector(), &Cell{}, &Cell{}
-	stream := func(name, text string) *message {
-		return published(t, "stream", map[string]any{"name": name, "text": text})
+	c, first, second := NewCollector(), &Cell{}, &Cell{}
+	stream := func(name, text string) published {
+		return publish("stream", map[string]any{"name": name, "text": text})
 	}
-	html := func(kind, id, text string) *message {
-		return published(t, kind, map[string]any{"data": map[string]any{"text/html": text}, "metadata": map[string]any{}, "transient": map[string]any{"display_id": id}})
+	html := func(kind, id, text string) published {
+		return publish(kind, map[string]any{"data": map[string]any{"text/html": text}, "metadata": map[string]any{}, "transient": map[string]any{"display_id": id}})
 	}
 	for _, step := range []struct {
 		cell *Cell
-		msg  *message
+		msg  published
 	}{
 		{first, stream("stdout", "a")},
 		{first, stream("stdout", "b\n")},
@@ -59,19 +63,19 @@ func TestOutputsAreCollectedAsJupyterDoes(t *testing.T) {
 		{first, html("display_data", "bar", "begun")},
 		{first, stream("stdout", "e\n")},
 		{second, stream("stdout", "gone")},
-		{second, published(t, "clear_output", map[string]any{"wait": true})},
+		{second, publish("clear_output", map[string]any{"wait": true})},
 		{second, html("display_data", "bar", "again")},
 		{second, html("update_display_data", "bar", "done\nat last")},
-		{second, published(t, "execute_result", map[string]any{"data": map[string]any{"image/png": "AAAA\n"}, "execution_count": 7})},
-		{second, published(t, "error", map[string]any{"ename": "E", "evalue": "v", "traceback": []string{"t"}})},
-		{second, published(t, "status", map[string]any{"execution_state": "idle"})},
+		{second, publish("execute_result", map[string]any{"data": map[string]any{"image/png": "AAAA\n"}, "execution_count": 7})},
+		{second, publish("error", map[string]any{"ename": "E", "evalue": "v", "traceback": []string{"t"}})},
+		{second, publish("status", map[string]any{"execution_state": "idle"})},
 	} {
-		if err := c.add(step.cell, step.msg); err != nil {
+		if err := c.Add(step.cell, step.msg.kind, step.msg.content); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.flush(first)
-	c.flush(second)
+	c.Flush(first)
+	c.Flush(second)
 	bundle := Output{"output_type": "display_data", "data": map[string]any{"text/html": []any{"done\n", "at last"}}, "metadata": map[string]any{}}
 	want := []Output{
 		{"output_type": "stream", "name": "stdout", "text": []any{"ab\n"}},
@@ -90,33 +94,6 @@ func TestOutputsAreCollectedAsJupyterDoes(t *testing.T) {
 	}
 	if !reflect.DeepEqual(second.Outputs, want) {
 		t.Errorf("the second cell has\n%v\nexpected\n%v", second.Outputs, want)
-	}
-}
-
-func TestJudgeTakesOnlyGoNBsOwnMarks(t *testing.T) {
-	for _, test := range []struct {
-		source, name, text string
-		fails              bool
-	}{
-		{"!false", "stderr", "exit status 1\n", true},
-		{"!sleep 9", "stderr", "^C\nsignal: interrupt\n", true},
-		{"!crash", "stderr", "signal: segmentation fault (core dumped)\n", true},
-		{"%%bash\nfalse", "stderr", "exit status 1\n", true},
-		{"//gonb:!false", "stderr", "exit status 1\n", true},
-		{"%what", "stderr", "\"%what\" unknown or not implemented yet.", true},
-		{"!echo", "stdout", "exit status 1\n", false},
-		{"!echo", "stderr", "it said: exit status 1\n", false},
-		{"!echo", "stderr", "exit status 1\nand more\n", false},
-		{"func main() {}", "stderr", "exit status 1\n", false},
-		{"%%\nfmt.Fprintln(os.Stderr, \"exit status 1\")", "stderr", "exit status 1\n", false},
-		{"a := x % 2\nb := !ok", "stderr", "exit status 1\n", false},
-	} {
-		j := newJudge(test.source)
-		j.message(published(t, "stream", map[string]any{"name": test.name, "text": test.text}))
-		reason, _ := j.verdict(&reply{Status: "ok"})
-		if (reason != "") != test.fails {
-			t.Errorf("%q with %q on %s: verdict %q", test.source, test.text, test.name, reason)
-		}
 	}
 }
 
@@ -147,27 +124,5 @@ func TestScrubHidesTheMachine(t *testing.T) {
 	}
 	if !reflect.DeepEqual(nb.Cells[0].Outputs, want) {
 		t.Errorf("found\n%v\nexpected\n%v", nb.Cells[0].Outputs, want)
-	}
-}
-
-func TestProgressShowsLinesOnce(t *testing.T) {
-	show := func(terminal bool, texts ...string) string {
-		var b strings.Builder
-		p := newProgress(&b, terminal)
-		p.begin(1, 2, "Title")
-		for _, text := range texts {
-			p.message(published(t, "stream", map[string]any{"name": "stdout", "text": text}))
-		}
-		p.end(false)
-		return b.String()[:strings.LastIndex(b.String(), "…")] // without the time
-	}
-	if got, want := show(false, "\r1", "\r2", "\r3\nlast"), "[1/2] Title …\n       3\n       last\n       "; got != want {
-		t.Errorf("in a log: %q, expected %q", got, want)
-	}
-	if got, want := show(true, "\r1", "\r2\n"), "[1/2] Title …\n       1\r\033[K       2\n       "; got != want {
-		t.Errorf("on a terminal: %q, expected %q", got, want)
-	}
-	if got, want := show(false), "[1/2] Title "; got != want {
-		t.Errorf("a silent cell: %q, expected %q", got, want)
 	}
 }

@@ -145,20 +145,3 @@ func help(spec *ast.ValueSpec, gen *ast.GenDecl) string {
 	}
 	return ""
 }
-
-// withoutMagics blanks the lines that GoNB takes for itself (`%goflags ...`, `!ls`), keeping line numbers.
-func withoutMagics(source string) string {
-	lines := strings.Split(source, "\n")
-	for i, line := range lines {
-		if isMagic(line) {
-			lines[i] = ""
-		}
-	}
-	return strings.Join(lines, "\n")
-}
-
-// isMagic reports whether GoNB treats a line of a Go cell as a command. GoNB also accepts it behind `//gonb:`.
-func isMagic(line string) bool {
-	line = strings.TrimPrefix(line, "//gonb:")
-	return len(line) > 1 && (line[0] == '%' || line[0] == '!')
-}

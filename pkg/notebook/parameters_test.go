@@ -145,3 +145,12 @@ func TestOverridesAreKeyEqualsValue(t *testing.T) {
 		}
 	}
 }
+
+func TestNearestFindsTypingErrorsOnly(t *testing.T) {
+	names := []string{"model", "limit", "seed"}
+	for name, want := range map[string]string{"modle": "model", "limits": "limit", "Seed": "seed", "temperature": "", "": ""} {
+		if got := Nearest(name, names); got != want {
+			t.Errorf("%q: found %q, expected %q", name, got, want)
+		}
+	}
+}

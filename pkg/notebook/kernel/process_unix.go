@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package notebook
+package kernel
 
 import (
 	"os/exec"

@@ -1,21 +1,21 @@
-package notebook
+package kernel
 
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/attune-lab/attune/pkg/notebook"
 )
 
 // outputsText joins all texts of a cell's outputs, for searching.
-func outputsText(cell *Cell) string {
+func outputsText(cell *notebook.Cell) string {
 	var b strings.Builder
 	for _, output := range cell.Outputs {
 		for _, key := range []string{"text", "traceback"} {
-			text, _ := joinLines(output[key])
+			text, _ := notebook.JoinLines(output[key])
 			b.WriteString(text)
 		}
 		for _, key := range []string{"ename", "evalue"} {
@@ -28,7 +28,7 @@ func outputsText(cell *Cell) string {
 
 func TestCellsShareDeclarationsAndPrint(t *testing.T) {
 	nb := code("import \"fmt\"\nconst answer = 42\nfunc double(x int) int { return 2 * x }", "%%\nfmt.Println(\"double\", double(answer))")
-	nb.Cells = append([]*Cell{{Type: Markdown, Source: "# The answer"}}, nb.Cells...)
+	nb.Cells = append([]*notebook.Cell{{Type: notebook.Markdown, Source: "# The answer"}}, nb.Cells...)
 	got := runNotebook(t, t.Context(), nb, ExecuteOptions{})
 	if got.err != nil {
 		t.Fatal(got.err)
@@ -39,7 +39,7 @@ func TestCellsShareDeclarationsAndPrint(t *testing.T) {
 	if !strings.Contains(got.log, "[2/2] The answer …\n       double 84\n       … ") {
 		t.Errorf("progress:\n%s", got.log)
 	}
-	saved, err := Read(got.saved)
+	saved, err := notebook.Read(got.saved)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestFailingCellFailsTheRun(t *testing.T) {
 					t.Errorf("the error does not contain %q:\n%v", part, got.err)
 				}
 			}
-			saved, err := Read(got.saved)
+			saved, err := notebook.Read(got.saved)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +124,7 @@ func TestTimeoutKillsTheCellAndItsChildren(t *testing.T) {
 			if took := time.Since(started); took > 20*time.Second {
 				t.Errorf("it took %s", took)
 			}
-			saved, err := Read(got.saved)
+			saved, err := notebook.Read(got.saved)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,97 +155,7 @@ func TestInterruptEndsTheRun(t *testing.T) {
 
 func TestKernelDeathFailsTheRun(t *testing.T) {
 	got := runNotebook(t, t.Context(), code("!kill -9 $PPID"), ExecuteOptions{})
-	if !errors.Is(got.err, ErrKernelDied) {
+	if !errors.Is(got.err, ErrDied) {
 		t.Errorf("the run ended with %v", got.err)
-	}
-}
-
-func TestDisplaysAndProgressLinesAreSavedAsShown(t *testing.T) {
-	nb := code(bind, `import (
-	"fmt"
-	"time"
-	"github.com/janpfeifer/gonb/gonbui"
-)
-%%
-for i := range 5 {
-	fmt.Printf("\rstep %d of 5", i+1)
-	time.Sleep(20 * time.Millisecond)
-}
-fmt.Println()
-gonbui.DisplayPNG([]byte("\x89PNG not really"))
-gonbui.UpdateHTML("status", "<b>begun</b>")
-gonbui.UpdateHTML("status", "<b>done</b>")
-gonbui.Sync()`)
-	dir, err := os.MkdirTemp("testdata", "a path with spaces ") // below the repository: the cells bind to it
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "a notebook.ipynb")
-	if err := nb.Write(path); err != nil {
-		t.Fatal(err)
-	}
-	needKernel(t)
-	result, err := Run(t.Context(), RunOptions{Root: repository(), Path: path, Dir: filepath.Join(t.TempDir(), "out put"), Log: os.Stderr})
-	if err != nil {
-		t.Fatal(err)
-	}
-	saved, err := Read(result.Notebook)
-	if err != nil {
-		t.Fatal(err)
-	}
-	outputs := saved.Cells[1].Outputs
-	if text := outputsText(saved.Cells[1]); text != "step 5 of 5\n" {
-		t.Errorf("the saved stream is %q", text)
-	}
-	var png, html string
-	for _, output := range outputs {
-		data, _ := output["data"].(map[string]any)
-		if text, ok := data["image/png"].(string); ok {
-			png = text
-		}
-		if text, ok := joinLines(data["text/html"]); ok {
-			html += text
-		}
-	}
-	if png == "" || html != "<b>done</b>" {
-		t.Errorf("png %q, html %q in %v", png, html, outputs)
-	}
-}
-
-func TestRunGivesParametersToTheCells(t *testing.T) {
-	needKernel(t)
-	nb := code("const (\n\tname = \"attune\" // a name\n\tlimit = 200 // items\n\trate = 0.5\n\tquick = false\n)\nconst single = 1",
-		"import (\"fmt\"; \"os\")\n%%\nfmt.Println(name, limit, rate, quick, single)\nfmt.Println(os.Getenv(\"ATTUNE_PARAMETERS\"), os.Getenv(\"ATTUNE_BACKEND\"), os.Getenv(\"ATTUNE_RECIPE\"))")
-	nb.Cells[0].Metadata = map[string]any{"tags": []any{"parameters"}}
-	path := filepath.Join(t.TempDir(), "taker.ipynb")
-	if err := nb.Write(path); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		overrides Overrides
-		want      string
-	}{
-		{nil, "attune 200 0.5 false 1\n"},
-		{Overrides{"name": "first of the block"}, "first of the block 200 0.5 false 1\n"},
-		{Overrides{"limit": "-7", "single": "9"}, "attune -7 0.5 false 9\n"},
-		{Overrides{"rate": "2", "quick": "true"}, "attune 200 2 true 1\n"},
-	} {
-		result, err := Run(t.Context(), RunOptions{Root: repository(), Path: path, Overrides: test.overrides, Dir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		saved, err := Read(result.Notebook)
-		if err != nil {
-			t.Fatal(err)
-		}
-		printed := outputsText(saved.Cells[len(saved.Cells)-1])
-		if !strings.HasPrefix(printed, test.want) || !strings.HasSuffix(printed, "go taker\n") {
-			t.Errorf("with %v the cell printed %q, expected %q", test.overrides, printed, test.want)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/attune-lab/attune/pkg/notebook"
 )
 
 // ExecuteOptions say how a notebook is executed. The zero value runs without a limit, says nothing and saves nothing.
@@ -21,9 +23,9 @@ type ExecuteOptions struct {
 // Execute runs the notebook's cells in order on a kernel and fills in their outputs. The first cell that fails ends the run with
 // a *CellError. When ctx ends or time runs out, the kernel and all that the cells started is killed.
 // The notebook is saved in every case, with the outputs up to that point.
-func Execute(ctx context.Context, k *Kernel, nb *Notebook, options ExecuteOptions) error {
+func Execute(ctx context.Context, k *Kernel, nb *notebook.Notebook, options ExecuteOptions) error {
 	nb.ClearOutputs()
-	r := &run{kernel: k, nb: nb, options: options, outputs: newCollector()}
+	r := &run{kernel: k, nb: nb, options: options, outputs: notebook.NewCollector()}
 	for i, cell := range nb.Cells {
 		if cell.Executable() {
 			r.cells = append(r.cells, i)
@@ -60,9 +62,9 @@ func (e timeoutError) Unwrap() error { return context.DeadlineExceeded }
 // run is one execution of a notebook.
 type run struct {
 	kernel  *Kernel
-	nb      *Notebook
+	nb      *notebook.Notebook
 	options ExecuteOptions
-	outputs *collector
+	outputs *notebook.Collector
 	cells   []int // indices of the cells that are executed
 }
 
@@ -76,12 +78,12 @@ func (r *run) cell(ctx context.Context, number, index int) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, timeoutError{limit, "the cell"})
 		defer cancel()
 	}
-	verdict := newJudge(cell.Source)
+	seen := newOutcome(cell.Source)
 	var badMessage error
 	answer, err := r.kernel.execute(ctx, cell.Source, func(msg *message) {
-		verdict.message(msg)
+		seen.message(msg)
 		shown.message(msg)
-		if err := r.outputs.add(cell, msg); err != nil && badMessage == nil {
+		if err := r.outputs.Add(cell, msg.Header.Type, msg.Content); err != nil && badMessage == nil {
 			badMessage = fmt.Errorf("the kernel sent a %s message that cannot be read: %w", msg.Header.Type, err)
 		}
 	})
@@ -96,22 +98,22 @@ func (r *run) cell(ctx context.Context, number, index int) error {
 		}
 		failure.Reason, failure.Err = err.Error(), err
 		r.kernel.Kill() // what the cell started would go on
-		r.outputs.append(cell, errorOutput(stopName(err), err.Error(), nil))
+		r.outputs.Append(cell, notebook.ErrorOutput(stopName(err), err.Error(), nil))
 	case badMessage != nil:
 		failure.Reason, failure.Err = badMessage.Error(), badMessage
 	default:
 		cell.ExecutionCount = answer.ExecutionCount
-		failure.Reason, failure.Trace = verdict.verdict(answer)
+		failure.Reason, failure.Trace = seen.reasonAfter(answer)
 		if failure.Reason != "" && answer.Status == "ok" { // the notebook itself should say that this cell failed
-			r.outputs.append(cell, errorOutput("CellFailed", failure.Reason, nil))
+			r.outputs.Append(cell, notebook.ErrorOutput("CellFailed", failure.Reason, nil))
 		}
 	}
-	r.outputs.flush(cell)
+	r.outputs.Flush(cell)
 	failed := failure.Reason != ""
 	shown.end(failed)
 	saveErr := r.save()
 	if failed {
-		failure.Stderr = verdict.stderr.String()
+		failure.Stderr = seen.stderr.String()
 		return errors.Join(failure, saveErr)
 	}
 	return saveErr
@@ -142,7 +144,7 @@ func (r *run) save() error {
 		return nil
 	}
 	for _, cell := range r.nb.Cells {
-		r.outputs.flush(cell)
+		r.outputs.Flush(cell)
 	}
 	r.nb.Scrub(r.options.Root)
 	return r.nb.Write(r.options.Save)

@@ -1,64 +1,15 @@
-package notebook
+package kernel
 
 import (
 	"bufio"
 	"context"
 	"fmt"
-	"go/scanner"
-	"go/token"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
-
-// Imports lists the packages that the notebook's cells import, sorted.
-func (nb *Notebook) Imports() []string {
-	found := map[string]bool{}
-	for _, cell := range nb.Cells {
-		if !cell.Executable() || shellCell.MatchString(cell.Source) || strings.HasPrefix(cell.Source, "%%writefile") {
-			continue
-		}
-		for _, path := range importsOf(withoutMagics(cell.Source)) {
-			found[path] = true
-		}
-		if strings.Contains(cell.Source, "%test") {
-			found["testing"] = true
-		}
-	}
-	delete(found, "C")
-	return slices.Sorted(maps.Keys(found))
-}
-
-// importsOf scans for import declarations. A cell need not parse as a file: GoNB allows statements behind %%.
-func importsOf(source string) (paths []string) {
-	var s scanner.Scanner
-	files := token.NewFileSet()
-	s.Init(files.AddFile("cell", -1, len(source)), []byte(source), func(token.Position, string) {}, 0)
-	inImport, inBlock := false, false
-	for {
-		_, tok, literal := s.Scan()
-		switch {
-		case tok == token.EOF:
-			return paths
-		case tok == token.IMPORT:
-			inImport = true
-		case inImport && tok == token.LPAREN:
-			inBlock = true
-		case inImport && tok == token.STRING:
-			if path, err := strconv.Unquote(literal); err == nil {
-				paths = append(paths, path)
-			}
-			inImport = inBlock
-		case inImport && tok == token.RPAREN:
-			inImport, inBlock = false, false
-		}
-	}
-}
 
 // Prebuild compiles the packages that cells import, in the environment of the kernel, so that the first cell does not wait for
 // a minute without a word. Packages that do not compile are reported in the error; the cell that imports them fails as well.

@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/notebook"
 )
 
 // bind is the first cell of every notebook: it ties GoNB's temporary module to the checkout.
@@ -42,28 +43,28 @@ func needKernel(t *testing.T) Tools {
 }
 
 // code makes a notebook of code cells.
-func code(sources ...string) *Notebook {
-	nb := &Notebook{Path: "test.ipynb"}
+func code(sources ...string) *notebook.Notebook {
+	nb := &notebook.Notebook{Path: "test.ipynb"}
 	for _, source := range sources {
-		nb.Cells = append(nb.Cells, &Cell{Type: Code, Source: source})
+		nb.Cells = append(nb.Cells, &notebook.Cell{Type: notebook.Code, Source: source})
 	}
 	return nb
 }
 
 // execution is a notebook run on a kernel of its own.
 type execution struct {
-	nb    *Notebook
+	nb    *notebook.Notebook
 	err   error
 	log   string
 	id    string // of the kernel
 	saved string
 }
 
-func runNotebook(t *testing.T, ctx context.Context, nb *Notebook, options ExecuteOptions) execution {
+func runNotebook(t *testing.T, ctx context.Context, nb *notebook.Notebook, options ExecuteOptions) execution {
 	t.Helper()
 	built := needKernel(t)
 	dir := t.TempDir()
-	k, err := StartKernel(ctx, KernelOptions{Tools: built, Dir: dir, Env: Environment(GoBackend, built.Dir)})
+	k, err := Start(ctx, Options{Tools: built, Dir: dir, Env: Environment(GoBackend, built.Dir)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"context"
@@ -24,8 +24,8 @@ const (
 	heartbeatLost   = 2 * time.Minute // compilers starve a kernel on few cores: only a hung one is silent that long
 )
 
-// KernelOptions say which kernel to start, and where.
-type KernelOptions struct {
+// Options say which kernel to start, and where.
+type Options struct {
 	Tools Tools    // the pinned binaries, from BuildTools
 	Dir   string   // the kernel's working directory: the notebook's folder, as in Jupyter
 	Env   []string // the kernel's environment, usually from Environment
@@ -51,25 +51,25 @@ type Kernel struct {
 	close    sync.Once
 }
 
-// ErrKernelDied is the reason when the kernel's process ends or hangs while it should run a cell.
-var ErrKernelDied = errors.New("the kernel died")
+// ErrDied is the reason when the kernel's process ends or hangs while it should run a cell.
+var ErrDied = errors.New("the kernel died")
 
-// StartKernel starts GoNB and returns when it answers. Close it in any case.
-func StartKernel(ctx context.Context, options KernelOptions) (*Kernel, error) {
+// Start starts GoNB and returns when it answers. Close it in any case.
+func Start(ctx context.Context, options Options) (*Kernel, error) {
 	var err error
 	for range 3 { // a port may be taken between choosing it and the kernel's listening
 		var k *Kernel
 		if k, err = startOnce(ctx, options); err == nil {
 			return k, nil
 		}
-		if ctx.Err() != nil || !errors.Is(err, ErrKernelDied) {
+		if ctx.Err() != nil || !errors.Is(err, ErrDied) {
 			break
 		}
 	}
 	return nil, fmt.Errorf("starting the GoNB kernel: %w", err)
 }
 
-func startOnce(ctx context.Context, options KernelOptions) (*Kernel, error) {
+func startOnce(ctx context.Context, options Options) (*Kernel, error) {
 	temp, err := os.MkdirTemp("", "attune-kernel-")
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (k *Kernel) connect(ctx context.Context, connection *connectionFile) error 
 func (k *Kernel) startError(err error) error {
 	select {
 	case <-k.exited:
-		return fmt.Errorf("%w (%v):\n%s", ErrKernelDied, exitText(k.exitErr), k.log)
+		return fmt.Errorf("%w (%v):\n%s", ErrDied, exitText(k.exitErr), k.log)
 	default:
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

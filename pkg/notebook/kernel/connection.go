@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"context"
@@ -28,7 +28,7 @@ type connectionFile struct {
 }
 
 // newConnectionFile picks five free ports of the loopback interface. They are free when chosen; another program may take one
-// before the kernel listens, so StartKernel tries again with others when the kernel exits at once.
+// before the kernel listens, so Start tries again with others when the kernel exits at once.
 func newConnectionFile(path string) (*connectionFile, error) {
 	c := &connectionFile{
 		IP:              "127.0.0.1",

@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/notebook"
 )
 
 // The pinned kernel serves Jupyter, too: nbconvert executes a notebook that is bound to this checkout.
@@ -16,7 +18,7 @@ func TestNbconvertExecutesOnTheInstalledKernel(t *testing.T) {
 		t.Skip("jupyter-nbconvert is not installed (Debian: apt install --no-install-recommends jupyter-nbconvert)")
 	}
 	data := filepath.Join(t.TempDir(), "jupyter data")
-	dir, err := InstallKernelspec(t.Context(), built, KernelspecOptions{Root: repository(), DataDir: data})
+	dir, err := InstallSpec(t.Context(), built, SpecOptions{Root: repository(), DataDir: data})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,6 +29,9 @@ func TestNbconvertExecutesOnTheInstalledKernel(t *testing.T) {
 	nb.Metadata = map[string]any{
 		"kernelspec":    map[string]any{"name": "gonb", "display_name": "Go (gonb)", "language": "go"},
 		"language_info": map[string]any{"name": "go"},
+	}
+	if err := os.MkdirAll("testdata", 0o755); err != nil {
+		t.Fatal(err)
 	}
 	inside, err := os.MkdirTemp("testdata", "nbconvert ") // the binding looks for go.mod above the notebook
 	if err != nil {
@@ -42,7 +47,7 @@ func TestNbconvertExecutesOnTheInstalledKernel(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("nbconvert: %v\n%s", err, out)
 	}
-	executed, err := Read(filepath.Join(inside, "executed.ipynb"))
+	executed, err := notebook.Read(filepath.Join(inside, "executed.ipynb"))
 	if err != nil {
 		t.Fatal(err)
 	}

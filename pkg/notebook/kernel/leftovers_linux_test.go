@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import "github.com/attune-lab/attune/pkg/env"
 

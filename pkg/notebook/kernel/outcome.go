@@ -1,9 +1,11 @@
-package notebook
+package kernel
 
 import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/notebook"
 )
 
 // What GoNB v0.11.5 reports, and what it does not:
@@ -21,33 +23,32 @@ import (
 var (
 	exitMark    = regexp.MustCompile(`^(?:\^C\n)?((?:exit status \d+|signal: [a-z0-9 ]+)(?: \(core dumped\))?)\n$`)
 	unknownMark = regexp.MustCompile(`^"%.*" unknown or not implemented yet\.$`)
-	shellCell   = regexp.MustCompile(`^(?://gonb:)?%%(?:bash|sh|script)\b`)
 )
 
-// judge watches a cell's messages for failures that the reply does not tell.
-type judge struct {
+// outcome watches a cell's messages for failures that the reply does not tell.
+type outcome struct {
 	shell    bool // the cell has lines that a shell runs
 	commands bool // the cell has lines of GoNB's own commands
 	reason   string
 	stderr   tail
 }
 
-func newJudge(source string) *judge {
-	j := &judge{shell: shellCell.MatchString(source), stderr: tail{limit: 64 << 10}}
+func newOutcome(source string) *outcome {
+	o := &outcome{shell: notebook.IsShellCell(source), stderr: tail{limit: 64 << 10}}
 	for line := range strings.Lines(source) {
 		line = strings.TrimRight(line, "\r\n")
-		if !isMagic(line) {
+		if !notebook.IsMagic(line) {
 			continue
 		}
 		line = strings.TrimPrefix(line, "//gonb:")
-		j.shell = j.shell || strings.HasPrefix(line, "!")
-		j.commands = j.commands || strings.HasPrefix(line, "%")
+		o.shell = o.shell || strings.HasPrefix(line, "!")
+		o.commands = o.commands || strings.HasPrefix(line, "%")
 	}
-	return j
+	return o
 }
 
 // message looks at one message of the IOPub channel.
-func (j *judge) message(msg *message) {
+func (o *outcome) message(msg *message) {
 	if msg.Header.Type != "stream" {
 		return
 	}
@@ -55,21 +56,21 @@ func (j *judge) message(msg *message) {
 	if msg.decode(&content) != nil || content.Name != "stderr" {
 		return
 	}
-	j.stderr.Write([]byte(content.Text))
-	if j.reason != "" {
+	o.stderr.Write([]byte(content.Text))
+	if o.reason != "" {
 		return
 	}
-	if mark := exitMark.FindStringSubmatch(content.Text); j.shell && mark != nil {
-		j.reason = "a command in the cell failed: " + mark[1]
-	} else if j.commands && unknownMark.MatchString(content.Text) {
-		j.reason = "GoNB does not know a command in the cell: " + content.Text
+	if mark := exitMark.FindStringSubmatch(content.Text); o.shell && mark != nil {
+		o.reason = "a command in the cell failed: " + mark[1]
+	} else if o.commands && unknownMark.MatchString(content.Text) {
+		o.reason = "GoNB does not know a command in the cell: " + content.Text
 	}
 }
 
-// verdict is why the cell failed, "" when it did not.
-func (j *judge) verdict(answer *reply) (reason string, trace []string) {
+// reasonAfter is why the cell failed, "" when it did not.
+func (o *outcome) reasonAfter(answer *reply) (reason string, trace []string) {
 	if answer.Status == "ok" {
-		return j.reason, nil
+		return o.reason, nil
 	}
 	for _, text := range answer.Traceback {
 		if strings.TrimSpace(text) != strings.TrimSpace(answer.Value) {
@@ -92,7 +93,7 @@ type CellError struct {
 	Reason        string
 	Trace         []string // compiler messages
 	Stderr        string   // the end of it
-	Err           error    // context.DeadlineExceeded, context.Canceled or ErrKernelDied; nil when the cell itself failed
+	Err           error    // context.DeadlineExceeded, context.Canceled or ErrDied; nil when the cell itself failed
 }
 
 const (

@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"fmt"
@@ -58,7 +58,7 @@ func (p *progress) message(msg *message) {
 			p.text(content.Text)
 		}
 	case "display_data", "execute_result":
-		var bundle mimeBundle
+		var bundle struct{ Data map[string]any }
 		if msg.decode(&bundle) != nil {
 			return
 		}

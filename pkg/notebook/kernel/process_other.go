@@ -1,6 +1,6 @@
 //go:build !unix
 
-package notebook
+package kernel
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"context"
@@ -23,18 +23,18 @@ type kernelspec struct {
 	Env           map[string]string `json:"env"`
 }
 
-// KernelspecOptions say which kernel InstallKernelspec installs.
-type KernelspecOptions struct {
+// SpecOptions say which kernel InstallSpec installs.
+type SpecOptions struct {
 	Root    string
 	Backend string // of the notebooks; "": "go"
 	DataDir string // Jupyter's data folder; "": JupyterDataDir()
 }
 
-// InstallKernelspec installs the pinned kernel for Jupyter under the name "gonb", which notebooks carry in their metadata, and
+// InstallSpec installs the pinned kernel for Jupyter under the name "gonb", which notebooks carry in their metadata, and
 // returns its folder. It is what `gonb --install --raw_error` writes, except that the binaries are
 // those that go.mod pins, copied beside kernel.json so that clearing the cache does not break Jupyter, and that the environment is that of a
 // headless run: the same packages are not compiled twice. An earlier kernel.json is kept as kernel.json~.
-func InstallKernelspec(ctx context.Context, tools Tools, options KernelspecOptions) (string, error) {
+func InstallSpec(ctx context.Context, tools Tools, options SpecOptions) (string, error) {
 	if options.Backend == "" {
 		options.Backend = GoBackend
 	}

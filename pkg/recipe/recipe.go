@@ -1,4 +1,4 @@
-package notebook
+package recipe
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
 )
 
 // Recipe is a notebook of the recipes folder that takes parameters and answers a question.
@@ -20,11 +22,11 @@ type Recipe struct {
 	Path       string
 	Title      string // metadata.attune.title
 	Answers    string // metadata.attune.answers: the question it answers, in a sentence
-	Parameters []Parameter
+	Parameters []notebook.Parameter
 }
 
-// Recipes lists the notebooks of a folder by name. A notebook that cannot be read is in the error, the others are listed all the same.
-func Recipes(dir string) ([]Recipe, error) {
+// List lists the notebooks of a folder by name. A notebook that cannot be read is in the error, the others are listed all the same.
+func List(dir string) ([]Recipe, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.ipynb"))
 	if err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func Recipes(dir string) ([]Recipe, error) {
 	var recipes []Recipe
 	var failures []error
 	for _, path := range paths {
-		recipe, err := ReadRecipe(path)
+		recipe, err := Read(path)
 		if err != nil {
 			failures = append(failures, err)
 			continue
@@ -45,9 +47,9 @@ func Recipes(dir string) ([]Recipe, error) {
 	return recipes, errors.Join(failures...)
 }
 
-// ReadRecipe reads what a notebook says about itself.
-func ReadRecipe(path string) (Recipe, error) {
-	nb, err := Read(path)
+// Read reads what a notebook says about itself.
+func Read(path string) (Recipe, error) {
+	nb, err := notebook.Read(path)
 	if err != nil {
 		return Recipe{}, err
 	}
@@ -60,8 +62,8 @@ func ReadRecipe(path string) (Recipe, error) {
 	return r, err
 }
 
-// FindRecipe finds a recipe's notebook: by its name in dir, or, when the name ends in .ipynb, any notebook by its path.
-func FindRecipe(dir, name string) (string, error) {
+// Find finds a recipe's notebook: by its name in dir, or, when the name ends in .ipynb, any notebook by its path.
+func Find(dir, name string) (string, error) {
 	path := name
 	if !strings.HasSuffix(name, ".ipynb") {
 		path = filepath.Join(dir, name+".ipynb")
@@ -81,7 +83,7 @@ func FindRecipe(dir, name string) (string, error) {
 		names = append(names, strings.TrimSuffix(filepath.Base(p), ".ipynb"))
 	}
 	hint := ""
-	if near := Nearest(name, names); near != "" {
+	if near := notebook.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %q? ", near)
 	}
 	if len(names) == 0 {
@@ -90,22 +92,22 @@ func FindRecipe(dir, name string) (string, error) {
 	return "", fmt.Errorf("no recipe is called %q: %sthe recipes are %s", name, hint, strings.Join(names, ", "))
 }
 
-// RunOptions say how a recipe is run.
-type RunOptions struct {
-	Root        string    // repository root
-	Path        string    // the notebook
-	Overrides   Overrides // parameters given
-	Dir         string    // run directory; "": runs/NAME/TIME below the root
-	Force       bool      // run into a Dir that already holds a run
-	Backend     string    // "": "go"
+// Options say how a recipe is run.
+type Options struct {
+	Root        string             // repository root
+	Path        string             // the notebook
+	Overrides   notebook.Overrides // parameters given
+	Dir         string             // run directory; "": runs/NAME/TIME below the root
+	Force       bool               // run into a Dir that already holds a run
+	Backend     string             // "": "go"
 	Timeout     time.Duration
 	CellTimeout time.Duration
 	Log         io.Writer // progress; nil: none
 	Terminal    bool      // Log is a terminal
 }
 
-// RunResult is what a run left behind.
-type RunResult struct {
+// Result is what a run left behind.
+type Result struct {
 	Dir        string // absolute run directory
 	Notebook   string // the executed notebook
 	Parameters map[string]any
@@ -115,17 +117,17 @@ type RunResult struct {
 //
 // The kernel works in the notebook's own folder, as it would in Jupyter, and finds in its environment:
 // ATTUNE_RUN_DIR (absolute), ATTUNE_BACKEND, ATTUNE_CALLER_DIR (where the user is), ATTUNE_PARAMETERS (JSON) and ATTUNE_RECIPE.
-func Run(ctx context.Context, options RunOptions) (*RunResult, error) {
+func Run(ctx context.Context, options Options) (*Result, error) {
 	if options.Log == nil {
 		options.Log = io.Discard
 	}
 	if options.Backend == "" {
-		options.Backend = GoBackend
+		options.Backend = kernel.GoBackend
 	}
-	if err := CheckBackend(options.Backend); err != nil {
+	if err := kernel.CheckBackend(options.Backend); err != nil {
 		return nil, err
 	}
-	nb, err := Read(options.Path)
+	nb, err := notebook.Read(options.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +135,9 @@ func Run(ctx context.Context, options RunOptions) (*RunResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	if options.Backend != GoBackend {
-		if _, err := CCompiler(); err != nil {
-			return nil, fmt.Errorf("the backend %q is linked with cgo: %w, or use --backend %s", options.Backend, err, GoBackend)
+	if options.Backend != kernel.GoBackend {
+		if _, err := kernel.CCompiler(); err != nil {
+			return nil, fmt.Errorf("the backend %q is linked with cgo: %w, or use --backend %s", options.Backend, err, kernel.GoBackend)
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(options.Path), ".ipynb")
@@ -147,31 +149,32 @@ func Run(ctx context.Context, options RunOptions) (*RunResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &RunResult{Dir: dir, Notebook: filepath.Join(dir, name+".ipynb"), Parameters: values}
-	tools, err := BuildTools(ctx, options.Root, options.Log, options.Terminal)
+	result := &Result{Dir: dir, Notebook: filepath.Join(dir, name+".ipynb"), Parameters: values}
+	tools, err := kernel.BuildTools(ctx, options.Root, options.Log, options.Terminal)
 	if err != nil {
 		return result, err
 	}
-	environment := withEntries(Environment(options.Backend, tools.Dir), variables)
-	if err := Prebuild(ctx, options.Root, nb.Imports(), environment, options.Log, options.Terminal); err != nil {
+	environment := append(kernel.Environment(options.Backend, tools.Dir), variables...) // the last of two entries counts
+	if err := kernel.Prebuild(ctx, options.Root, nb.Imports(), environment, options.Log, options.Terminal); err != nil {
 		if ctx.Err() != nil {
 			return result, err
 		}
 		fmt.Fprintf(options.Log, "%v\n(running the cells all the same: the one that imports it fails)\n", err)
 	}
-	kernel, err := StartKernel(ctx, KernelOptions{Tools: tools, Dir: filepath.Dir(options.Path), Env: environment})
+	k, err := kernel.Start(ctx, kernel.Options{Tools: tools, Dir: filepath.Dir(options.Path), Env: environment})
 	if err != nil {
 		return result, err
 	}
-	defer kernel.Close()
-	return result, Execute(ctx, kernel, nb, ExecuteOptions{
+	defer k.Close()
+	return result, kernel.Execute(ctx, k, nb, kernel.ExecuteOptions{
 		Save: result.Notebook, Root: options.Root,
 		Timeout: options.Timeout, CellTimeout: options.CellTimeout,
 		Log: options.Log, Terminal: options.Terminal,
 	})
 }
 
-func runEnvironment(name, dir string, values map[string]any) (map[string]string, error) {
+// runEnvironment is what the cells find in their environment about the run.
+func runEnvironment(name, dir string, values map[string]any) ([]string, error) {
 	caller, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -180,11 +183,11 @@ func runEnvironment(name, dir string, values map[string]any) (map[string]string,
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{
-		env.RunDir:    dir,
-		env.CallerDir: caller,
-		env.Params:    string(parameters),
-		env.Recipe:    name,
+	return []string{
+		env.RunDir + "=" + dir,
+		env.CallerDir + "=" + caller,
+		env.Params + "=" + string(parameters),
+		env.Recipe + "=" + name,
 	}, nil
 }
 
@@ -196,7 +199,7 @@ func runFiles(name string) []string {
 
 // runDirectory makes the run directory. By default it is a new one named by the time; a given one that holds a run is refused
 // unless forced, and then that run's results are removed, so that they are never taken for the new one's.
-func runDirectory(options RunOptions, name string) (string, error) {
+func runDirectory(options Options, name string) (string, error) {
 	if options.Dir == "" {
 		return newRunDirectory(filepath.Join(options.Root, "runs", name), time.Now())
 	}
@@ -239,4 +242,9 @@ func newRunDirectory(parent string, now time.Time) (string, error) {
 		}
 		dir = fmt.Sprintf("%s-%d", base, i)
 	}
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

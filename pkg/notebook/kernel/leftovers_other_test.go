@@ -1,6 +1,6 @@
 //go:build !linux
 
-package notebook
+package kernel
 
 // leftovers cannot be listed here: only Linux shows the environment of processes.
 func leftovers(string) []int { return nil }

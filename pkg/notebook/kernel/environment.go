@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/notebook"
 )
 
 // GoBackend is the backend that needs no C compiler, the default.
@@ -24,7 +25,7 @@ func CheckBackend(name string) error {
 		return nil
 	}
 	hint := ""
-	if near := Nearest(plain, append([]string{"xla", "cuda", "cpu"}, Backends...)); near != "" && !slices.Contains(Backends, near) {
+	if near := notebook.Nearest(plain, append([]string{"xla", "cuda", "cpu"}, Backends...)); near != "" && !slices.Contains(Backends, near) {
 		hint = "; XLA's are written xla:PLUGIN"
 	}
 	return fmt.Errorf("no such backend %q%s: use one of %s", name, hint, strings.Join(Backends, ", "))

@@ -1,4 +1,4 @@
-package notebook
+package kernel
 
 import (
 	"context"
@@ -58,7 +58,7 @@ func (k *Kernel) execute(ctx context.Context, code string, handle func(*message)
 			k.drain()
 			return nil, k.died(nil)
 		case <-k.hung:
-			return nil, fmt.Errorf("%w: no heartbeat for %s", ErrKernelDied, heartbeatLost)
+			return nil, fmt.Errorf("%w: no heartbeat for %s", ErrDied, heartbeatLost)
 		case <-ctx.Done():
 			k.drain()
 			return nil, ctx.Err()
@@ -89,9 +89,9 @@ func (k *Kernel) drain() {
 func (k *Kernel) died(err error) error {
 	select {
 	case <-k.exited:
-		return fmt.Errorf("%w (%s); the end of its log:\n%s", ErrKernelDied, exitText(k.exitErr), k.log)
+		return fmt.Errorf("%w (%s); the end of its log:\n%s", ErrDied, exitText(k.exitErr), k.log)
 	case <-time.After(time.Second):
-		return fmt.Errorf("%w: %v", ErrKernelDied, err)
+		return fmt.Errorf("%w: %v", ErrDied, err)
 	}
 }
 

@@ -1,0 +1,38 @@
+package kernel
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func published(t *testing.T, kind string, content map[string]any) *message {
+	t.Helper()
+	data, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &message{Header: header{Type: kind}, Content: data}
+}
+
+func TestProgressShowsLinesOnce(t *testing.T) {
+	show := func(terminal bool, texts ...string) string {
+		var b strings.Builder
+		p := newProgress(&b, terminal)
+		p.begin(1, 2, "Title")
+		for _, text := range texts {
+			p.message(published(t, "stream", map[string]any{"name": "stdout", "text": text}))
+		}
+		p.end(false)
+		return b.String()[:strings.LastIndex(b.String(), "…")] // without the time
+	}
+	if got, want := show(false, "\r1", "\r2", "\r3\nlast"), "[1/2] Title …\n       3\n       last\n       "; got != want {
+		t.Errorf("in a log: %q, expected %q", got, want)
+	}
+	if got, want := show(true, "\r1", "\r2\n"), "[1/2] Title …\n       1\r\033[K       2\n       "; got != want {
+		t.Errorf("on a terminal: %q, expected %q", got, want)
+	}
+	if got, want := show(false), "[1/2] Title "; got != want {
+		t.Errorf("a silent cell: %q, expected %q", got, want)
+	}
+}
