@@ -1,8 +1,4 @@
-// Package notebook reads, parameterises and executes Jupyter notebooks whose cells are Go.
-//
-// It holds the .ipynb format (nbformat 4.5), the parameters of a recipe, and a client of the GoNB kernel
-// (github.com/janpfeifer/gonb) that speaks the Jupyter wire protocol, so that a notebook runs from the
-// command line without Python and fails when one of its cells fails.
+// Package notebook reads, parameterises and writes Jupyter notebooks whose cells are Go. It knows no kernel: notebook/kernel executes them.
 //
 // # The format
 //
@@ -15,11 +11,7 @@
 // The cell tagged `parameters` declares Go constants ([Notebook.Parameters]); [Notebook.Inject] puts a cell tagged
 // `injected-parameters` behind it that declares the overridden ones again, papermill's convention.
 //
-// # Execution
+// # Outputs
 //
-// [BuildTools] builds the kernel and goimports at the versions pinned in go.mod, [Prebuild] compiles what the cells
-// import, [StartKernel] starts GoNB and [Execute] runs the cells one after the other. A run is strict: a compile
-// error, a panic, os.Exit, a failing `%test`, a failing shell line or a dead kernel ends it with a [CellError]
-// that shows the cell and its standard error. The partly executed notebook is on disk after every cell.
-// Source: https://jupyter-client.readthedocs.io/en/latest/messaging.html
+// A [Collector] makes the outputs of cells from a kernel's messages, as Jupyter's front end does; [Notebook.Scrub] takes machine paths out of them.
 package notebook

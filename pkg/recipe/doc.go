@@ -1,0 +1,5 @@
+// Package recipe lists, finds and runs recipes: notebooks that take parameters and leave a run directory.
+//
+// A run directory holds the executed notebook, note.html, results.json, provenance.json and figures/; what later cells or a later run need lies
+// in its work/ folder. [Run] executes a recipe on a kernel of its own (package notebook/kernel).
+package recipe
