@@ -13,7 +13,7 @@ import (
 )
 
 // GoBackend is the backend that needs no C compiler, the default.
-const GoBackend = "go"
+const GoBackend = env.GoBackend
 
 // Backends are the names that --backend takes.
 var Backends = []string{GoBackend, "xla:cuda", "xla:cpu"}
