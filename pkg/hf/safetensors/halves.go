@@ -33,3 +33,6 @@ func fromFloat16(bits uint16) float32 {
 	// Rebias the exponent from 15 to 127.
 	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }
+
+// DecodeFloat16 is the value of an IEEE 754 half by its bits; every half is a float32. Other formats of weights keep their scales in halves.
+func DecodeFloat16(bits uint16) float32 { return fromFloat16(bits) }

@@ -1,0 +1,86 @@
+package safetensors
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// Mapping is the content of a regular file, mapped into memory where the system can and read where it cannot. It serves this package's files
+// and other formats of weights.
+type Mapping struct {
+	content []byte
+	unmap   func() error
+	mapped  bool // the content is the file's own pages, not a copy
+}
+
+// Map maps the file at path. Only regular files are opened: a pipe would be waited for and a device may have no end.
+func Map(path string) (*Mapping, error) {
+	// Stat comes first: opening a pipe waits for its other end.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: found a %s, expected a regular file", path, kind(info.Mode()))
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, err
+	}
+	if info.Size() == 0 || !info.Mode().IsRegular() { // nothing to map
+		return &Mapping{unmap: func() error { return nil }}, nil
+	}
+	m := &Mapping{}
+	if m.content, m.unmap, m.mapped, err = mapFile(file, info.Size()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+func kind(mode os.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "directory"
+	case mode&os.ModeNamedPipe != 0:
+		return "named pipe"
+	case mode&os.ModeSocket != 0:
+		return "socket"
+	case mode&os.ModeDevice != 0:
+		return "device"
+	}
+	return "special file"
+}
+
+// Bytes is the file's content: read only, and valid until Close.
+func (m *Mapping) Bytes() []byte { return m.content }
+
+// Forget lets the system take back the memory of bytes begin to end, which come from the file again if they are read again.
+func (m *Mapping) Forget(begin, end int) {
+	if m.mapped {
+		forget(m.content, int64(begin), int64(end))
+	}
+}
+
+// Close releases the map. A second Close does nothing.
+func (m *Mapping) Close() error {
+	if m.unmap == nil {
+		return nil
+	}
+	unmap := m.unmap
+	m.content, m.unmap = nil, nil
+	return unmap()
+}
+
+// readFile is the fallback of mapFile: the whole file in memory.
+func readFile(file *os.File, size int64) (content []byte, release func() error, err error) {
+	content = make([]byte, size)
+	if _, err := io.ReadFull(io.NewSectionReader(file, 0, size), content); err != nil {
+		return nil, nil, fmt.Errorf("reading %d bytes: %w", size, err)
+	}
+	return content, func() error { return nil }, nil
+}
