@@ -1,13 +1,9 @@
 package model
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -22,7 +18,6 @@ import (
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/hf/hub"
-	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
@@ -33,6 +28,9 @@ type Options struct {
 	// MaxBytes is how much the weights may take in DType; more is refused before anything is allocated. 0: on the Go backend what the system reports
 	// as available, on XLA no limit.
 	MaxBytes int64
+	// RoundWeights, BFloat16, rounds weights to that type on reading, whatever they are stored as, and computes in DType: a model published in bfloat16 whose
+	// file keeps more digits, such as a GGUF file's dequantised ones, is then what its references were computed with. Zero value: weights stay as stored.
+	RoundWeights dtypes.DType
 	// Download is told how the fetching of an hf: reference goes; may be nil.
 	Download func(hub.Progress)
 }
@@ -45,8 +43,10 @@ type Model struct {
 	DType     dtypes.DType
 	// Hash identifies the weights: SHA-256 over names, types, shapes and bytes of the checkpoint; empty for a model made by New.
 	Hash string
-	// Source is where the weights came from: "directory", "hf:owner/name@commit", or empty for a model made by New.
+	// Source is where the weights came from: "directory", "gguf", "hf:owner/name@commit", or empty for a model made by New.
 	Source string
+	// Warnings are what Load let through and a reader should know, a line each.
+	Warnings []string
 
 	arch    *architecture
 	weights []weight // of the checkpoint
@@ -59,55 +59,6 @@ type Model struct {
 	adapter *adapted // nil = none
 
 	compilations atomic.Int64
-}
-
-// Load opens a Hugging Face directory: config.json, the safetensors weights and, if there is one, tokenizer.json. The reference
-// hf:owner/name[@revision] stands for the directory in the hub's cache, fetched if it is not there (see package hub).
-//
-// Errors name the file, the tensor or field, what was found and what was expected: a missing or truncated weights file, a
-// missing tensor or one of another shape, an unknown model_type, a tokenizer with ids beyond the vocabulary.
-func Load(ref string, opts Options) (*Model, error) {
-	dir, source := ref, "directory"
-	if strings.HasPrefix(ref, hub.Scheme) {
-		found, info, err := hub.Resolve(context.Background(), ref, hub.Options{Progress: opts.Download})
-		if err != nil {
-			return nil, err
-		}
-		dir, source = found, info.String()
-	}
-	c, err := LoadConfig(dir)
-	if err != nil {
-		return nil, err
-	}
-	tok, err := tokenizer.Load(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		tok = nil
-	case err != nil:
-		return nil, err
-	default:
-		if err := tok.CheckVocab(c.VocabSize); err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer.json"), err)
-		}
-	}
-	src, err := safetensors.OpenDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	m, err := newModel(c, opts)
-	if err != nil {
-		return nil, err
-	}
-	if m.turns() {
-		m.arch, m.turned = m.arch.turned()
-	}
-	values, hash, err := m.readWeights(src)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	m.Tokenizer, m.Hash, m.Source = tok, hash, source
-	return m, m.setWeights(values)
 }
 
 // New makes a model with random weights, the same for a seed everywhere. The tokenizer may be nil.

@@ -21,13 +21,6 @@ import (
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
-// source is what weights are read from: one safetensors file or several with an index.
-type source interface {
-	Names() []string
-	Tensor(name string) (safetensors.Tensor, error)
-	Forget(name string)
-}
-
 // readWeights checks every tensor of the architecture against the file and converts it to the model's type, one at a time.
 // A missing tensor or one of another shape is an error that names it; tensors the architecture does not know are an error too,
 // because they mean that the configuration describes another model. The hash is over names, types, shapes and bytes as they are in the file.
@@ -41,12 +34,16 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 	hash := sha256.New()
 	values := make(map[string]*tensors.Tensor, len(want))
 	for _, w := range want {
-		t, err := src.Tensor(stored[w.name])
+		shape, err := src.Shape(stored[w.name])
 		if err != nil {
 			return nil, "", err
 		}
-		if !slices.Equal(t.Shape, w.shape) {
-			return nil, "", fmt.Errorf("tensor %q has shape %v, expected %v from config.json", t.Name, t.Shape, w.shape)
+		if !slices.Equal(shape, w.shape) {
+			return nil, "", fmt.Errorf("tensor %q has shape %v, expected %v from config.json", stored[w.name], shape, w.shape)
+		}
+		t, err := src.Tensor(stored[w.name])
+		if err != nil {
+			return nil, "", err
 		}
 		fmt.Fprintf(hash, "%s %s %v\n", w.name, t.DType, t.Shape)
 		backend.EndVectors()

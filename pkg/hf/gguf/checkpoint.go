@@ -1,10 +1,12 @@
 package gguf
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
@@ -118,6 +120,15 @@ func (c *Checkpoint) Forget(name string) {
 		c.file.mapping.Forget(start+int(t.offset), start+int(t.offset)+len(t.data))
 	}
 }
+
+// Identity tells the file from any other and from itself before it was changed, as that of a safetensors file does.
+func (c *Checkpoint) Identity() string {
+	content := c.file.mapping.Bytes()
+	return fmt.Sprintf("%s %x", c.file.mapping.Identity(), sha256.Sum256(content[:len(content)-len(c.file.data)]))
+}
+
+// ModTime is when the file was last changed, as of its opening.
+func (c *Checkpoint) ModTime() time.Time { return c.file.mapping.ModTime() }
 
 // Describe says in a line what was dequantised: "272 tensors: 61 F32, 210 Q4_1, 1 Q8_0".
 func (c *Checkpoint) Describe() string {

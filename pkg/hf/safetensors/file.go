@@ -1,11 +1,13 @@
 package safetensors
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
+	"time"
 )
 
 // lengthSize is the number of bytes that hold the header's length.
@@ -85,6 +87,21 @@ func (f *File) Names() []string { return slices.Clone(f.names) }
 
 // Metadata returns a copy of the header's __metadata__, empty if it has none.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
+
+// Shape returns a tensor's shape; its bytes are not touched.
+func (f *File) Shape(name string) ([]int, error) {
+	t, err := f.Tensor(name)
+	return t.Shape, err
+}
+
+// Identity tells the file from any other and from itself before it was changed: that of its [Mapping] and the hash of its header.
+func (f *File) Identity() string {
+	content := f.mapping.Bytes()
+	return fmt.Sprintf("%s %x", f.mapping.Identity(), sha256.Sum256(content[:len(content)-len(f.data)]))
+}
+
+// ModTime is when the file was last changed, as of its opening.
+func (f *File) ModTime() time.Time { return f.mapping.ModTime() }
 
 // Tensor returns a tensor whose Data points into the file: read only, and valid until Close.
 // An unknown name is an error that lists the names most like it.

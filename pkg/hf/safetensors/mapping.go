@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"time"
 )
 
 // Mapping is the content of a regular file, mapped into memory where the system can and read where it cannot. It serves this package's files
 // and other formats of weights.
 type Mapping struct {
+	path    string
+	info    os.FileInfo
 	content []byte
 	unmap   func() error
 	mapped  bool // the content is the file's own pages, not a copy
@@ -33,9 +37,9 @@ func Map(path string) (*Mapping, error) {
 		return nil, err
 	}
 	if info.Size() == 0 || !info.Mode().IsRegular() { // nothing to map
-		return &Mapping{unmap: func() error { return nil }}, nil
+		return &Mapping{path: path, info: info, unmap: func() error { return nil }}, nil
 	}
-	m := &Mapping{}
+	m := &Mapping{path: path, info: info}
 	if m.content, m.unmap, m.mapped, err = mapFile(file, info.Size()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -58,6 +62,19 @@ func kind(mode os.FileMode) string {
 
 // Bytes is the file's content: read only, and valid until Close.
 func (m *Mapping) Bytes() []byte { return m.content }
+
+// Identity tells the file from any other and from itself before it was changed, as far as the file system can: absolute path, size, time of the last
+// change, and the inode where there is one. Contents can be remembered under it.
+func (m *Mapping) Identity() string {
+	path, err := filepath.Abs(m.path)
+	if err != nil {
+		path = m.path
+	}
+	return fmt.Sprintf("%s %d %d %d", path, m.info.Size(), m.info.ModTime().UnixNano(), inode(m.info))
+}
+
+// ModTime is when the file was last changed, as of its opening.
+func (m *Mapping) ModTime() time.Time { return m.info.ModTime() }
 
 // Forget lets the system take back the memory of bytes begin to end, which come from the file again if they are read again.
 func (m *Mapping) Forget(begin, end int) {

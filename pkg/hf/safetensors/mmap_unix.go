@@ -21,3 +21,11 @@ func mapFile(file *os.File, size int64) (content []byte, unmap func() error, map
 	}
 	return content, func() error { return syscall.Munmap(content) }, true, nil
 }
+
+// inode is the file's number on its file system.
+func inode(info os.FileInfo) uint64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(s.Ino)
+	}
+	return 0
+}

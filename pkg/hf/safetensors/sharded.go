@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The names Hugging Face gives the weights of a model directory.
@@ -17,6 +18,9 @@ const (
 	singleName = "model.safetensors"
 	indexName  = "model.safetensors.index.json"
 )
+
+// IsWeights reports whether a file of this name is what [OpenDir] opens in its directory.
+func IsWeights(name string) bool { return name == singleName || name == indexName }
 
 // Sharded is the weights of a model directory, in one file or several, with the methods of a [File].
 type Sharded struct {
@@ -158,6 +162,32 @@ func (s *Sharded) Tensor(name string) (Tensor, error) {
 		return Tensor{}, fmt.Errorf("safetensors: %s: tensor %q: not found; %s", s.dir, name, describeNear(name, s.names))
 	}
 	return s.files[shard].Tensor(name)
+}
+
+// Shape returns a tensor's shape, as [File.Shape] does.
+func (s *Sharded) Shape(name string) ([]int, error) {
+	t, err := s.Tensor(name)
+	return t.Shape, err
+}
+
+// Identity tells the files from any others and from themselves before they were changed, as [File.Identity] does.
+func (s *Sharded) Identity() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(s.files)) {
+		all = append(all, s.files[name].Identity())
+	}
+	return strings.Join(all, "\n")
+}
+
+// ModTime is when the youngest of the files was last changed.
+func (s *Sharded) ModTime() time.Time {
+	var youngest time.Time
+	for _, f := range s.files {
+		if t := f.ModTime(); t.After(youngest) {
+			youngest = t
+		}
+	}
+	return youngest
 }
 
 // Forget lets the system take back the memory that holds a tensor's bytes, as [File.Forget] does.
