@@ -30,18 +30,7 @@ func TestGGUFRoundedComputesTheReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ref.Close()
-	ids, err := ref.Tensor("input_ids")
-	if err != nil {
-		t.Fatal(err)
-	}
-	values, err := ids.Int32s()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var prompt []int
-	for _, id := range values {
-		prompt = append(prompt, int(id))
-	}
+	prompt := inputs(t, ref)
 	if d := maxDiff(logits(t, m, [][]int{prompt}, nil)[0], floats(t, ref, "logits")); !(d <= 1e-3) {
 		t.Errorf("logits differ by %g from transformers', expected at most 1e-3", d)
 	}
@@ -62,4 +51,50 @@ func TestDirectoryOfSeveralGGUFFilesIsRefused(t *testing.T) {
 	if _, err := model.Load(filepath.Join(dir, "a-Q8_0.gguf"), model.Options{}); err == nil || !strings.Contains(err.Error(), "truncated") {
 		t.Errorf("an empty file: %v", err)
 	}
+}
+
+// TestGGUFFamiliesComputeWhatTransformersComputes opens a tiny file of each architecture in llama.cpp's layout and compares with the logits that transformers
+// computes from the same file (make_families.py beside them).
+func TestGGUFFamiliesComputeWhatTransformersComputes(t *testing.T) {
+	dir := filepath.Join("..", "hf", "gguf", "testdata")
+	ref, err := safetensors.Open(filepath.Join(dir, "families.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ref.Close()
+	prompt := inputs(t, ref)
+	for _, family := range []string{"llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3"} {
+		m, err := model.Load(filepath.Join(dir, family+".gguf"), model.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", family, err)
+			continue
+		}
+		if m.Config.ModelType != family || len(m.Config.EOS) != 1 || m.Config.EOS[0] != 2 {
+			t.Errorf("%s: model_type %q, eos %v", family, m.Config.ModelType, m.Config.EOS)
+		}
+		if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "no tokenizer") {
+			t.Errorf("%s: warnings %q, expected one of the tokenizer that is not there", family, m.Warnings)
+		}
+		if d := maxDiff(logits(t, m, [][]int{prompt}, nil)[0], floats(t, ref, family)); !(d <= 1e-4) {
+			t.Errorf("%s: logits differ by %g from transformers', expected at most 1e-4", family, d)
+		}
+	}
+}
+
+// inputs reads the tokens of a reference's first row.
+func inputs(t *testing.T, ref *safetensors.File) []int {
+	t.Helper()
+	ids, err := ref.Tensor("input_ids")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := ids.Int32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var prompt []int
+	for _, id := range values[:ids.Shape[1]] {
+		prompt = append(prompt, int(id))
+	}
+	return prompt
 }
