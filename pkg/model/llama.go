@@ -49,3 +49,103 @@ func (a *architecture) setWindows(windows []int) {
 		a.blocks[i].attn.window = w
 	}
 }
+
+// mistral is llama with a sliding window over every layer (Jiang et al. 2023).
+func mistral(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	window := f.integer(4096, "sliding_window")
+	if f.null("sliding_window") {
+		window = 0
+	}
+	a.setWindows(f.windows(c, window, func(int) bool { return true }))
+	return a
+}
+
+// qwen2 is llama with biases on queries, keys and values (Yang et al. 2024), and windows on its upper layers where they are turned on.
+func qwen2(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	for i := range a.blocks {
+		at := &a.blocks[i].attn
+		at.query.bias, at.key.bias, at.value.bias, at.out.bias = true, true, true, false
+	}
+	a.setWindows(qwenWindows(c, f))
+	return a
+}
+
+// qwenWindows: layers from max_window_layers on slide, if use_sliding_window says so.
+func qwenWindows(c *Config, f *fields) []int {
+	size := f.integer(4096, "sliding_window")
+	if !f.boolean(false, "use_sliding_window") || f.null("sliding_window") {
+		size = 0
+	}
+	first := f.integer(28, "max_window_layers")
+	return f.windows(c, size, func(l int) bool { return l >= first })
+}
+
+// qwen3 is llama with RMSNorm on each head of queries and keys (Yang et al. 2025, arXiv 2505.09388).
+func qwen3(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	a.headNorms(c, rms)
+	a.setWindows(qwenWindows(c, f))
+	return a
+}
+
+// olmo2 is llama with norms after each part only, and on queries and keys over all heads at once (Team OLMo 2024, arXiv 2501.00656).
+func olmo2(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	a.each(func(b *block, p string) {
+		b.attnIn, b.mlpIn = norm{}, norm{}
+		b.attnOut = norm{p + "post_attention_layernorm", rms, c.HiddenSize, c.NormEps}
+		b.mlpOut = norm{p + "post_feedforward_layernorm", rms, c.HiddenSize, c.NormEps}
+		b.attn.normWhole = true
+		b.attn.queryNorm = norm{p + "self_attn.q_norm", rms, c.Heads * c.HeadDim, c.NormEps}
+		b.attn.keyNorm = norm{p + "self_attn.k_norm", rms, c.KVHeads * c.HeadDim, c.NormEps}
+	})
+	return a
+}
+
+// phi3 is llama with queries, keys and values in one product, gate and up in another (Abdin et al. 2024, arXiv 2404.14219), and in some checkpoints a
+// window.
+func phi3(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	a.each(func(b *block, p string) {
+		b.attn.query, b.attn.key, b.attn.value = dense{}, dense{}, dense{}
+		b.attn.fused = dense{name: p + "self_attn.qkv_proj", in: c.HiddenSize, out: (c.Heads + 2*c.KVHeads) * c.HeadDim}
+		b.attn.out.bias = false
+		b.mlp.gate, b.mlp.up = dense{}, dense{}
+		b.mlp.gateUp = dense{name: p + "mlp.gate_up_proj", in: c.HiddenSize, out: 2 * c.IntermediateSize}
+	})
+	a.setWindows(f.windows(c, f.integer(0, "sliding_window"), func(int) bool { return true }))
+	return a
+}
+
+// smollm3 is llama in which every fourth layer has no rotary embedding (Bakouch et al. 2025; NoPE layers after arXiv 2501.18795).
+func smollm3(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	interval := f.integer(4, "no_rope_layer_interval")
+	if interval < 1 {
+		f.fail("no_rope_layer_interval is %d, expected 1 or more", interval)
+		return a
+	}
+	with := read[[]int](f, "a list of 0 and 1", nil, "no_rope_layers") // despite its name: 1 = the layer has rope
+	if with == nil {
+		for l := range c.Layers {
+			with = append(with, min(1, (l+1)%interval))
+		}
+	}
+	if len(with) < c.Layers {
+		f.fail("no_rope_layers has %d entries, expected one for each of the %d layers", len(with), c.Layers)
+		return a
+	}
+	for i := range a.blocks {
+		if with[i] == 0 {
+			a.blocks[i].attn.rope = nil
+		}
+	}
+	size := f.integer(0, "sliding_window")
+	if !f.boolean(false, "use_sliding_window") {
+		size = 0
+	}
+	a.setWindows(f.windows(c, size, func(l int) bool { return with[l] == 0 }))
+	return a
+}
