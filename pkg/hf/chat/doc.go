@@ -8,19 +8,18 @@
 //
 // The text holds the special tokens the model expects, its first among them: encode it with Tokenizer.EncodePlain, which adds none.
 //
-// # The engine and what stands around it
+// # The interpreter
 //
-// Programs are run by github.com/ardanlabs/jinja, an engine in Go made for chat templates. Where it departs from Jinja2 the difference would not be
-// reported but rendered, so this package stands around it:
+// Templates come with models, from strangers. The interpreter here is a subset of Jinja2 3.1 in the environment of transformers
+// (ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, loop controls, the generation tag, its own tojson) with two properties that no
+// Go engine has and that cannot be added from outside one:
 //
-//   - Whitespace control, comments, raw blocks and the dropping of the last newline are done here, by Jinja2's rules; the engine gets tags only.
-//   - tojson, range, strftime_now and printing are given to the engine from here: keys in the order of the JSON, as json.dumps writes them.
-//   - What a program uses is looked through before it runs. A statement, filter, test, method, function or operator that is not
-//     known to do what it does in Jinja2 is refused with its name and line ([UnsupportedError]). Nothing is approximated.
-//   - Printing a list, a dictionary or a fraction, whose Python form is not reproduced, is refused when it happens.
+//   - Values are Python's: what is printed, compared, divided or joined gives Python's text, and what stops Jinja2 with an error is an error.
+//     A statement, filter, test, method or format that is not known is refused with its name and line ([UnsupportedError]). Nothing is
+//     approximated. Integers of more than 64 bits are refused.
+//   - Steps, bytes and depth are bounded (limits.go), so that any template ends ([LimitError]).
 //
-// What remains rests on values, which cannot be looked through beforehand. Where Jinja2 stops with an error at a message that lacks
-// what the template asks for (an attribute of an undefined value, text plus nothing), the engine goes on with empty text; [Message] always has a
-// role and a content, which is what templates ask for. A comparison of true with 1 and the remainder of a negative number differ
-// from Python's. The tests list all three.
+// The files follow the way of a template: lexer.go cuts it into text and tags, parse.go and expression.go make statements and expressions of
+// them (Jinja2's grammar), render.go and eval.go run those; value.go has the values, print.go and tojson.go their text, filters.go,
+// builtins.go and methods.go what templates call. include, import, extends, block and autoescape are refused: a chat template is one file.
 package chat

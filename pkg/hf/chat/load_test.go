@@ -44,7 +44,7 @@ func TestLoadErrors(t *testing.T) {
 		"a number":       {map[string]string{"tokenizer_config.json": `{"chat_template": 3}`}, "neither"},
 		"not JSON":       {map[string]string{"tokenizer_config.json": `{`}, "not valid JSON"},
 		"not supported":  {map[string]string{"chat_template.jinja": "a\n{% include 'x' %}"}, `line 2 of the template: the statement "include"`},
-		"not a template": {map[string]string{"chat_template.jinja": "{% if %}"}, "compiled"},
+		"not a template": {map[string]string{"chat_template.jinja": "{% if %}"}, "line 1 of the template: found the end of the tag, expected an expression"},
 	} {
 		_, err := Load(writeFiles(t, c.files))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -69,41 +69,43 @@ func writeFiles(t *testing.T, files map[string]string) string {
 
 func TestUnsupportedIsNamedWithItsLine(t *testing.T) {
 	for source, want := range map[string]UnsupportedError{
-		"{% do x %}":                                   {`the statement "do"`, 1},
-		"\n\n{{ x | frobnicate }}":                     {"the filter frobnicate", 3},
-		"{{ a }}\n{{ x is frob }}":                     {"the test frob", 2},
-		"{# a\nb #}{{ x.frob() }}":                     {"the method frob", 2},
-		"{{ cycler('a') }}":                            {"calling cycler", 1},
-		"{{\n\n2 ** 3 }}":                              {"the operator **", 3},
-		"{% for m in messages %}{{ loop.depth }}":      {"loop.depth", 1},
-		"{{ attune_text0 }}":                           {"the name attune_text0", 1},
-		"{% for m in messages recursive %}":            {"recursive", 1},
-		"{{ '\\N{DASH}' }}":                            {`the escape "\\N"`, 1},
-		"{% raw %}{{ x }}{% endraw %}{{ self.a }}":     {"self", 1},
-		"{% set x %}{% filter upper %}{% endfilter %}": {`the statement "filter"`, 1},
+		"{% do x %}":                          {`the statement "do"`, 1},
+		"\n{% include 'x' %}":                 {`the statement "include"`, 2},
+		"\n\n{{ x | frobnicate }}":            {"the filter frobnicate", 3},
+		"{{ a }}\n{{ x is frob }}":            {"the test frob", 2},
+		"{{ '\\N{DASH}' }}":                   {`the escape "\\N"`, 1},
+		"{{ 1 }}{{ 0xffffffffffffffffffff }}": {"the number 0xffffffffffffffffffff", 1},
 	} {
 		_, err := New(source, nil)
 		var got *UnsupportedError
-		if !errors.As(err, &got) || got.Construct != want.Construct || got.Line != want.Line {
+		if !errors.As(err, &got) || *got != want {
+			t.Errorf("%q: %v, expected %+v", source, err, want)
+		}
+	}
+	for source, want := range map[string]UnsupportedError{
+		"\n{{ messages | map(attribute='role') }}": {"printing a generator", 2},
+		"{{ range }}":                         {"printing a function", 1},
+		"{{ 'a'.encode() }}":                  {"the method encode", 1},
+		"{{ strftime_now('%s') }}":            {"the code %s of strftime_now", 1},
+		"{{ '{:>3}'.format(1) }}":             {"the format {:>3}", 1},
+		"{{ messages | map('frob') | list }}": {"the filter frob", 1},
+	} {
+		template, err := New(source, nil)
+		if err != nil {
+			t.Errorf("%q: %v", source, err)
+			continue
+		}
+		_, err = template.Render([]Message{{Role: "user"}}, Options{})
+		var got *UnsupportedError
+		if !errors.As(err, &got) || *got != want {
 			t.Errorf("%q: %v, expected %+v", source, err, want)
 		}
 	}
 }
 
-func TestEndlessMacrosAreStopped(t *testing.T) {
-	for _, source := range []string{"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}"} {
-		template, err := New(source, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, err := template.Render(nil, Options{}); err == nil || !strings.Contains(err.Error(), "deep") {
-			t.Errorf("%s: %q, %v", source, text, err)
-		}
-	}
-}
-
 func TestBadInputIsAnError(t *testing.T) {
-	for _, source := range []string{"{{", "{% if", "{#", "{{ ( }}", "{{ ) }}", "{{ 'a }}", "{% raw %}", "{{ }}", "{% %}", "{{ $ }}", "{{ '\\xZZ' }}", "{{" + strings.Repeat("(", 100) + "1" + strings.Repeat(")", 100) + "}}", strings.Repeat("a", maxSource+1)} {
+	for _, source := range []string{"{{", "{% if", "{#", "{{ ( }}", "{{ ) }}", "{{ 'a }}", "{% raw %}", "{{ }}", "{% %}", "{{ $ }}", "{{ '\\xZZ' }}", "{{" + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300) + "}}", strings.Repeat("a", maxSource+1), "{{" + strings.Repeat("not ", 300) + "1 }}", "{{" + strings.Repeat("- ", 300) + "1 }}",
+		strings.Repeat("{% if 1 %}", 300) + strings.Repeat("{% endif %}", 300), "{{ 1 if 1 else " + strings.Repeat("1 if 1 else ", 300) + "1 }}"} {
 		if _, err := New(source, nil); err == nil {
 			t.Errorf("%.40q is accepted", source)
 		}
@@ -129,27 +131,4 @@ func TestBadInputIsAnError(t *testing.T) {
 			t.Errorf("%+v rendered %q", c, text)
 		}
 	}
-}
-
-// Whatever the template is, New and Render return.
-func FuzzTemplate(f *testing.F) {
-	files, _ := filepath.Glob(filepath.Join("testdata", "*.jinja"))
-	for _, name := range files {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(source))
-	}
-	for _, source := range []string{"{%- for m in messages -%} {{ m.role ~ 1 }} {%+ endfor %}", "{% raw -%} x {%- endraw %}", "{# #}{{ 'a\\u00e9' }}"} {
-		f.Add(source)
-	}
-	f.Fuzz(func(t *testing.T, source string) {
-		template, err := New(source, map[string]string{"bos_token": "<s>"})
-		// Nested loops over ranges, and joins of what they make, take time and memory without being wrong.
-		if err != nil || strings.Contains(source, "range") || strings.Count(source, "for") > 4 || strings.Count(source, "~")+strings.Count(source, "+") > 20 {
-			return
-		}
-		template.Render([]Message{{Role: "user", Content: "hello"}, {Role: "assistant", Content: "hi"}}, Options{Now: testNow})
-	})
 }

@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-
-	"github.com/ardanlabs/jinja"
+	"strings"
 )
 
 // Message is one turn of a conversation.
@@ -14,54 +13,70 @@ type Message struct {
 	Role    string // "system", "user", "assistant", "tool"
 	Content string
 	// Fields are further members as a JSON object, in the order in which a template that goes through them sees them: tool_calls, name.
+	// A role or content in it takes the place of the one above. With an empty Role and Content it is the whole message.
 	Fields json.RawMessage
 }
 
-func (m Message) value() (jinja.Value, error) {
-	v := jinja.NewDict()
-	v.AsDict().Set("role", jinja.NewString(m.Role))
-	v.AsDict().Set("content", jinja.NewString(m.Content))
+// ParseMessages reads a conversation as transformers has it: a JSON array of objects, whose members and their order are kept.
+func ParseMessages(text []byte) ([]Message, error) {
+	var objects []json.RawMessage
+	if err := json.Unmarshal(text, &objects); err != nil {
+		return nil, fmt.Errorf("chat: messages: expected a JSON array of objects: %w", err)
+	}
+	messages := make([]Message, len(objects))
+	for i, object := range objects {
+		messages[i].Fields = object
+		if _, err := messages[i].value(); err != nil {
+			return nil, fmt.Errorf("chat: message %d: %w", i, err)
+		}
+	}
+	return messages, nil
+}
+
+func (m Message) value() (value, error) {
+	d := newDict()
+	if m.Role != "" || m.Content != "" || len(m.Fields) == 0 {
+		d.set("role", m.Role)
+		d.set("content", m.Content)
+	}
 	if len(m.Fields) == 0 {
-		return v, nil
+		return d, nil
 	}
 	more, err := decodeJSON(m.Fields)
 	if err != nil {
-		return v, err
+		return nil, err
 	}
-	if !more.IsDict() {
-		return v, fmt.Errorf("found %.40s, expected a JSON object", m.Fields)
+	fields, ok := more.(*dict)
+	if !ok {
+		return nil, fmt.Errorf("found %.40s, expected a JSON object", m.Fields)
 	}
-	for _, key := range more.AsDict().OrderedKeys() {
-		member, _ := more.AsDict().Get(key)
-		v.AsDict().Set(key, member)
+	for i, key := range fields.keys {
+		d.set(key, fields.values[i])
 	}
-	return v, nil
+	return d, nil
 }
 
-// maxDepth of JSON values: deeper than any schema, and far from the end of the stack.
-const maxDepth = 200
-
 // decodeJSON reads a value and keeps the order of its keys, which a Go map would lose and templates print.
-func decodeJSON(text []byte) (jinja.Value, error) {
+func decodeJSON(text []byte) (value, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	v, err := decodeValue(d, 0)
 	if err != nil {
-		return v, err
+		return nil, err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return v, fmt.Errorf("found more after the JSON value")
+		return nil, fmt.Errorf("found more after the JSON value")
 	}
 	return v, nil
 }
 
-func decodeValue(d *json.Decoder, depth int) (jinja.Value, error) {
-	if depth > maxDepth {
-		return jinja.None(), fmt.Errorf("found JSON nested deeper than %d", maxDepth)
+func decodeValue(d *json.Decoder, depth int) (value, error) {
+	if depth > maxJSON {
+		return nil, fmt.Errorf("found JSON nested deeper than %d", maxJSON)
 	}
 	token, err := d.Token()
 	if err != nil {
-		return jinja.None(), fmt.Errorf("not valid JSON: %w", err)
+		return nil, fmt.Errorf("not valid JSON: %w", err)
 	}
 	switch token := token.(type) {
 	case json.Delim:
@@ -71,46 +86,44 @@ func decodeValue(d *json.Decoder, depth int) (jinja.Value, error) {
 		return decodeObject(d, depth)
 	case json.Number:
 		if i, err := token.Int64(); err == nil {
-			return jinja.NewInt(i), nil
+			return i, nil
 		}
 		f, err := token.Float64()
-		if err != nil {
-			return jinja.None(), fmt.Errorf("number %s: %w", token, err)
+		if err != nil || !strings.ContainsAny(token.String(), ".eE") {
+			return nil, fmt.Errorf("the number %.40s does not fit in 64 bits", token)
 		}
-		return jinja.NewFloat(f), nil
-	case string:
-		return jinja.NewString(token), nil
-	case bool:
-		return jinja.NewBool(token), nil
+		return f, nil
+	case string, bool:
+		return token, nil
 	}
-	return jinja.None(), nil
+	return nil, nil
 }
 
-func decodeList(d *json.Decoder, depth int) (jinja.Value, error) {
-	items := []jinja.Value{}
+func decodeList(d *json.Decoder, depth int) (value, error) {
+	items := []value{}
 	for d.More() {
 		item, err := decodeValue(d, depth+1)
 		if err != nil {
-			return item, err
+			return nil, err
 		}
 		items = append(items, item)
 	}
 	_, err := d.Token()
-	return jinja.NewList(items), err
+	return newList(items), err
 }
 
-func decodeObject(d *json.Decoder, depth int) (jinja.Value, error) {
-	object := jinja.NewDict()
+func decodeObject(d *json.Decoder, depth int) (value, error) {
+	object := newDict()
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return object, fmt.Errorf("not valid JSON: %w", err)
+			return nil, fmt.Errorf("not valid JSON: %w", err)
 		}
 		member, err := decodeValue(d, depth+1)
 		if err != nil {
-			return object, err
+			return nil, err
 		}
-		object.AsDict().Set(key.(string), member) // The decoder lets no other key through.
+		object.set(key, member)
 	}
 	_, err := d.Token()
 	return object, err

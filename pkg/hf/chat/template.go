@@ -2,28 +2,21 @@ package chat
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
-
-	"github.com/ardanlabs/jinja"
 )
-
-// maxSource is the longest template that is read, in bytes: published ones have up to about 20 kB.
-const maxSource = 256 << 10
 
 // Template is a chat template, ready to render. It may be used by several goroutines.
 type Template struct {
-	program *jinja.Template
-	texts   map[string]jinja.Value // literal text, under the names the program has for it
+	body    []statement
+	size    int // of the source in bytes
 	special map[string]string
 }
 
 // New prepares a template. special are the special tokens by the names templates have for them: bos_token, eos_token.
-// The error names what is not supported and its line.
-func New(source string, special map[string]string) (t *Template, err error) {
-	defer recovered(&err)
+// The error names what is not supported ([UnsupportedError]) or not valid, and its line.
+func New(source string, special map[string]string) (*Template, error) {
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("chat: the template has %d bytes, expected at most %d", len(source), maxSource)
 	}
@@ -31,15 +24,11 @@ func New(source string, special map[string]string) (t *Template, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(parts); err != nil {
+	body, err := parse(parts)
+	if err != nil {
 		return nil, err
 	}
-	text, texts := rewrite(parts)
-	program, err := jinja.Compile(text)
-	if err != nil {
-		return nil, fmt.Errorf("chat: the template cannot be compiled: %w", err)
-	}
-	return &Template{program: program, texts: texts, special: maps.Clone(special)}, nil
+	return &Template{body: body, size: len(source), special: maps.Clone(special)}, nil
 }
 
 // Options of [Template.Render]. The zero value renders the messages and nothing else.
@@ -61,65 +50,73 @@ func (e *RaisedError) Error() string {
 	return "chat: the template refuses the conversation: " + e.Message
 }
 
-// Render writes the conversation as the model was trained to read it.
+// Render writes the conversation as the model was trained to read it. A template that does not end, nests without end or makes more text
+// than a conversation needs is stopped with a [LimitError].
 func (t *Template) Render(messages []Message, o Options) (text string, err error) {
-	defer recovered(&err)
-	variables := maps.Clone(t.texts)
-	list := make([]jinja.Value, len(messages))
+	size := t.size + len(o.Tools)
+	context := map[string]value{
+		"tools": nil, "documents": nil, // Given by transformers even when there are none.
+		"add_generation_prompt": o.AddGenerationPrompt,
+	}
+	for name, token := range t.special {
+		context[name] = token
+	}
+	list := make([]value, len(messages))
 	for i, m := range messages {
 		if list[i], err = m.value(); err != nil {
 			return "", fmt.Errorf("chat: message %d: Fields: %w", i, err)
 		}
+		size += len(m.Role) + len(m.Content) + len(m.Fields)
 	}
-	for name, token := range t.special {
-		variables[name] = jinja.NewString(token)
-	}
-	variables["messages"] = jinja.NewList(list)
-	variables["tools"], variables["documents"] = jinja.None(), jinja.None() // Given by transformers even when there are none.
-	variables["add_generation_prompt"] = jinja.NewBool(o.AddGenerationPrompt)
+	context["messages"] = newList(list)
 	if len(o.Tools) > 0 {
-		tools, err := decodeJSON(o.Tools)
-		if err != nil {
+		if context["tools"], err = decodeJSON(o.Tools); err != nil {
 			return "", fmt.Errorf("chat: Options.Tools: %w", err)
 		}
-		variables["tools"] = tools
 	}
 	for name, v := range o.Extra {
-		if variables[name], err = extraValue(v); err != nil {
+		if context[name], err = extraValue(v); err != nil {
 			return "", fmt.Errorf("chat: Options.Extra[%q]: %w", name, err)
+		}
+		if raw, ok := v.(json.RawMessage); ok {
+			size += len(raw)
 		}
 	}
 	now := o.Now
 	if now.IsZero() {
 		now = time.Now()
 	}
-	functions(variables, now)
-	text, err = t.program.RenderValues(variables)
-	var raised *RaisedError
-	if errors.As(err, &raised) {
-		return "", raised
-	}
-	if err != nil {
-		return "", fmt.Errorf("chat: the template cannot be rendered: %w", err)
-	}
-	return text, nil
+	r := &run{budget: newBudget(size), out: newBuilder(), context: context, now: now}
+	defer r.recovered(&err)
+	r.exec(t.body, &scope{})
+	return r.out.String(), nil
 }
 
-func extraValue(v any) (jinja.Value, error) {
-	switch v := v.(type) {
+// recovered turns what stopped a rendering into an error.
+func (r *run) recovered(err *error) {
+	switch stopped := recover().(type) {
 	case nil:
-		return jinja.None(), nil
+	case *runtimeError:
+		*err = fmt.Errorf("chat: line %d of the template: %s", r.line, stopped.message)
+	case *RaisedError:
+		*err = stopped
+	case *UnsupportedError:
+		*err = stopped
+	case *LimitError:
+		*err = stopped
+	default:
+		panic(stopped)
+	}
+}
+
+func extraValue(v any) (value, error) {
+	switch v := v.(type) {
 	case json.RawMessage:
 		return decodeJSON(v)
-	case bool, int, int64, float64, string:
-		return jinja.FromGoValue(v), nil
+	case int:
+		return int64(v), nil
+	case nil, bool, int64, float64, string:
+		return v, nil
 	}
-	return jinja.None(), fmt.Errorf("found a %T, expected bool, int, int64, float64, string, nil or json.RawMessage", v)
-}
-
-// recovered turns a panic of the engine into an error: a template is somebody else's program.
-func recovered(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("chat: the template broke the engine: %v", r)
-	}
+	return nil, fmt.Errorf("found a %T, expected bool, int, int64, float64, string, nil or json.RawMessage", v)
 }

@@ -6,124 +6,150 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/ardanlabs/jinja"
+	"unicode/utf16"
 )
 
-// tojson is json.dumps with ensure_ascii=False, as transformers has it: keys in their order, ", " and ": " between.
-func tojson(args []jinja.Value, named map[string]jinja.Value) (jinja.Value, error) {
-	w := jsonWriter{item: ", ", key: ": ", indent: -1}
-	if len(args) != 1 {
-		return jinja.None(), fmt.Errorf("tojson: found arguments without a name, expected indent= or separators=")
+// toJSON is json.dumps with ensure_ascii=False, as transformers has it: keys in their order, ", " and ": " between.
+func toJSON(r *run, v value, a arguments) value {
+	b := a.bind("tojson", 0, "ensure_ascii", "indent", "separators", "sort_keys")
+	w := jsonWriter{run: r, item: ", ", key: ": ", ascii: truth(given(b[0], false)), sorted: truth(given(b[3], false))}
+	switch indent := given(b[1], nil).(type) {
+	case nil:
+	case string:
+		w.indent, w.lines = indent, true
+	default:
+		width := whole(indent, "tojson")
+		r.growTimes(width, 1)
+		w.indent, w.lines = strings.Repeat(" ", int(max(width, 0))), true
 	}
-	for name, v := range named {
-		switch {
-		case name == "indent" && v.IsNone(), name == "ensure_ascii" && v.IsBool() && !v.AsBool():
-		case name == "indent" && v.IsInt() && v.AsInt() >= 0 && v.AsInt() <= 16:
-			w.indent = int(v.AsInt())
-		case name == "sort_keys" && v.IsBool():
-			w.sorted = v.AsBool()
-		case name == "separators" && v.IsList() && v.AsList().Len() == 2 && v.AsList().Get(0).IsString() && v.AsList().Get(1).IsString():
-			w.item, w.key = v.AsList().Get(0).AsString(), v.AsList().Get(1).AsString()
-		default:
-			return jinja.None(), fmt.Errorf("tojson: %s=%s is not supported", name, v.String())
-		}
-	}
-	if _, given := named["separators"]; w.indent >= 0 && !given {
+	if w.lines {
 		w.item = "," // json.dumps has no space before a line's end.
 	}
-	if err := w.value(args[0], 0); err != nil {
-		return jinja.None(), err
+	if separators := given(b[2], nil); separators != nil {
+		pair := r.iterate(separators)
+		if len(pair) != 2 {
+			fail("ValueError: tojson: expected two separators")
+		}
+		w.item, w.key = argument(pair[0], "tojson"), argument(pair[1], "tojson")
 	}
-	return jinja.NewString(w.out.String()), nil
+	w.value(v, 0)
+	return w.out.String()
 }
 
 type jsonWriter struct {
+	*run
 	out       strings.Builder
 	item, key string
-	indent    int // spaces a level; -1 is all on one line
+	indent    string // of each level
+	lines     bool   // each item on a line of its own
 	sorted    bool
+	ascii     bool
 }
 
-func (w *jsonWriter) value(v jinja.Value, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("tojson: nested deeper than %d", maxDepth)
-	}
-	switch {
-	case v.IsNone():
-		w.out.WriteString("null")
-	case v.IsBool():
-		w.out.WriteString(strconv.FormatBool(v.AsBool()))
-	case v.IsInt():
-		w.out.WriteString(strconv.FormatInt(v.AsInt(), 10))
-	case v.IsFloat():
-		w.out.WriteString(floatText(v.AsFloat()))
-	case v.IsString():
-		w.text(v.AsString())
-	case v.IsList():
-		return w.list(v.AsList(), depth)
-	case v.IsDict():
-		return w.dict(v.AsDict(), depth)
+func (w *jsonWriter) value(v value, depth int) {
+	w.step()
+	w.enter()
+	defer w.leave()
+	switch v := v.(type) {
+	case nil:
+		w.write("null")
+	case bool:
+		w.write(strconv.FormatBool(v))
+	case int64:
+		w.write(strconv.FormatInt(v, 10))
+	case float64:
+		w.write(jsonFloat(v))
+	case string:
+		w.text(v)
+	case markup:
+		w.text(string(v))
+	case *sequence:
+		if v.kind > tupleKind {
+			fail("TypeError: Object of type %s is not JSON serializable", typeName(v))
+		}
+		w.group('[', ']', len(v.items), depth, func(i int) { w.value(v.items[i], depth+1) })
+	case *dict:
+		w.dict(v, depth)
 	default:
-		return fmt.Errorf("tojson: found an undefined value or a function")
+		fail("TypeError: Object of type %s is not JSON serializable", typeName(v))
 	}
-	return nil
 }
 
-func (w *jsonWriter) list(l *jinja.List, depth int) error {
-	w.out.WriteByte('[')
-	for i := range l.Len() {
-		w.separate(i, depth+1)
-		if err := w.value(l.Get(i), depth+1); err != nil {
-			return err
-		}
-	}
-	w.end(l.Len(), depth)
-	w.out.WriteByte(']')
-	return nil
+func (w *jsonWriter) write(s string) {
+	w.growText(len(s))
+	w.out.WriteString(s)
 }
 
-func (w *jsonWriter) dict(d *jinja.Dict, depth int) error {
-	keys := d.OrderedKeys()
+// jsonFloat is repr of a float but for the numbers that JSON has not.
+func jsonFloat(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	return floatText(f)
+}
+
+func (w *jsonWriter) dict(d *dict, depth int) {
+	order := make([]int, len(d.keys))
+	w.grow(24 * len(d.keys))
+	for i := range order {
+		order[i] = i
+	}
 	if w.sorted {
-		keys = slices.Sorted(slices.Values(keys))
+		slices.SortStableFunc(order, func(i, j int) int { return w.order(d.keys[i], d.keys[j], "<") })
 	}
-	w.out.WriteByte('{')
-	for i, key := range keys {
-		w.separate(i, depth+1)
-		w.text(key)
-		w.out.WriteString(w.key)
-		member, _ := d.Get(key)
-		if err := w.value(member, depth+1); err != nil {
-			return err
+	w.group('{', '}', len(order), depth, func(i int) {
+		switch key := d.keys[order[i]].(type) {
+		case string:
+			w.text(key)
+		case nil:
+			w.text("null")
+		case bool:
+			w.text(strconv.FormatBool(key))
+		case int64:
+			w.text(strconv.FormatInt(key, 10))
+		case float64:
+			w.text(jsonFloat(key))
+		default:
+			fail("TypeError: keys must be str, int, float, bool or None, not %s", typeName(key))
 		}
-	}
-	w.end(len(keys), depth)
-	w.out.WriteByte('}')
-	return nil
+		w.write(w.key)
+		w.value(d.values[order[i]], depth+1)
+	})
 }
 
-func (w *jsonWriter) separate(i, depth int) {
-	if i > 0 {
-		w.out.WriteString(w.item)
+// group writes items between brackets.
+func (w *jsonWriter) group(opening, closing byte, n, depth int, item func(i int)) {
+	w.out.WriteByte(opening)
+	for i := range n {
+		if i > 0 {
+			w.write(w.item)
+		}
+		w.newline(depth + 1)
+		item(i)
 	}
-	w.newline(depth)
-}
-
-func (w *jsonWriter) end(items, depth int) {
-	if items > 0 {
+	if n > 0 {
 		w.newline(depth)
 	}
+	w.out.WriteByte(closing)
 }
 
 func (w *jsonWriter) newline(depth int) {
-	if w.indent >= 0 {
-		w.out.WriteString("\n" + strings.Repeat(" ", w.indent*depth))
+	if w.lines {
+		w.growTimes(int64(depth), len(w.indent))
+		w.write("\n")
+		w.out.WriteString(strings.Repeat(w.indent, depth))
 	}
 }
 
 // text writes what json.dumps escapes and no more: Go's encoder would also escape < > & and line separators.
 func (w *jsonWriter) text(s string) {
+	w.growText(2*len(s) + 2)
+	w.out.Grow(len(s) + 2)
 	w.out.WriteByte('"')
 	for _, r := range s {
 		switch {
@@ -142,26 +168,14 @@ func (w *jsonWriter) text(s string) {
 			w.out.WriteString(`\f`)
 		case r < ' ':
 			fmt.Fprintf(&w.out, `\u%04x`, r)
+		case w.ascii && r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&w.out, `\u%04x\u%04x`, high, low)
+		case w.ascii && r >= 0x7f:
+			fmt.Fprintf(&w.out, `\u%04x`, r)
 		default:
 			w.out.WriteRune(r)
 		}
 	}
 	w.out.WriteByte('"')
-}
-
-// floatText is repr() of a Python float: the shortest digits that read back, in exponents from 1e16 up and below 1e-4.
-func floatText(f float64) string {
-	switch size := math.Abs(f); {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 0):
-		return strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, 64), "+") + "inity"
-	case size != 0 && (size < 1e-4 || size >= 1e16):
-		return strconv.FormatFloat(f, 'e', -1, 64)
-	}
-	text := strconv.FormatFloat(f, 'f', -1, 64)
-	if !strings.Contains(text, ".") {
-		text += ".0"
-	}
-	return text
 }
