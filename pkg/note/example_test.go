@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/attune-lab/attune/pkg/note"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // A run from its first cell to its last, and a comparison with what was committed.
@@ -24,25 +25,24 @@ func Example() {
 			log.Fatal(err)
 		}
 	}
-	run, err := note.Begin("demo", map[string]any{"limit": 200})
+	run, err := note.Open("demo", map[string]any{"limit": 200}) // every cell begins so
 	must(err)
-
-	run, err = note.Current() // every later cell begins so
-	must(err)
-	must(run.Prose("Does emulation change the accuracy of a **tiny** model?"))
-	must(run.Result(note.Result{Name: "accuracy/baseline", Value: 0.61, Unit: "share", N: 200,
-		CI95: &[2]float64{0.54, 0.675}, Tolerance: 0.005}))
+	must(run.Section("Does it help?", &report.Part{
+		Method:  "Share of items whose right answer has the highest log-likelihood.",
+		Finding: "The model answers 61.0 % of 200 items correctly (95 % interval 54.0 to 67.5 %).",
+		Numbers: []report.Number{{Name: "accuracy/baseline", Value: 0.61, Unit: "share", N: 200, CI95: &report.Interval{0.54, 0.675}, Tolerance: 0.005}},
+	}))
 	must(run.Finish())
 
 	got, err := note.Load(dir)
 	must(err)
-	committed := &note.Results{Recipe: "demo", Results: []note.Result{
-		{Name: "accuracy/baseline", Value: 0.62, Unit: "share", N: 200, CI95: &[2]float64{0.54, 0.675}, Tolerance: 0.005},
+	committed := &note.Results{Recipe: "demo", Results: []report.Number{
+		{Name: "accuracy/baseline", Value: 0.62, Unit: "share", N: 200, CI95: &report.Interval{0.54, 0.675}, Tolerance: 0.005},
 	}}
 	for _, d := range note.Compare(got, committed) {
 		fmt.Println(d)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.[hjm]*"))
 	must(err)
 	for _, f := range files {
 		fmt.Println(filepath.Base(f))
@@ -50,6 +50,7 @@ func Example() {
 	// Output:
 	// accuracy/baseline: value is 0.61, want 0.62 within 0.005
 	// note.html
+	// note.md
 	// provenance.json
 	// results.json
 }

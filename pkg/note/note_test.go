@@ -23,11 +23,11 @@ func repository(t *testing.T) (root, dir string) {
 	write(t, filepath.Join(root, "recipes", "demo.ipynb"),
 		`{"cells":[],"metadata":{"attune":{"title":"A <b>demo</b>","answers":"Does emulation help?"}},"nbformat":4,"nbformat_minor":5}`)
 	write(t, filepath.Join(root, "testdata", "tiny", "config.json"), "{}")
-	t.Setenv(envCallerDir, filepath.Join(root, "recipes"))
-	t.Setenv(envRunDir, dir)
-	t.Setenv(envBackend, "")
-	t.Setenv(envParameters, "")
-	t.Setenv(envRecipe, "")
+	t.Setenv(env.CallerDir, filepath.Join(root, "recipes"))
+	t.Setenv(env.RunDir, dir)
+	t.Setenv(env.Backend, "")
+	t.Setenv(env.Params, "")
+	t.Setenv(env.Recipe, "")
 	return root, dir
 }
 
@@ -73,12 +73,15 @@ func wantError(t *testing.T, err error, want string) {
 	}
 }
 
-func pixels(t *testing.T) []byte {
+func picture(t *testing.T, width, height int) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	must(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 30, 20))))
+	must(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))))
 	return b.Bytes()
 }
+
+func pixels(t *testing.T) []byte      { return picture(t, 30, 20) }
+func otherPixels(t *testing.T) []byte { return picture(t, 31, 20) }
 
 // Every call finds the run anew, as cells do.
 func TestResultsSurviveTheWayThroughCells(t *testing.T) {
@@ -143,7 +146,7 @@ func TestProvenanceIsGatheredAndNamesNoMachine(t *testing.T) {
 	root, dir := repository(t)
 	outside := t.TempDir()
 	t.Setenv("HOME", filepath.Dir(outside))
-	t.Setenv(envBackend, "xla:cuda")
+	t.Setenv(env.Backend, "xla:cuda")
 	t.Setenv("ATTUNE_TEST_SECRET", "hunter2")
 	r := begin(t, map[string]any{"model": filepath.Join(root, "testdata", "tiny"), "items": outside, "prompt": "/think about it"})
 	must(t, r.Provenance("template", filepath.Join(root, "testdata", "tiny", "config.json")))
@@ -186,7 +189,7 @@ func TestProvenanceIsGatheredAndNamesNoMachine(t *testing.T) {
 func TestMistakesAreNamed(t *testing.T) {
 	repository(t)
 	_, err := Current()
-	wantError(t, err, "note.Begin")
+	wantError(t, err, "no run has begun")
 	_, err = Begin("../evil", nil)
 	wantError(t, err, `recipe "../evil"`)
 	_, err = Begin("demo", map[string]any{"x": math.NaN()})
@@ -201,33 +204,30 @@ func TestMistakesAreNamed(t *testing.T) {
 	must(t, r.Provenance("model", "x"))
 	must(t, r.Provenance("model", "x")) // saying the same again is fine
 	for want, err := range map[string]error{
-		`result "a" was added before (value 1, now 2)`: r.Result(Result{Name: "a", Value: 2}),
-		"has no name":                       r.Result(Result{Value: 2}),
-		`"b": the value is NaN`:             r.Result(Result{Name: "b", Value: math.NaN()}),
-		`"c": the value is +Inf`:            r.Result(Result{Name: "c", Value: math.Inf(1)}),
-		"the interval is [2, 1]":            r.Result(Result{Name: "d", CI95: &[2]float64{2, 1}}),
-		"the interval is [NaN, 1]":          r.Result(Result{Name: "d", CI95: &[2]float64{math.NaN(), 1}}),
-		"tolerance is -1":                   r.Result(Result{Name: "d", Tolerance: -1}),
-		"n is -1":                           r.Result(Result{Name: "d", N: -1}),
-		`table "t" was added before`:        r.Table(Table{Name: "t", Columns: []string{"c"}}),
-		`row 1 has 2 cells for 1 columns`:   r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{1}, {1, 2}}}),
-		`row 0, column "c" is NaN: use nil`: r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{math.NaN()}}}),
-		`column "c" is a map[string]int`:    r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{map[string]int{}}}}),
-		"no columns":                        r.Table(Table{Name: "u"}),
-		`figure "f" was added before`:       r.Figure(Figure{Name: "f", PNG: pixels(t)}),
-		`figure "../f"`:                     r.Figure(Figure{Name: "../f", PNG: pixels(t)}),
-		`figure "g": not a PNG (3 bytes)`:   r.Figure(Figure{Name: "g", PNG: []byte("gif")}),
-		`table "t" was added before: every`: r.Figure(Figure{Name: "g", PNG: pixels(t), Table: &Table{Name: "t", Columns: []string{"c"}}}),
-		`"model" is "x" already, now "y"`:   r.Provenance("model", "y"),
-		`"commit" is recorded by itself`:    r.Provenance("commit", "y"),
-		`provenance "k" is a []string`:      r.Provenance("k", []string{"a"}),
-		"empty prose":                       r.Prose(" \n"),
+		`result "a" was added before (1, now 2)`:         r.Result(Result{Name: "a", Value: 2}),
+		"has no name":                                    r.Result(Result{Value: 2}),
+		`"b": the value is NaN`:                          r.Result(Result{Name: "b", Value: math.NaN()}),
+		`"c": the value is +Inf`:                         r.Result(Result{Name: "c", Value: math.Inf(1)}),
+		"the interval is [2, 1]":                         r.Result(Result{Name: "d", CI95: &[2]float64{2, 1}}),
+		"the interval is [NaN, 1]":                       r.Result(Result{Name: "d", CI95: &[2]float64{math.NaN(), 1}}),
+		"tolerance is -1":                                r.Result(Result{Name: "d", Tolerance: -1}),
+		"n is -1":                                        r.Result(Result{Name: "d", N: -1}),
+		`table "t" was added before`:                     r.Table(Table{Name: "t", Columns: []string{"other"}}),
+		`row 1 has 2 cells for 1 columns`:                r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{1}, {1, 2}}}),
+		`row 0, column "c" is NaN: use nil`:              r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{math.NaN()}}}),
+		`column "c" is a map[string]int`:                 r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{map[string]int{}}}}),
+		"no columns":                                     r.Table(Table{Name: "u"}),
+		`figure "f" was added before`:                    r.Figure(Figure{Name: "F", PNG: otherPixels(t)}),
+		`figure "../f"`:                                  r.Figure(Figure{Name: "../f", PNG: pixels(t)}),
+		`figure "g": not a PNG (3 bytes)`:                r.Figure(Figure{Name: "g", PNG: []byte("gif")}),
+		`table "t" was added before: give`:               r.Figure(Figure{Name: "g", PNG: pixels(t), Table: &Table{Name: "t", Columns: []string{"x"}}}),
+		`provenance "model" was added before (x, now y)`: r.Provenance("model", "y"),
+		`"commit" is recorded by itself`:                 r.Provenance("commit", "y"),
+		`provenance "k" is a []string`:                   r.Provenance("k", []string{"a"}),
+		"empty prose":                                    r.Prose(" \n"),
 	} {
 		wantError(t, err, want)
 	}
-	must(t, r.Finish())
-	wantError(t, r.Finish(), "this run is finished")
-	wantError(t, r.Result(Result{Name: "late"}), "this run is finished")
 }
 
 func TestBeginClearsOnlyTheNotesState(t *testing.T) {
@@ -252,11 +252,11 @@ func TestBeginClearsOnlyTheNotesState(t *testing.T) {
 
 func TestInteractiveRunsLiveInTheRepository(t *testing.T) {
 	root, _ := repository(t)
-	t.Setenv(envRunDir, "")
-	t.Setenv(envCallerDir, "")
+	t.Setenv(env.RunDir, "")
+	t.Setenv(env.CallerDir, "")
 	t.Chdir(filepath.Join(root, "recipes")) // as a GoNB cell runs in its notebook's folder
 	_, err := Current()
-	wantError(t, err, "note.Begin")
+	wantError(t, err, "no run has begun")
 	begin(t, nil)
 	r, err := Current()
 	must(t, err)
@@ -277,17 +277,17 @@ func TestInteractiveRunsLiveInTheRepository(t *testing.T) {
 
 func TestParametersComeFromTheRunner(t *testing.T) {
 	_, dir := repository(t)
-	t.Setenv(envParameters, `{"limit": 12345678901234567890, "model": "m"}`)
-	t.Setenv(envRecipe, "demo")
+	t.Setenv(env.Params, `{"limit": 12345678901234567890, "model": "m"}`)
+	t.Setenv(env.Recipe, "demo")
 	r, err := Begin("", nil)
 	must(t, err)
 	must(t, r.Finish())
 	if text := read(t, dir, "results.json"); !strings.Contains(text, `"limit": 12345678901234567890`) || !strings.Contains(text, `"recipe": "demo"`) {
 		t.Errorf("the runner's parameters are not in %s", text)
 	}
-	t.Setenv(envParameters, `[1]`)
+	t.Setenv(env.Params, `[1]`)
 	_, err = Begin("demo", nil)
-	wantError(t, err, envParameters)
+	wantError(t, err, env.Params)
 }
 
 func TestPathIsRelativeToTheCallerThenToTheRepository(t *testing.T) {
@@ -311,20 +311,6 @@ func TestPathIsRelativeToTheCallerThenToTheRepository(t *testing.T) {
 	wantError(t, err, "empty path")
 	if got := r.Work("../../etc/x"); !strings.HasPrefix(got, filepath.Join(r.Dir(), "work")+string(filepath.Separator)) {
 		t.Errorf("Work left its folder: %s", got)
-	}
-}
-
-func TestAPartReservedByAKilledCellIsSkipped(t *testing.T) {
-	_, dir := repository(t)
-	r := begin(t, nil)
-	write(t, filepath.Join(r.stateDir(), "part-000001.json"), "")
-	must(t, r.Result(Result{Name: "a", Value: 1}))
-	must(t, r.Result(Result{Name: "b", Value: 2}))
-	must(t, r.Finish())
-	res, err := Load(dir)
-	must(t, err)
-	if len(res.Results) != 2 || res.Results[0].Name != "a" || res.Results[1].Name != "b" {
-		t.Errorf("results %+v", res.Results)
 	}
 }
 

@@ -9,10 +9,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // recorded are the modules whose versions decide what a number is.
@@ -31,11 +34,12 @@ var gathered = map[string]bool{
 	"backend": true, "started": true, "finished": true, "seconds": true, "modules": true,
 }
 
-// gather is the provenance of a run that ends now, with what its cells added.
-func (r *Run) gather(s *start, parts []part, now time.Time) map[string]any {
+// gather is the provenance of a run that ends now, with the facts of its parts.
+func (r *Run) gather(s *start, facts map[string]any, now time.Time) map[string]any {
+	end := gitCommit(r.root)
 	p := map[string]any{
 		"commit":       s.Commit.Hash,
-		"dirty":        s.Commit.Dirty,
+		"dirty":        s.Commit.Dirty || end != s.Commit, // sources that changed in the middle are no commit's
 		"go":           runtime.Version(),
 		"os":           runtime.GOOS,
 		"arch":         runtime.GOARCH,
@@ -48,16 +52,14 @@ func (r *Run) gather(s *start, parts []part, now time.Time) map[string]any {
 		"seconds":      int(now.Sub(s.Started).Seconds()),
 		"modules":      moduleVersions(r.root),
 	}
-	for _, part := range parts {
-		if part.Provenance != nil {
-			p[part.Provenance.Key] = part.Provenance.Value
-		}
+	for key, value := range facts {
+		p[key] = value
 	}
 	return p
 }
 
 func backendName() string {
-	if name := os.Getenv(envBackend); name != "" {
+	if name := os.Getenv(env.Backend); name != "" {
 		return name
 	}
 	return "go"
@@ -77,8 +79,8 @@ func goExperiment() string {
 
 // commit is the state of the checkout when the run began.
 type commit struct {
-	Hash  string `json:"hash"` // "unknown" without git or without a commit
-	Dirty bool   `json:"dirty"`
+	Hash  string `json:"hash"`  // "unknown" without git or without a commit
+	Dirty bool   `json:"dirty"` // what computes differs from the commit; notes, notebooks and tests do not count
 }
 
 func gitCommit(root string) commit {
@@ -98,8 +100,25 @@ func gitCommit(root string) commit {
 	if err != nil {
 		return unknown
 	}
-	status, err := git("status", "--porcelain")
-	return commit{Hash: hash, Dirty: err != nil || status != ""}
+	status, err := git("status", "--porcelain", "--untracked-files=all")
+	return commit{Hash: hash, Dirty: err != nil || slices.ContainsFunc(strings.Split(status, "\n"), changesNumbers)}
+}
+
+// changesNumbers reports whether a line of git status names a file that computes: go.mod, go.sum, sources, and what packages embed. A notebook that
+// Jupyter saved by itself is none; the run's directory holds the one that was executed.
+func changesNumbers(line string) bool {
+	_, path, _ := strings.Cut(strings.TrimSpace(line), " ")
+	if _, to, renamed := strings.Cut(path, " -> "); renamed {
+		path = to
+	}
+	path = strings.Trim(strings.TrimSpace(path), `"`)
+	switch {
+	case path == "go.mod" || path == "go.sum":
+		return true
+	case strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".md") || strings.HasSuffix(path, ".ipynb"):
+		return false
+	}
+	return strings.HasSuffix(path, ".go") || strings.HasPrefix(path, "pkg/") && !strings.Contains(path, "/testdata/")
 }
 
 // cpuModel names the processor, "unknown" where the system does not tell.

@@ -20,7 +20,7 @@ func Root() (string, error) {
 
 // isRecipe reports whether the runner knows the name: a notebook that someone explores in is none.
 func (r *Run) isRecipe(name string) bool {
-	if os.Getenv(envRecipe) == name {
+	if os.Getenv(env.Recipe) == name {
 		return true
 	}
 	_, err := os.Stat(filepath.Join(r.root, "recipes", name+".ipynb"))

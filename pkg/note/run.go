@@ -1,6 +1,8 @@
 package note
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,24 +13,19 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// Names of the environment variables that the recipe runner sets.
-const (
-	envRunDir     = env.RunDir
-	envCallerDir  = env.CallerDir
-	envBackend    = env.Backend
-	envRecipe     = env.Recipe
-	envParameters = env.Params
-)
-
-// Run is a run of a recipe, between Begin and Finish. It holds no state itself: everything is in its directory.
+// Run is one execution of a recipe: what a recipe runner starts, or what a kernel does with one notebook. It holds no state itself: everything is
+// in its directory, because every cell is a process of its own.
 type Run struct {
-	dir  string
-	root string // the repository, "" when there is none around
+	dir   string
+	root  string // the repository, "" when there is none around
+	state string // where this run, with these parameters, keeps its sections
+	isNew bool
 }
 
-// start is what Begin records.
+// start is what Open records.
 type start struct {
 	Recipe     string          `json:"recipe"`
 	Title      string          `json:"title"`
@@ -48,89 +45,106 @@ func checkName(kind, name string) error {
 	return nil
 }
 
-// Begin starts a run: it clears what an earlier run of this package left in the run directory's work/note folder
-// and records the recipe, its final parameter values, the time and the commit. Results of an earlier run stay
-// until Finish replaces them. An empty recipe and nil parameters are taken from the runner's environment.
-func Begin(recipe string, parameters map[string]any) (*Run, error) {
+// Open begins a run or continues it. Cells call it each: the run id (ATTUNE_RUN_ID, else the kernel's) and the parameters say which run it is, and
+// what was added under the same id and parameters is there. Other parameters begin anew, so numbers of two settings never meet in one note. A
+// directory that another live run writes into is refused. An empty recipe and nil parameters are taken from the runner's environment.
+func Open(recipe string, parameters map[string]any) (*Run, error) {
 	if recipe == "" {
-		recipe = os.Getenv(envRecipe)
+		recipe = os.Getenv(env.Recipe)
 	}
 	if err := checkName("recipe", recipe); err != nil {
 		return nil, err
 	}
-	root, rootErr := Root()
-	dir := os.Getenv(envRunDir)
-	interactive := dir == ""
-	if interactive {
-		if rootErr != nil {
-			return nil, rootErr
-		}
-		dir = filepath.Join(root, "runs", recipe)
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("note: run directory: %w", err)
-	}
-	r := &Run{dir: dir, root: root}
-	params, err := r.encodeParameters(parameters)
+	r, err := locate(recipe)
 	if err != nil {
 		return nil, err
 	}
-	title, asked := describe(root, recipe)
-	s := start{Recipe: recipe, Title: title, Asked: asked, Parameters: params,
-		Started: time.Now().UTC().Truncate(time.Second), Commit: gitCommit(root)}
-	if err := os.RemoveAll(r.stateDir()); err != nil {
-		return nil, fmt.Errorf("note: clear the state of an earlier run: %w", err)
-	}
-	if err := os.MkdirAll(r.stateDir(), 0o755); err != nil {
-		return nil, fmt.Errorf("note: %w", err)
-	}
-	if err := writeJSON(r.startFile(), s); err != nil {
+	given, params, err := r.encodeParameters(parameters)
+	if err != nil {
 		return nil, err
 	}
-	if interactive {
-		if err := writeFile(filepath.Join(root, "runs", ".current"), []byte(recipe+"\n")); err != nil {
-			return nil, err
+	id := runID()
+	sum := sha256.Sum256(append([]byte(recipe+"\n"), given...))
+	r.state = filepath.Join(r.notes(), id, hex.EncodeToString(sum[:8]))
+	err = r.locked(func() error {
+		if err := r.claim(id); err != nil {
+			return err
 		}
+		if _, err := r.begun(); err == nil {
+			return r.point(id)
+		}
+		title, asked := describe(r.root, recipe)
+		s := start{Recipe: recipe, Title: title, Asked: asked, Parameters: params,
+			Started: time.Now().UTC().Truncate(time.Second), Commit: gitCommit(r.root)}
+		r.isNew = true
+		if err := writeJSON(r.startFile(), s); err != nil {
+			return err
+		}
+		return r.point(id)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
-// Current is the run that Begin started, for the cells after it.
-func Current() (*Run, error) {
+// point records which of an id's states is in use, for what knows no parameters.
+func (r *Run) point(id string) error {
+	return writeFile(filepath.Join(r.notes(), id, "current"), []byte(filepath.Base(r.state)+"\n"))
+}
+
+// locate finds the run's directory: ATTUNE_RUN_DIR, else runs/RECIPE in the repository.
+func locate(recipe string) (*Run, error) {
 	root, rootErr := Root()
-	dir := os.Getenv(envRunDir)
+	dir := os.Getenv(env.RunDir)
 	if dir == "" {
 		if rootErr != nil {
 			return nil, rootErr
 		}
-		b, err := os.ReadFile(filepath.Join(root, "runs", ".current"))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, errNotBegun
-		}
-		if err != nil {
-			return nil, fmt.Errorf("note: %w", err)
-		}
-		recipe := strings.TrimSpace(string(b))
-		if err := checkName("recipe named by runs/.current", recipe); err != nil {
-			return nil, err
-		}
 		dir = filepath.Join(root, "runs", recipe)
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("note: run directory: %w", err)
 	}
-	r := &Run{dir: dir, root: root}
-	if _, err := r.begun(); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return &Run{dir: dir, root: root}, nil
 }
 
-var errNotBegun = errors.New("note: no run has begun: execute the cell that calls note.Begin first")
+// runID names the run: what the runner says, else the kernel, whose temporary folder no other kernel has, else this process.
+func runID() string {
+	if id := os.Getenv(env.RunID); id != "" {
+		if checkName("run id", id) == nil {
+			return id
+		}
+		sum := sha256.Sum256([]byte(id))
+		return hex.EncodeToString(sum[:6])
+	}
+	if dir := os.Getenv(protocol.GONB_TMP_DIR_ENV); dir != "" {
+		sum := sha256.Sum256([]byte(dir))
+		return "kernel-" + hex.EncodeToString(sum[:6])
+	}
+	return fmt.Sprintf("process-%d", os.Getpid())
+}
 
-// begun reads what Begin recorded.
+// New reports whether Open began the run, in its first cell; a later cell, or the same one run again, continues it.
+func (r *Run) New() bool { return r.isNew }
+
+// Parameters are the run's parameter values as Open recorded them, paths made portable.
+func (r *Run) Parameters() (map[string]any, error) {
+	s, err := r.begun()
+	if err != nil {
+		return nil, err
+	}
+	var p map[string]any
+	if err := decode(s.Parameters, &p); err != nil {
+		return nil, fmt.Errorf("note: parameters of %s: %w", r.startFile(), err)
+	}
+	return p, nil
+}
+
+var errNotBegun = errors.New("note: no run has begun: execute the notebook's first cells")
+
+// begun reads what Open recorded.
 func (r *Run) begun() (*start, error) {
 	b, err := os.ReadFile(r.startFile())
 	if errors.Is(err, os.ErrNotExist) {
@@ -141,7 +155,7 @@ func (r *Run) begun() (*start, error) {
 	}
 	var s start
 	if err := json.Unmarshal(b, &s); err != nil {
-		return nil, fmt.Errorf("note: %s: %w: execute the cell that calls note.Begin again", r.startFile(), err)
+		return nil, fmt.Errorf("note: %s: %w: remove it and execute the notebook's first cells again", r.startFile(), err)
 	}
 	return &s, nil
 }
@@ -209,7 +223,7 @@ func (r *Run) Output(p string) (string, error) {
 
 // callerDir is the directory the user ran the command in.
 func callerDir() string {
-	if dir := os.Getenv(envCallerDir); dir != "" {
+	if dir := os.Getenv(env.CallerDir); dir != "" {
 		return dir
 	}
 	dir, err := os.Getwd()
@@ -219,6 +233,5 @@ func callerDir() string {
 	return dir
 }
 
-func (r *Run) stateDir() string  { return filepath.Join(r.dir, "work", "note") }
-func (r *Run) startFile() string { return filepath.Join(r.stateDir(), "begin.json") }
-func (r *Run) endFile() string   { return filepath.Join(r.stateDir(), "finished") }
+func (r *Run) notes() string     { return filepath.Join(r.dir, "work", "note") }
+func (r *Run) startFile() string { return filepath.Join(r.state, "run.json") }

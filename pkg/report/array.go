@@ -17,9 +17,9 @@ type Array struct {
 	Values []float32
 }
 
-// Check compares shape, axes and the number of values.
+// Check compares shape, axes and the number of values. An array without dimensions has none.
 func (a *Array) Check() error {
-	n := 1
+	n := min(1, len(a.Shape))
 	for _, d := range a.Shape {
 		if d < 0 || d > 0 && n > math.MaxInt/d {
 			return fmt.Errorf("array of shape %v: want sizes >= 0 whose product is a number of values", a.Shape)
