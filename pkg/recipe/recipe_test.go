@@ -63,38 +63,11 @@ func TestFindRecipeByNameOrPath(t *testing.T) {
 	}
 }
 
-func TestRunRefusesADirectoryThatHoldsARun(t *testing.T) {
-	dir := t.TempDir()
-	options := Options{Dir: dir}
-	if got, err := runDirectory(options, "quickstart"); err != nil || got != dir {
-		t.Fatalf("an empty directory gives %s, %v", got, err)
-	}
-	work := filepath.Join(dir, "work")
-	if err := os.Mkdir(work, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	results := filepath.Join(dir, "results.json")
-	if err := os.WriteFile(results, []byte("{}"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	_, err := runDirectory(options, "quickstart")
-	if err == nil || !strings.Contains(err.Error(), "-o") || !strings.Contains(err.Error(), "--force") || !isFile(results) {
-		t.Errorf("a directory with a run gives %v", err)
-	}
-	options.Force = true
-	if _, err := runDirectory(options, "quickstart"); err != nil || isFile(results) {
-		t.Errorf("forced: %v; the earlier results must not pass for the new ones", err)
-	}
-	if _, err := os.Stat(work); err != nil {
-		t.Errorf("forced: the work files must stay: %v", err)
-	}
-}
-
 func TestDefaultRunDirectoriesAreNew(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "runs", "quickstart")
 	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
 	for _, want := range []string{"20260203T040506Z", "20260203T040506Z-2", "20260203T040506Z-3"} {
-		dir, err := newRunDirectory(parent, now)
+		dir, err := newDirectory(parent, now)
 		if err != nil || dir != filepath.Join(parent, want) {
 			t.Errorf("found %s, %v, expected %s", dir, err, want)
 		}

@@ -3,7 +3,6 @@ package recipe
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +22,7 @@ type Options struct {
 	Overrides   notebook.Overrides // parameters given
 	Dir         string             // run directory; "": runs/NAME/TIME below the root
 	Force       bool               // run into a Dir that already holds a run
+	Command     string             // the command line, told to those who find the directory locked; "": unknown
 	Backend     string             // "": "go"
 	Timeout     time.Duration
 	CellTimeout time.Duration
@@ -33,6 +33,7 @@ type Options struct {
 // Result is what a run left behind.
 type Result struct {
 	Dir        string // absolute run directory
+	ID         string // of this run: ATTUNE_RUN_ID
 	Notebook   string // the executed notebook
 	Parameters map[string]any
 }
@@ -40,7 +41,10 @@ type Result struct {
 // Run executes a recipe against a fresh kernel. The result is valid when the cells failed, too: the executed part is kept.
 //
 // The kernel works in the notebook's own folder, as it would in Jupyter, and finds in its environment:
-// ATTUNE_RUN_DIR (absolute), ATTUNE_BACKEND, ATTUNE_CALLER_DIR (where the user is), ATTUNE_PARAMETERS (JSON) and ATTUNE_RECIPE.
+// ATTUNE_RUN_DIR (absolute), ATTUNE_RUN_ID, ATTUNE_BACKEND, ATTUNE_CALLER_DIR (where the user is), ATTUNE_PARAMETERS (JSON) and ATTUNE_RECIPE.
+//
+// The run directory is locked meanwhile (run.lock): a second run into it is refused with an error that names the first one, and changes nothing. The lock ends
+// with this process, also when that is killed.
 func Run(ctx context.Context, options Options) (*Result, error) {
 	if options.Log == nil {
 		options.Log = io.Discard
@@ -65,15 +69,16 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(options.Path), ".ipynb")
-	dir, err := runDirectory(options, name)
+	dir, err := openDirectory(options, name)
 	if err != nil {
 		return nil, err
 	}
-	variables, err := runEnvironment(name, dir, values)
+	defer dir.lock.Unlock()
+	result := &Result{Dir: dir.path, ID: dir.id, Notebook: filepath.Join(dir.path, name+".ipynb"), Parameters: values}
+	variables, err := runEnvironment(name, result)
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{Dir: dir, Notebook: filepath.Join(dir, name+".ipynb"), Parameters: values}
 	tools, err := kernel.BuildTools(ctx, options.Root, options.Log, options.Terminal)
 	if err != nil {
 		return result, err
@@ -98,72 +103,20 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 }
 
 // runEnvironment is what the cells find in their environment about the run.
-func runEnvironment(name, dir string, values map[string]any) ([]string, error) {
+func runEnvironment(name string, r *Result) ([]string, error) {
 	caller, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := json.Marshal(values)
+	parameters, err := json.Marshal(r.Parameters)
 	if err != nil {
 		return nil, err
 	}
 	return []string{
-		env.RunDir + "=" + dir,
+		env.RunDir + "=" + r.Dir,
+		env.RunID + "=" + r.ID,
 		env.CallerDir + "=" + caller,
 		env.Params + "=" + string(parameters),
 		env.Recipe + "=" + name,
 	}, nil
-}
-
-// runFiles are what a run writes at the top of its directory; they tell that a directory holds a run. Its work/ folder is
-// kept when a run is repeated into the directory: what is long goes on where it stopped.
-func runFiles(name string) []string {
-	return []string{name + ".ipynb", "results.json", "note.html", "provenance.json", "arrays.safetensors"}
-}
-
-// runDirectory makes the run directory. By default it is a new one named by the time; a given one that holds a run is refused
-// unless forced, and then that run's results are removed, so that they are never taken for the new one's.
-func runDirectory(options Options, name string) (string, error) {
-	if options.Dir == "" {
-		return newRunDirectory(filepath.Join(options.Root, "runs", name), time.Now())
-	}
-	dir, err := filepath.Abs(options.Dir)
-	if err != nil {
-		return "", err
-	}
-	for _, file := range runFiles(name) {
-		path := filepath.Join(dir, file)
-		if !isFile(path) {
-			continue
-		}
-		if !options.Force {
-			return "", fmt.Errorf("%s already holds a run (%s): choose another directory with -o, or run into this one again with --force", options.Dir, file)
-		}
-		if err := os.Remove(path); err != nil {
-			return "", fmt.Errorf("the earlier run in %s: %w", options.Dir, err)
-		}
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("the run directory: %w", err)
-	}
-	return dir, nil
-}
-
-// newRunDirectory makes parent/TIME, with a number behind it when two runs start in the same second.
-func newRunDirectory(parent string, now time.Time) (string, error) {
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", fmt.Errorf("the run directory: %w", err)
-	}
-	base := filepath.Join(parent, now.UTC().Format("20060102T150405Z"))
-	dir := base
-	for i := 2; ; i++ {
-		err := os.Mkdir(dir, 0o755)
-		if err == nil {
-			return dir, nil
-		}
-		if !errors.Is(err, os.ErrExist) {
-			return "", fmt.Errorf("the run directory: %w", err)
-		}
-		dir = fmt.Sprintf("%s-%d", base, i)
-	}
 }

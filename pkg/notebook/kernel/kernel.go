@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/attune-lab/attune/pkg/env"
 	"github.com/go-zeromq/zmq4"
 )
 
@@ -35,8 +34,8 @@ type Options struct {
 type Kernel struct {
 	id      string
 	key     []byte
-	temp    string // folder for the connection file and for GoNB's and the cells' temporary files
-	log     *tail  // what the kernel itself prints, its log
+	scratch *scratch // for the connection file and GoNB's and the cells' temporary files
+	log     *tail    // what the kernel itself prints, its log
 	process *os.Process
 	sockets *sockets
 
@@ -70,13 +69,13 @@ func Start(ctx context.Context, options Options) (*Kernel, error) {
 }
 
 func startOnce(ctx context.Context, options Options) (*Kernel, error) {
-	temp, err := os.MkdirTemp("", "attune-kernel-")
+	scratch, err := newScratch()
 	if err != nil {
 		return nil, err
 	}
 	k := &Kernel{
-		id:       randomID(),
-		temp:     temp,
+		id:       scratch.id,
+		scratch:  scratch,
 		log:      &tail{limit: 64 << 10},
 		exited:   make(chan struct{}),
 		hung:     make(chan struct{}),
@@ -85,10 +84,10 @@ func startOnce(ctx context.Context, options Options) (*Kernel, error) {
 		stdin:    make(chan *message, 1),
 		handlers: map[string]func(*message){},
 	}
-	file := filepath.Join(temp, "kernel-"+k.id+".json")
+	file := filepath.Join(scratch.dir, "kernel-"+k.id+".json")
 	connection, err := newConnectionFile(file)
 	if err != nil {
-		os.RemoveAll(temp)
+		scratch.close()
 		return nil, err
 	}
 	k.key = []byte(connection.Key)
@@ -96,12 +95,11 @@ func startOnce(ctx context.Context, options Options) (*Kernel, error) {
 	// Text errors (--raw_error): the HTML ones are unreadable in a terminal and in a diff.
 	cmd := exec.Command(options.Tools.Gonb, "--kernel", file, "--raw_error", "--logtostderr")
 	cmd.Dir = options.Dir
-	cmd.Env = append(options.Env[:len(options.Env):len(options.Env)],
-		env.KernelID+"="+k.id, "TMPDIR="+temp, "TMP="+temp, "TEMP="+temp)
+	cmd.Env = scratch.environment(options.Env)
 	cmd.Stdout, cmd.Stderr = k.log, k.log
 	cmd.WaitDelay = time.Second // do not wait for grandchildren that inherited the log
 	if err := k.start(cmd); err != nil {
-		os.RemoveAll(temp)
+		scratch.close()
 		return nil, err
 	}
 	if err := k.connect(ctx, connection); err != nil {
@@ -285,7 +283,8 @@ func (k *Kernel) Close() {
 // Kill ends the kernel and every process its cells started, at once.
 func (k *Kernel) Kill() {
 	k.close.Do(func() {
-		killTree(k.process.Pid, env.KernelID+"="+k.id)
+		killGroup(k.process.Pid)
+		killMarked(k.scratch.mark())
 		<-k.exited
 		if k.stop != nil {
 			k.stop()
@@ -293,7 +292,7 @@ func (k *Kernel) Kill() {
 		if k.sockets != nil {
 			k.sockets.close()
 		}
-		os.RemoveAll(k.temp)
+		k.scratch.close()
 	})
 }
 

@@ -29,11 +29,16 @@ func goBuild(ctx context.Context, root string, env []string, log io.Writer, term
 	if log == nil {
 		log = io.Discard
 	}
+	scratch, err := newScratch() // the go command's own temporary files go with it
+	if err != nil {
+		return err
+	}
+	defer scratch.close()
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = root, env
+	cmd.Dir, cmd.Env = root, scratch.environment(env)
 	cmd.WaitDelay = time.Second
 	ownGroup(cmd)
-	cmd.Cancel = func() error { killTree(cmd.Process.Pid, ""); return nil } // its compilers, too
+	cmd.Cancel = func() error { killGroup(cmd.Process.Pid); return nil } // its compilers, too
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err

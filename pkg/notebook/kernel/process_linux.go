@@ -18,19 +18,17 @@ func ownGroup(cmd *exec.Cmd) {
 // endWithParent lets the system end a command of its own group when this program dies without having done so. It watches the
 // thread that started the command: that goroutine must keep its thread (runtime.LockOSThread).
 func endWithParent(cmd *exec.Cmd) {
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }
 
-// killTree kills a command's process group, then every process that inherited the marker, an environment entry
-// `NAME=value`: a child that moved to another group or session (setsid) or lost its parent is found by it.
-// Without a marker only the group is killed.
-func killTree(pid int, marker string) {
-	syscall.Kill(-pid, syscall.SIGKILL)
-	if marker == "" {
-		return
-	}
+// killGroup kills a command and its process group.
+func killGroup(pid int) { syscall.Kill(-pid, syscall.SIGKILL) }
+
+// killMarked kills every process that inherited the mark, an entry `NAME=value` of its environment: a child that moved to another group or session
+// (setsid) or lost its parent is found by it.
+func killMarked(mark string) {
 	for range 20 { // a process may fork while the list is read: repeat until a pass finds nothing
-		marked := withEnvironment(marker)
+		marked := withEnvironment(mark)
 		if len(marked) == 0 {
 			return
 		}

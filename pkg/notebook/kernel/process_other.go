@@ -12,8 +12,8 @@ func ownGroup(*exec.Cmd) {}
 
 func endWithParent(*exec.Cmd) {}
 
-// killTree kills a command and, where taskkill exists (Windows), its children.
-func killTree(pid int, _ string) {
+// killGroup kills a command and, where taskkill exists (Windows), its children.
+func killGroup(pid int) {
 	if exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(pid)).Run() == nil {
 		return
 	}
@@ -21,3 +21,5 @@ func killTree(pid int, _ string) {
 		process.Kill()
 	}
 }
+
+func killMarked(string) {}

@@ -15,7 +15,8 @@ func ownGroup(cmd *exec.Cmd) {
 // endWithParent: only Linux ends a command with its parent.
 func endWithParent(*exec.Cmd) {}
 
-// killTree kills a command's process group. Only Linux shows the environment by which children that left the group are found.
-func killTree(pid int, _ string) {
-	syscall.Kill(-pid, syscall.SIGKILL)
-}
+// killGroup kills a command and its process group.
+func killGroup(pid int) { syscall.Kill(-pid, syscall.SIGKILL) }
+
+// killMarked: only Linux shows the environment by which children that left the group are found.
+func killMarked(string) {}
