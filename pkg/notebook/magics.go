@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// withoutMagics blanks the lines that GoNB takes for itself (`%goflags ...`, `!ls`), keeping line numbers.
-func withoutMagics(source string) string {
+// WithoutMagics blanks the lines that GoNB takes for itself (`%goflags ...`, `!ls`), keeping offsets.
+func WithoutMagics(source string) string {
 	lines := strings.Split(source, "\n")
 	for i, line := range lines {
 		if IsMagic(line) {
-			lines[i] = ""
+			lines[i] = strings.Repeat(" ", len(line))
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -39,7 +39,7 @@ func (nb *Notebook) Imports() []string {
 		if !cell.Executable() || IsShellCell(cell.Source) || strings.HasPrefix(cell.Source, "%%writefile") {
 			continue
 		}
-		for _, path := range importsOf(withoutMagics(cell.Source)) {
+		for _, path := range importsOf(WithoutMagics(cell.Source)) {
 			found[path] = true
 		}
 		if strings.Contains(cell.Source, "%test") {

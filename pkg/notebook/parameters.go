@@ -71,7 +71,7 @@ func (nb *Notebook) parametersCell() (int, error) {
 func parseParameters(source string) ([]Parameter, error) {
 	const header = "package p;" // on the first line, so that line numbers are the cell's
 	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, "line", header+withoutMagics(source), parser.ParseComments|parser.SkipObjectResolution)
+	file, err := parser.ParseFile(files, "line", header+WithoutMagics(source), parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return nil, fmt.Errorf("not valid Go: %w", err)
 	}

@@ -80,7 +80,11 @@ func (r *run) cell(ctx context.Context, number, index int) error {
 	}
 	seen := newOutcome(cell.Source)
 	var badMessage error
-	answer, err := r.kernel.execute(ctx, cell.Source, func(msg *message) {
+	sent, marked, err := r.kernel.headless.prepare(cell.Source)
+	if err != nil {
+		return fmt.Errorf("%s: preparing cell %d: %w", r.nb.Path, number, err)
+	}
+	answer, err := r.kernel.execute(ctx, sent, func(msg *message) {
 		seen.message(msg)
 		shown.message(msg)
 		if err := r.outputs.Add(cell, msg.Header.Type, msg.Content); err != nil && badMessage == nil {
@@ -104,6 +108,9 @@ func (r *run) cell(ctx context.Context, number, index int) error {
 	default:
 		cell.ExecutionCount = answer.ExecutionCount
 		failure.Reason, failure.Trace = seen.reasonAfter(answer)
+		if failure.Reason == "" && marked && !r.kernel.headless.ended() {
+			failure.Reason = exitZero
+		}
 		if failure.Reason != "" && answer.Status == "ok" { // the notebook itself should say that this cell failed
 			r.outputs.Append(cell, notebook.ErrorOutput("CellFailed", failure.Reason, nil))
 		}

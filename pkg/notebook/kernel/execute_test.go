@@ -56,6 +56,8 @@ func TestFailingCellFailsTheRun(t *testing.T) {
 	}{
 		{"panic", "%%\npanic(\"oh no\")", "exit status 2", "panic: oh no"},
 		{"exit", "import \"os\"\n%%\nos.Exit(3)", "exit status 3", ""},
+		{"exit with status 0", "import \"os\"\n%%\nos.Exit(0)", "exit status 0 before the end", ""},
+		{"exit with status 0 in func main", "import \"os\"\nfunc main() {\n\tdefer func() { os.Exit(0) }()\n\tos.Exit(0)\n}", "exit status 0 before the end", ""},
 		{"fatal", "import \"log\"\n%%\nlog.Fatal(\"cannot go on\")", "exit status 1", "cannot go on"},
 		{"killed", "import (\"os\"; \"syscall\")\n%%\nsyscall.Kill(os.Getpid(), syscall.SIGKILL)", "signal: killed", ""},
 		{"test", "%test\nimport \"testing\"\nfunc TestSum(t *testing.T) { t.Fatal(\"wrong sum\") }", "exit status 1", ""},
@@ -106,6 +108,25 @@ func TestProgramsMayPrintWhatLooksLikeFailure(t *testing.T) {
 		"!echo the command ended with exit status 1 >&2")
 	if got := runNotebook(t, t.Context(), nb, ExecuteOptions{}); got.err != nil {
 		t.Error(got.err)
+	}
+}
+
+// Nobody is at the keyboard: what reads standard input finds its end at once.
+func TestReadingStandardInputEndsAtOnce(t *testing.T) {
+	nb := code("import \"fmt\"\nvar early, _ = fmt.Scanln()", "%%\nvar name string\nn, err := fmt.Scanln(&name)\nfmt.Println(n, err, early)",
+		"!cat; read x || echo no input", "%%bash\nread x || echo no input", "import (\"os\"; \"os/exec\")\n%%\ncmd := exec.Command(\"cat\")\ncmd.Stdin = os.Stdin\nfmt.Println(cmd.Run())")
+	started := time.Now()
+	got := runNotebook(t, t.Context(), nb, ExecuteOptions{})
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	for i, want := range map[int]string{1: "0 unexpected newline 0\n", 2: "no input\n", 3: "no input\n", 4: "<nil>\n"} {
+		if text := outputsText(nb.Cells[i]); text != want && !(i == 1 && text == "0 EOF 0\n") {
+			t.Errorf("cell %d printed %q, expected %q", i+1, text, want)
+		}
+	}
+	if took := time.Since(started); took > 20*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 

@@ -47,6 +47,7 @@ type Kernel struct {
 	stdin    chan *message
 	stop     context.CancelFunc // ends the readers
 	handlers map[string]func(*message)
+	headless headless
 	close    sync.Once
 }
 
@@ -106,6 +107,7 @@ func startOnce(ctx context.Context, options Options) (*Kernel, error) {
 		k.Kill()
 		return nil, err
 	}
+	k.headless = newHeadless(scratch.dir)
 	return k, nil
 }
 
@@ -228,6 +230,7 @@ func (k *Kernel) read(ctx context.Context, socket zmq4.Socket, to chan<- *messag
 		if err != nil || to == nil {
 			continue // not from our kernel: it knows the key
 		}
+		msg.Content = asWritten(msg.Content)
 		select {
 		case to <- msg:
 		case <-ctx.Done():
