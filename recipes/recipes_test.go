@@ -74,7 +74,7 @@ func TestQuickstart(t *testing.T) {
 	}
 	for _, arm := range []string{"released", "literal", "first-release"} {
 		d := value(t, r, "acc/all/"+arm+"/difference")
-		if d.CI95 == nil || d.CI95[0] > d.Value || d.CI95[1] < d.Value {
+		if d.CI95 == nil || d.CI95.Low > d.Value || d.CI95.High < d.Value {
 			t.Errorf("%s: difference %v with interval %v", arm, d.Value, d.CI95)
 		}
 		if p := value(t, r, "acc/all/"+arm+"/p").Value; p <= 0 || p > 1 {

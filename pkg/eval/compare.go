@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Scorer gives the log-likelihood of every choice of every example: the sum over the tokens of the continuation, natural
@@ -33,13 +35,14 @@ const DefaultBatchSize = 16
 
 // CompareOptions of [Compare]. The zero value works: no journal, defaults for the rest.
 type CompareOptions struct {
-	Journal    string  // path; empty means that nothing is kept
-	Provenance string  // hash of all that the scores depend on besides arm, task and example: weights, tokenizer, backend, dtype, versions; needed with a journal
-	BatchSize  int     // examples per batch; 0 means DefaultBatchSize
-	Seed       uint64  // of the bootstrap
-	Resamples  int     // of the bootstrap; 0 means DefaultResamples
-	Flips      float64 // assumed share of items that change sides, for the minimum detectable difference; 0 means DefaultFlips
-	ByDomain   bool    // rows for each domain ("domain:anatomy") besides those for all and for each group
+	Journal    string // path; empty means that nothing is kept
+	Provenance string // hash of all that the scores depend on besides arm, task and example: weights, tokenizer, backend, dtype, versions; needed with a journal
+	BatchSize  int    // examples per batch; 0 means DefaultBatchSize
+	Seed       uint64 // of the permutations of clustered interactions
+	Groups     Groups // what rows there are beside those for all; "" means GroupsStem
+	// Controls name the arm of equal size that an arm is judged against beside the first one: arm to control. Those comparisons are in the family.
+	Controls map[string]string
+	Margin   float64 // of equivalence, given before looking; 0 means stats.Margin
 	// Progress is called after each batch of an arm; total is arms times examples.
 	Progress func(done, total int)
 }
@@ -114,8 +117,11 @@ func checkArms(task *Task, arms []Arm, o CompareOptions) error {
 	if o.Journal != "" && o.Provenance == "" {
 		return errors.New("eval: a journal without provenance would mix the results of different models: give the hash of weights, tokenizer and backend")
 	}
-	if o.Flips < 0 || o.Flips > 1 {
-		return fmt.Errorf("eval: share of flips %v, expected 0 to 1", o.Flips)
+	if o.Margin < 0 || o.Margin >= 1 {
+		return fmt.Errorf("eval: equivalence margin %v, expected a share above 0 and below 1, or 0 for %v", o.Margin, stats.Margin)
+	}
+	if _, err := groupsOf(task, o.Groups); err != nil {
+		return err
 	}
 	for i, arm := range arms {
 		if arm.Name == "" || arm.Scorer == nil {
@@ -124,6 +130,14 @@ func checkArms(task *Task, arms []Arm, o CompareOptions) error {
 		same := func(other Arm) bool { return other.Name == arm.Name || other.SpecHash == arm.SpecHash }
 		if before := slices.IndexFunc(arms[:i], same); before >= 0 {
 			return fmt.Errorf("eval: arms %d (%q) and %d (%q) have the same name or spec hash: both must differ", before, arms[before].Name, i, arm.Name)
+		}
+	}
+	named := func(name string) bool {
+		return slices.ContainsFunc(arms, func(arm Arm) bool { return arm.Name == name })
+	}
+	for arm, control := range o.Controls {
+		if !named(arm) || !named(control) || arm == control {
+			return fmt.Errorf("eval: %q is the control of %q: expected the names of two arms of the comparison", control, arm)
 		}
 	}
 	for _, metric := range task.Metrics {

@@ -9,7 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
+
+func near(a, b, relative float64) bool {
+	return a == b || math.Abs(a-b) <= relative*max(math.Abs(a), math.Abs(b))
+}
 
 // bigrams is a real, tiny language model: P(byte | byte before), add-one smoothed, learned from a text. Like a padded batch on
 // a device, its scores depend on the batch in the last digits: that is what a resumed run must not show.
@@ -106,13 +112,13 @@ func TestCompareCountsByHand(t *testing.T) {
 		t.Errorf("row %+v", row)
 	}
 	v := row.Versus
-	if v == nil || v.Gained != 3 || v.Lost != 1 || v.Difference != 0.25 || !near(v.P, 0.625, 1e-12) || v.Baseline != "base" { // p = 2 (1 + 4) / 16
+	if v == nil || v.Gained != 3 || v.Lost != 1 || v.Difference != 0.25 || !near(v.Exact, 0.625, 1e-12) || !near(v.P, 0.3173, 1e-3) || v.Baseline != "base" { // exact 2 (1 + 4) / 16; z = 1
 		t.Fatalf("paired %+v", v)
 	}
-	if v.CI95[0] > 0 || v.CI95[1] < 0.5 || v.HolmP != 1 || c.Family != 3 {
+	if v.CI95.Low > 0 || v.CI95.High < 0.5 || v.Family != 3 || v.Word != "not shown" || c.Family != 3 {
 		t.Errorf("paired %+v in a family of %d", v, c.Family)
 	}
-	if row, _ := c.Row(Acc, GroupNonSTEM, "arm"); row.N != 4 || row.Versus.Gained != 3 || row.Versus.Lost != 0 || !near(row.Versus.P, 0.25, 1e-12) || !near(row.Versus.HolmP, 0.75, 1e-12) {
+	if row, _ := c.Row(Acc, GroupNonSTEM, "arm"); row.N != 4 || row.Versus.Gained != 3 || row.Versus.Lost != 0 || !near(row.Versus.Exact, 0.25, 1e-12) || !near(row.Versus.Adjusted, 3*0.08326, 1e-3) {
 		t.Errorf("non-STEM row %+v, paired %+v", row, row.Versus)
 	}
 	if row, _ := c.Row(Acc, GroupAll, "base"); row.Versus != nil || !row.AtChance() || !strings.Contains(row.String(), "not distinguishable from chance") {
@@ -244,11 +250,11 @@ func TestTheJournalIsKeyedByAllThatMatters(t *testing.T) {
 
 func TestDomainsAreRowsWhenAsked(t *testing.T) {
 	task, arms := testTask(t, 0)
-	c := mustCompare(t, task, arms, CompareOptions{ByDomain: true, Resamples: 100})
-	if want := 3 * (1 + 2 + 10); len(c.Rows) != want || c.Family != 2*13 {
-		t.Errorf("%d rows and a family of %d, expected %d and 26", len(c.Rows), c.Family, want)
+	c := mustCompare(t, task, arms, CompareOptions{Groups: GroupsSubjects})
+	if want := 3 * (1 + 2 + 10); len(c.Rows) != want || c.Family != 2*3 {
+		t.Errorf("%d rows and a family of %d, expected %d and 6", len(c.Rows), c.Family, want)
 	}
-	if row, found := c.Row(Acc, "domain:logic", "half"); !found || row.N != 80 {
+	if row, found := c.Row(Acc, "domain:logic", "half"); !found || row.N != 80 || row.Versus.Family != 0 || row.Versus.Word != "" || row.Versus.CI95 != stats.PairedScore(row.Versus.Counts) {
 		t.Errorf("logic: %+v", row)
 	}
 }
@@ -286,7 +292,10 @@ func TestBrokenScorersAndArmsAreRefused(t *testing.T) {
 		{"one name twice", []Arm{{"a", "1", good}, {"a", "2", good}}, CompareOptions{}, "same name"},
 		{"one spec twice", []Arm{{"a", "1", good}, {"b", "1", good}}, CompareOptions{}, "spec hash"},
 		{"journal without provenance", []Arm{{"a", "", good}}, CompareOptions{Journal: filepath.Join(t.TempDir(), "j")}, "provenance"},
-		{"impossible flips", []Arm{{"a", "", good}}, CompareOptions{Flips: 2}, "flips"},
+		{"impossible margin", []Arm{{"a", "", good}}, CompareOptions{Margin: 2}, "margin 2"},
+		{"unknown control", []Arm{{"a", "", good}, {"b", "1", good}}, CompareOptions{Controls: map[string]string{"b": "c"}}, `"c" is the control of "b"`},
+		{"unknown groups", []Arm{{"a", "", good}}, CompareOptions{Groups: "halves"}, `groups "halves"`},
+		{"categories of other tasks", []Arm{{"a", "", good}}, CompareOptions{Groups: GroupsCategories}, "no subject of MMLU"},
 	}
 	task, _ := testTask(t, 10)
 	for _, test := range tests {

@@ -3,10 +3,11 @@ package eval
 import (
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
+	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Comparison is what [Compare] found.
@@ -16,58 +17,68 @@ type Comparison struct {
 	Grouping     string        `json:"grouping,omitempty"`
 	N            int           `json:"n"`
 	Available    int           `json:"available"` // examples before a limit
-	Flips        float64       `json:"flips"`     // assumed for MinimumDetectable
-	Power        float64       `json:"power"`     // assumed for MinimumDetectable
-	Family       int           `json:"family"`    // tests that one Holm correction covers
+	Margin       float64       `json:"margin"`    // of equivalence
+	Family       int           `json:"family"`    // comparisons of one metric that are judged together
 	Rows         []Row         `json:"rows"`      // by metric, then group, then arm
-	Scores       [][][]float64 `json:"-"`         // [arm][example][choice] log-likelihoods, in the task's order
+	Interactions []Interaction `json:"interactions,omitempty"`
+	Scores       [][][]float64 `json:"-"` // [arm][example][choice] log-likelihoods, in the task's order
 	// Details are what [Detailed] scorers said of each example, [arm][example]; nil where a scorer says nothing.
 	Details [][]json.RawMessage `json:"-"`
 }
 
-// GroupAll is the group of a row over all examples.
-const GroupAll = "all"
-
 // Row is the accuracy of one arm on one group of examples by one metric.
 type Row struct {
-	Name     string     `json:"name"` // see [Task.ScoreName]
-	Metric   string     `json:"metric"`
-	Group    string     `json:"group"` // GroupAll, a group, or "domain:" and a domain
-	Arm      string     `json:"arm"`
-	SpecHash string     `json:"spec_hash"`
-	N        int        `json:"n"`
-	Correct  int        `json:"correct"`
-	Accuracy float64    `json:"accuracy"`
-	CI95     [2]float64 `json:"ci95"`             // Wilson
-	Chance   float64    `json:"chance"`           // accuracy of guessing
-	ChanceP  float64    `json:"chance_p"`         // one-sided, see [AboveChance]
-	Versus   *Paired    `json:"versus,omitempty"` // against the first arm; nil for itself
+	Name         string         `json:"name"` // see [Task.ScoreName]
+	Metric       string         `json:"metric"`
+	Group        string         `json:"group"` // see [Groups]
+	Arm          string         `json:"arm"`
+	SpecHash     string         `json:"spec_hash"`
+	N            int            `json:"n"`
+	Correct      int            `json:"correct"`           // undecided examples not counted
+	Tied         int            `json:"tied"`              // examples whose largest score several choices share, see [Judge]
+	Undecided    int            `json:"undecided"`         // of those, examples all of whose choices tie
+	Accuracy     float64        `json:"accuracy"`          // mean worth of the verdicts
+	FirstMaximum float64        `json:"first_maximum"`     // accuracy where the first among equals is taken, as the common harness does
+	CI95         stats.Interval `json:"ci95"`              // Wilson
+	Chance       float64        `json:"chance"`            // accuracy of guessing
+	ChanceP      float64        `json:"chance_p"`          // one-sided, see [stats.AboveChance]
+	Versus       *Paired        `json:"versus,omitempty"`  // against the first arm; nil for itself
+	Control      *Paired        `json:"control,omitempty"` // against the arm's control, where it names one
 }
 
-// Paired compares an arm with the baseline on the same examples.
+// Paired compares an arm with another one on the same examples. Examples that either of them leaves undecided are left out, so N can be
+// below the row's. Of a group outside the family only counts, difference and interval mean something.
 type Paired struct {
-	Baseline          string     `json:"baseline"`
-	Difference        float64    `json:"difference"` // of accuracies, arm minus baseline
-	CI95              [2]float64 `json:"ci95"`       // paired bootstrap
-	Gained            int        `json:"gained"`     // only the arm is right
-	Lost              int        `json:"lost"`       // only the baseline is right
-	P                 float64    `json:"p"`          // McNemar, exact, two-sided
-	HolmP             float64    `json:"holm_p"`     // adjusted over all arms and groups of the metric
-	MinimumDetectable float64    `json:"minimum_detectable"`
+	Baseline string `json:"baseline"` // the other arm
+	stats.Paired
+	Word string `json:"word"` // see [stats.Paired.Word]; empty outside the family
+}
+
+// Interaction is how much more an arm changes on examples outside STEM than on STEM ones.
+type Interaction struct {
+	Metric   string `json:"metric"`
+	Arm      string `json:"arm"`
+	Baseline string `json:"baseline"`
+	Group    string `json:"group"`   // the first group: GroupNonSTEM
+	Against  string `json:"against"` // the second: GroupSTEM
+	stats.Contrast
 }
 
 // AtChance reports whether the accuracy cannot be told from guessing at the 5 % level.
-func (r Row) AtChance() bool { return r.ChanceP > Alpha }
+func (r Row) AtChance() bool { return r.ChanceP > stats.Alpha }
 
 // String is the row as a sentence fragment, saying so when the accuracy is no better than chance.
 func (r Row) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %.4f [%.4f, %.4f], n=%d", r.Name, r.Accuracy, r.CI95[0], r.CI95[1], r.N)
+	fmt.Fprintf(&b, "%s: %.4f [%.4f, %.4f], n=%d", r.Name, r.Accuracy, r.CI95.Low, r.CI95.High, r.N)
+	if r.Tied > 0 {
+		fmt.Fprintf(&b, ", %d tied (%d undecided)", r.Tied, r.Undecided)
+	}
 	if r.AtChance() {
 		fmt.Fprintf(&b, ", not distinguishable from chance (%.3f, p=%.2g)", r.Chance, r.ChanceP)
 	}
 	if v := r.Versus; v != nil {
-		fmt.Fprintf(&b, "; against %s %+.4f [%+.4f, %+.4f], +%d -%d, p=%.3g, Holm %.3g", v.Baseline, v.Difference, v.CI95[0], v.CI95[1], v.Gained, v.Lost, v.P, v.HolmP)
+		fmt.Fprintf(&b, "; against %s %+.4f [%+.4f, %+.4f], +%d -%d, p=%.3g, Holm %.3g", v.Baseline, v.Difference, v.CI95.Low, v.CI95.High, v.Gained, v.Lost, v.P, v.Adjusted)
 	}
 	return b.String()
 }
@@ -81,136 +92,140 @@ func (c *Comparison) Row(metric, group, arm string) (Row, bool) {
 	return c.Rows[i], true
 }
 
-// Predict is the choice of largest score, the first among equals; by [AccNorm] each score is first divided by the
-// number of characters of its choice, the separating space not counted.
-func Predict(metric string, choices []string, scores []float64) int {
-	best, bestScore := 0, 0.0
-	for i, score := range scores {
-		if metric == AccNorm {
-			score /= float64(max(1, utf8.RuneCountInString(strings.TrimPrefix(choices[i], " "))))
-		}
-		if i == 0 || score > bestScore {
-			best, bestScore = i, score
-		}
-	}
-	return best
-}
-
+// summarise makes the rows of all metrics. The comparisons of one metric, arms x tested groups, against the first arm and against controls,
+// are one family.
 func summarise(task *Task, arms []Arm, scores [][][]float64, o CompareOptions) (*Comparison, error) {
-	flips := o.Flips
-	if flips == 0 {
-		flips = DefaultFlips
+	groups, err := groupsOf(task, o.Groups)
+	if err != nil {
+		return nil, err
 	}
 	c := &Comparison{
 		Task: task.Name, TemplateHash: task.TemplateHash, Grouping: task.Grouping, N: len(task.Examples), Available: task.Available,
-		Flips: flips, Power: DefaultPower, Scores: scores,
+		Margin: o.Margin, Scores: scores,
+	}
+	if c.Margin <= 0 {
+		c.Margin = stats.Margin
 	}
 	for _, metric := range task.Metrics {
-		from := len(c.Rows)
-		right := make([][]bool, len(arms))
+		judged := make([][]Verdict, len(arms))
 		for a := range arms {
-			right[a] = make([]bool, len(task.Examples))
+			judged[a] = make([]Verdict, len(task.Examples))
 			for i, e := range task.Examples {
-				right[a][i] = Predict(metric, e.Choices, scores[a][i]) == e.Answer
+				judged[a][i] = Judge(metric, e, scores[a][i])
 			}
 		}
-		for _, g := range groups(task, o.ByDomain) {
+		from := len(c.Rows)
+		for _, g := range groups {
 			for a, arm := range arms {
-				row := accuracy(task, g, right[a])
+				row := accuracy(task, metric, g, scores[a], judged[a])
 				row.Name, row.Metric, row.Group = task.ScoreName(metric, g.name, arm.Name), metric, g.name
 				row.Arm, row.SpecHash = arm.Name, arm.SpecHash
-				if a > 0 {
-					row.Versus = paired(g, right[0], right[a], row.Name, flips, o)
-					row.Versus.Baseline = arms[0].Name
-				}
 				c.Rows = append(c.Rows, row)
 			}
 		}
-		c.Family = adjust(c.Rows[from:])
+		c.compare(task, arms, groups, judged, from, o.Controls)
+		c.interact(task, arms, groups, judged, metric, o.Seed)
 	}
 	return c, nil
 }
 
-// group is a named subset of the examples.
-type group struct {
-	name   string
-	places []int
-}
-
-// groups lists all examples, then each group, then each domain if asked, in order of first appearance.
-func groups(task *Task, byDomain bool) []group {
-	all := []group{{name: GroupAll}}
-	at := make(map[string]int)
-	add := func(name string, place int) {
-		if _, met := at[name]; !met {
-			at[name] = len(all)
-			all = append(all, group{name: name})
-		}
-		all[at[name]].places = append(all[at[name]].places, place)
-	}
-	for i, e := range task.Examples {
-		all[0].places = append(all[0].places, i)
-		if e.Group != "" {
-			add(e.Group, i)
-		}
-	}
-	if byDomain {
-		for i, e := range task.Examples {
-			add("domain:"+e.Domain, i)
-		}
-	}
-	return all
-}
-
-func accuracy(task *Task, g group, right []bool) Row {
-	r := Row{N: len(g.places)}
-	members := make([]Example, r.N)
-	for i, place := range g.places {
-		members[i] = task.Examples[place]
-		if right[place] {
-			r.Correct++
-		}
-	}
-	r.Accuracy = float64(r.Correct) / float64(r.N)
-	r.CI95 = Wilson(r.Correct, r.N)
-	r.Chance = ChanceLevel(members)
-	r.ChanceP = AboveChance(r.Correct, r.N, r.Chance)
-	return r
-}
-
-func paired(g group, base, arm []bool, name string, flips float64, o CompareOptions) *Paired {
-	p := new(Paired)
+// accuracy sums verdicts up.
+func accuracy(task *Task, metric string, g group, scores [][]float64, judged []Verdict) Row {
+	row := Row{N: len(g.places)}
+	examples := make([]Example, 0, len(g.places))
+	worth, first := 0.0, 0
 	for _, place := range g.places {
-		switch {
-		case arm[place] && !base[place]:
-			p.Gained++
-		case base[place] && !arm[place]:
-			p.Lost++
+		e, v := task.Examples[place], judged[place]
+		examples = append(examples, e)
+		worth += v.Worth
+		if v.Right {
+			row.Correct++
+		}
+		if v.Tied {
+			row.Tied++
+		}
+		if v.Undecided {
+			row.Undecided++
+		}
+		if Predict(metric, e.Choices, scores[place]) == e.Answer {
+			first++
 		}
 	}
-	n := len(g.places)
-	p.Difference = float64(p.Gained-p.Lost) / float64(n)
-	// Each row draws its own resamples, whatever other rows there are.
-	own := fnv.New64a()
-	own.Write([]byte(name))
-	p.CI95 = PairedBootstrap(p.Gained, p.Lost, n, o.Resamples, o.Seed^own.Sum64())
-	p.P = McNemarExact(p.Gained, p.Lost)
-	p.MinimumDetectable = MinimumDetectable(n, flips, DefaultPower)
-	return p
+	row.Accuracy, row.FirstMaximum = worth/float64(row.N), float64(first)/float64(row.N)
+	right := int(math.Round(worth)) // of undecided examples, the expected number
+	row.CI95 = stats.Wilson(right, row.N)
+	row.Chance = chanceLevel(examples)
+	row.ChanceP = stats.AboveChance(right, row.N, row.Chance)
+	return row
 }
 
-// adjust corrects the p-values of one metric's rows and returns how many tests there were.
-func adjust(rows []Row) int {
-	var tests []*Paired
-	var p []float64
-	for _, row := range rows {
-		if row.Versus != nil {
-			tests = append(tests, row.Versus)
-			p = append(p, row.Versus.P)
+// pair counts two arms' outcomes on a group, by cluster; examples that either leaves undecided are left out.
+func pair(task *Task, g group, arm, other []Verdict) stats.Clusters {
+	var after, before []bool
+	var clusters []string
+	shared := false
+	for _, place := range g.places {
+		if arm[place].Undecided || other[place].Undecided {
+			continue
+		}
+		after, before = append(after, arm[place].Right), append(before, other[place].Right)
+		clusters = append(clusters, task.Examples[place].Cluster)
+		shared = shared || task.Examples[place].Cluster != ""
+	}
+	if !shared {
+		clusters = nil
+	}
+	return stats.Cluster(after, before, clusters)
+}
+
+// compare fills in Versus and Control of one metric's rows, which are by group and arm.
+func (c *Comparison) compare(task *Task, arms []Arm, groups []group, judged [][]Verdict, from int, controls map[string]string) {
+	var tests []stats.Clusters
+	var places []**Paired
+	var names []string
+	at := from
+	for _, g := range groups {
+		for a, arm := range arms {
+			row := &c.Rows[at]
+			at++
+			add := func(to **Paired, other int) {
+				test := pair(task, g, judged[a], judged[other])
+				if !g.tested {
+					*to = &Paired{Baseline: arms[other].Name, Paired: stats.Outside(test)}
+					return
+				}
+				tests, places, names = append(tests, test), append(places, to), append(names, arms[other].Name)
+			}
+			if a > 0 {
+				add(&row.Versus, 0)
+			}
+			if name, ok := controls[arm.Name]; ok {
+				add(&row.Control, slices.IndexFunc(arms, func(o Arm) bool { return o.Name == name }))
+			}
 		}
 	}
-	for i, adjusted := range Holm(p) {
-		tests[i].HolmP = adjusted
+	for i, p := range stats.ClusteredFamily(tests) {
+		*places[i] = &Paired{Baseline: names[i], Paired: p, Word: p.Word(c.Margin)}
 	}
-	return len(tests)
+	c.Family = len(tests)
+}
+
+// interact adds the interaction of every arm with the groups STEM and non-STEM, where both are tested; all arms are one family.
+func (c *Comparison) interact(task *Task, arms []Arm, groups []group, judged [][]Verdict, metric string, seed uint64) {
+	find := func(name string) int {
+		return slices.IndexFunc(groups, func(g group) bool { return g.tested && g.name == name })
+	}
+	a, b := find(GroupNonSTEM), find(GroupSTEM)
+	if a < 0 || b < 0 || len(arms) < 2 {
+		return
+	}
+	var tests []stats.Groups
+	for arm := 1; arm < len(arms); arm++ {
+		tests = append(tests, stats.Groups{A: pair(task, groups[a], judged[arm], judged[0]), B: pair(task, groups[b], judged[arm], judged[0])})
+	}
+	for i, contrast := range stats.InteractionFamily(tests, seed) {
+		c.Interactions = append(c.Interactions, Interaction{
+			Metric: metric, Arm: arms[i+1].Name, Baseline: arms[0].Name, Group: GroupNonSTEM, Against: GroupSTEM, Contrast: contrast,
+		})
+	}
 }

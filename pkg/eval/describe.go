@@ -35,7 +35,7 @@ func Describe(m *model.Model, task *Task) (Facts, error) {
 	}
 	c := m.Config
 	f := Facts{ModelType: c.ModelType, Parameters: c.NumParameters(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.KVHeads, Vocabulary: c.VocabSize, Context: c.MaxPositions,
-		Task: task.Name, Examples: len(task.Examples), Available: task.Available, Chance: ChanceLevel(task.Examples)}
+		Task: task.Name, Examples: len(task.Examples), Available: task.Available, Chance: chanceLevel(task.Examples)}
 	for _, e := range task.Examples {
 		n := len(s.Model.Tokenizer.Encode(e.Prompt))
 		f.TokensPerPrompt += float64(n) / float64(len(task.Examples))

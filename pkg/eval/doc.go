@@ -8,24 +8,17 @@
 //
 //	s(c) = sum_t log p(c_t | prompt, c_<t)
 //
-// and the prediction the choice of largest score, the first among equals. `acc` is the share of right predictions;
-// `acc_norm` divides s(c) by the number of characters of c first. A score's name carries the hash of its template,
-// "siqa@0c46ba0e/acc", because tasks of one public name with different prompts are not comparable.
+// and the prediction the choice of largest score. `acc` is the share of right predictions; `acc_norm` divides s(c) by the number of
+// characters of c first. A tie is broken by the example's hash; where all choices tie, nothing was answered: it counts as guessing (1/k)
+// and leaves paired tests ([Judge]). A score's name carries the hash of its template, "siqa@0c46ba0e/acc", because tasks of one public
+// name with different prompts are not comparable.
 //
 // # Comparison
 //
 // [Compare] runs all [Arm] values in one process. Batches are fixed before anything is scored, so the arms are paired by
-// construction. With n items, b gained (only the arm is right) and c lost (only the baseline is right):
-//
-//	difference              (b - c) / n
-//	its 95 % interval       percentile bootstrap over items        [PairedBootstrap]
-//	p                       McNemar's exact test, two-sided        [McNemarExact]
-//	adjusted p              Holm, over all arms and groups         [Holm]
-//	could have been shown   n and an assumed share of flips        [MinimumDetectable]
-//	accuracy's interval     Wilson's score interval                [Wilson]
-//	against guessing        exact binomial tail, one-sided         [AboveChance]
-//
-// Each formula and its source is in the file that carries its name.
+// construction. Every arm is compared with the first one and, where it has one, with its control of equal size, over all examples and in
+// each group ([Groups]); all of that is one family of package stats, whose [stats.Paired] says what each number is. Where examples share
+// a passage ([Example].Cluster), errors are clustered. An [Interaction] says whether an arm changes one group more than the other.
 //
 // # Journal
 //

@@ -1,54 +1,81 @@
 package eval
 
-import "fmt"
+import (
+	"fmt"
 
-// Findings says in sentences what a comparison shows by its primary metric over all examples, and what it cannot show: whether the
-// baseline is better than guessing, and for every other arm the difference with its interval, the exact p adjusted for all tests made, and,
-// where nothing is shown, the smallest difference that so many items could have shown, or that the baseline leaves no room for one.
+	"github.com/attune-lab/attune/pkg/stats"
+)
+
+// Findings says in one sentence each what a comparison shows by a metric, and what it cannot show: for all examples and then for every
+// tested group, whether the baseline is better than guessing, every other arm against the baseline and against its control, by
+// [stats.Paired.Finding]; and last the interactions.
 func (c *Comparison) Findings(metric string) []string {
 	var out []string
 	for _, r := range c.Rows {
-		if r.Metric != metric || r.Group != GroupAll {
+		if r.Metric != metric || r.Versus != nil && r.Versus.Family == 0 {
 			continue
 		}
-		if r.Versus == nil {
-			out = append(out, baselineFinding(r))
-			continue
+		on := ""
+		if r.Group != GroupAll {
+			on = r.Group + ": "
 		}
-		out = append(out, r.finding(c.Power))
+		switch {
+		case r.Versus != nil:
+			out = append(out, on+r.finding(*r.Versus, c.Margin))
+		case c.tested(r):
+			out = append(out, on+baselineFinding(r))
+		}
+		if r.Control != nil {
+			out = append(out, on+r.finding(*r.Control, c.Margin))
+		}
+	}
+	for _, i := range c.Interactions {
+		if i.Metric == metric {
+			out = append(out, i.finding())
+		}
 	}
 	return out
 }
 
+// tested reports whether a baseline's group belongs to the family: with other arms, whether they are compared there.
+func (c *Comparison) tested(baseline Row) bool {
+	for _, r := range c.Rows {
+		if r.Metric == baseline.Metric && r.Group == baseline.Group && r.Versus != nil {
+			return r.Versus.Family > 0
+		}
+	}
+	return baseline.Group == GroupAll
+}
+
 func baselineFinding(r Row) string {
 	s := fmt.Sprintf("%s answers %s of %d items correctly (95 %% interval %s to %s; guessing gives %s).",
-		r.Arm, percent(r.Accuracy), r.N, percent(r.CI95[0]), percent(r.CI95[1]), percent(r.Chance))
+		r.Arm, percent(r.Accuracy), r.N, percent(r.CI95.Low), percent(r.CI95.High), percent(r.Chance))
+	if r.Tied > 0 {
+		s += fmt.Sprintf(" On %d of them several options tie; on %d all do, which counts as guessing.", r.Tied, r.Undecided)
+	}
 	if r.AtChance() {
 		return s + fmt.Sprintf(" This cannot be told from guessing (one-sided p = %.2g): whatever changes below, it says nothing about reasoning.", r.ChanceP)
 	}
 	return s + fmt.Sprintf(" This is better than guessing (one-sided p = %.2g).", r.ChanceP)
 }
 
-func (r Row) finding(power float64) string {
-	v := r.Versus
-	items := "items"
-	if v.Gained == 1 {
-		items = "item"
+func (r Row) finding(v Paired, margin float64) string {
+	s := v.Finding(r.Arm, v.Baseline, margin)
+	if room := 1 - (r.Accuracy - v.Difference); v.Judge(margin) == stats.NotShown && v.Detectable > room {
+		s += fmt.Sprintf(" A gain of that size has no room: %s leaves %s. Ask harder items.", v.Baseline, points(room))
 	}
-	s := fmt.Sprintf("%s against %s: %s (95 %% interval %s to %s), %d %s gained and %d lost, McNemar's exact p = %.3g, %.3g after Holm's correction.",
-		r.Arm, v.Baseline, points(v.Difference), points(v.CI95[0]), points(v.CI95[1]), v.Gained, items, v.Lost, v.P, v.HolmP)
-	switch {
-	case v.Gained+v.Lost == 0:
-		return s + " Not one answer changed."
-	case v.HolmP >= Alpha && v.MinimumDetectable > 1-(r.Accuracy-v.Difference):
-		return s + fmt.Sprintf(" No difference is shown. A gain could not have been: %d items show one of %s or more with %.0f %% power, and the baseline leaves %s. Ask harder items.",
-			r.N, points(v.MinimumDetectable), 100*power, points(1-(r.Accuracy-v.Difference)))
-	case v.HolmP >= Alpha:
-		return s + fmt.Sprintf(" No difference is shown; %d items could have shown one of %s or more with %.0f %% power.", r.N, points(v.MinimumDetectable), 100*power)
-	case v.Difference > 0:
-		return s + " The arm is better."
+	return s
+}
+
+func (i Interaction) finding() string {
+	s := fmt.Sprintf("%s changes %s items by %s more than %s items (95 %% interval %s to %s), p = %.3g", i.Arm, i.Group, points(i.Difference), i.Against, points(i.CI95.Low), points(i.CI95.High), i.P)
+	if i.Family > 1 {
+		s += fmt.Sprintf(", %.3g after Holm's correction over %d arms", i.Adjusted, i.Family)
 	}
-	return s + " The arm is worse."
+	if i.Adjusted < stats.Alpha {
+		return s + ": its effect differs between the groups."
+	}
+	return s + ": no difference between the groups is shown."
 }
 
 func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // TestPairedStatisticsOnPublishedOutputs takes what a real model wrote on BIG-Bench-Hard, directly and with chain of thought: the
@@ -30,10 +32,8 @@ func TestPairedStatisticsOnPublishedOutputs(t *testing.T) {
 		if len(direct) != test.n || len(cot) != test.n {
 			t.Fatalf("%s: %d and %d outputs, expected %d", test.task, len(direct), len(cot), test.n)
 		}
-		g := group{name: GroupAll}
 		rightDirect, rightCoT := 0, 0
 		for i := range direct {
-			g.places = append(g.places, i)
 			if direct[i] {
 				rightDirect++
 			}
@@ -45,11 +45,11 @@ func TestPairedStatisticsOnPublishedOutputs(t *testing.T) {
 		if !near(percent(rightDirect), test.direct, 1e-12) || !near(percent(rightCoT), test.cot, 1e-12) {
 			t.Errorf("%s: %v %% and %v %%, published are %v and %v", test.task, percent(rightDirect), percent(rightCoT), test.direct, test.cot)
 		}
-		v := paired(g, direct, cot, test.task, DefaultFlips, CompareOptions{})
-		if v.Gained != test.gained || v.Lost != test.lost || !near(v.P, test.p, 1e-9) {
-			t.Errorf("%s: +%d -%d, p = %v, expected +%d -%d, p = %v", test.task, v.Gained, v.Lost, v.P, test.gained, test.lost, test.p)
+		v := stats.Family([]stats.Counts{stats.Count(cot, direct)})[0]
+		if v.Gained != test.gained || v.Lost != test.lost || !near(v.Exact, test.p, 1e-9) {
+			t.Errorf("%s: +%d -%d, p = %v, expected +%d -%d, p = %v", test.task, v.Gained, v.Lost, v.Exact, test.gained, test.lost, test.p)
 		}
-		if math.Abs(v.Difference-(test.cot-test.direct)/100) > 1e-12 || v.CI95[0] > v.Difference || v.CI95[1] < v.Difference {
+		if math.Abs(v.Difference-(test.cot-test.direct)/100) > 1e-12 || !v.CI95.Contains(v.Difference) {
 			t.Errorf("%s: difference %v in %v", test.task, v.Difference, v.CI95)
 		}
 	}

@@ -20,6 +20,9 @@ type Example struct {
 	Prompt  string   `json:"prompt"`
 	Choices []string `json:"choices"` // continuations; each begins with its separating space
 	Answer  int      `json:"answer"`  // index into Choices
+	// Cluster names what the example shares with others (SIQA's context, PIQA's goal); empty where it stands alone. Like Text it is not
+	// part of Hash.
+	Cluster string `json:"-"`
 	// Text is the example written out with its analysis, where it has one, and its answer: what a survey of attention reads. It is not part
 	// of what is scored, nor of Hash.
 	Text string `json:"-"`
@@ -115,7 +118,7 @@ func NewTask(name string, template Template, items []corpus.Item, worked map[str
 		if err != nil {
 			return nil, err
 		}
-		t.Examples[i] = Example{ID: item.ID, Domain: item.Domain, Prompt: prompt, Choices: choices, Answer: item.Answer, Text: prompt + choices[item.Answer]}
+		t.Examples[i] = Example{ID: item.ID, Domain: item.Domain, Prompt: prompt, Choices: choices, Answer: item.Answer, Cluster: item.Passage, Text: prompt + choices[item.Answer]}
 		if item.Analysis != "" {
 			t.Examples[i].Text = item.Text()
 		}

@@ -5,16 +5,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 func TestCompareUsesTheCommittedTolerance(t *testing.T) {
 	want := &Results{Recipe: "demo", Results: []Result{
 		{Name: "exact", Value: 0.3},
-		{Name: "close", Value: 0.5, Unit: "share", N: 200, CI95: &[2]float64{0.4, 0.6}, Tolerance: 0.1},
+		{Name: "close", Value: 0.5, Unit: "share", N: 200, CI95: &stats.Interval{Low: 0.4, High: 0.6}, Tolerance: 0.1},
 		{Name: "gone", Value: 1},
 	}}
 	row := func(edit func(r *Result)) []Difference {
-		ci := [2]float64{0.4, 0.6}
+		ci := stats.Interval{Low: 0.4, High: 0.6}
 		r := Result{Name: "close", Value: 0.5, Unit: "share", N: 200, CI95: &ci, Tolerance: 99}
 		edit(&r)
 		return Compare(&Results{Recipe: "demo", Results: []Result{{Name: "exact", Value: 0.1 + 0.2}, {Name: "gone", Value: 1}, r}}, want)
@@ -29,7 +31,7 @@ func TestCompareUsesTheCommittedTolerance(t *testing.T) {
 		{func(r *Result) { r.Value = 0.601 }, "[close: value is 0.601, want 0.5 within 0.1]"},
 		{func(r *Result) { r.N = 199 }, "[close: n is 199, want 200]"},
 		{func(r *Result) { r.Unit = "" }, `[close: unit is "", want "share"]`},
-		{func(r *Result) { r.CI95[1] = 0.71 }, "[close: ci95 is [0.4, 0.71], want [0.4, 0.6] within 0.1]"},
+		{func(r *Result) { r.CI95.High = 0.71 }, "[close: ci95 is [0.4, 0.71], want [0.4, 0.6] within 0.1]"},
 		{func(r *Result) { r.CI95 = nil }, "[close: ci95 is none, want [0.4, 0.6] within 0.1]"},
 	} {
 		if got := fmt.Sprint(row(c.edit)); got != c.want {

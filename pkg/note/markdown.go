@@ -89,7 +89,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 				n = row.N
 			}
 			if row.CI95 != nil {
-				ci = fmt.Sprintf("[%s, %s]", report.Text(row.CI95[0]), report.Text(row.CI95[1]))
+				ci = fmt.Sprintf("[%s, %s]", report.Text(row.CI95.Low), report.Text(row.CI95.High))
 			}
 			t.Rows = append(t.Rows, []any{row.Name, row.Value, row.Unit, n, ci})
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // repository makes a small checkout and a run directory and points the environment at them, as the runner does.
@@ -90,7 +91,7 @@ func TestResultsSurviveTheWayThroughCells(t *testing.T) {
 	for _, add := range []func(r *Run) error{
 		func(r *Run) error { return r.Prose("## Question\nDoes *it* help?") },
 		func(r *Run) error {
-			return r.Result(Result{Name: "accuracy/baseline", Value: math.Nextafter(0.3, 1), Unit: "share", N: 200, CI95: &[2]float64{0.25, 0.36}, Tolerance: 0.005})
+			return r.Result(Result{Name: "accuracy/baseline", Value: math.Nextafter(0.3, 1), Unit: "share", N: 200, CI95: &stats.Interval{Low: 0.25, High: 0.36}, Tolerance: 0.005})
 		},
 		func(r *Run) error { return r.Result(Result{Name: "loss", Value: 2}) },
 		func(r *Run) error {
@@ -125,7 +126,7 @@ func TestResultsSurviveTheWayThroughCells(t *testing.T) {
 	}
 	res, err := Load(dir)
 	must(t, err)
-	if res.Recipe != "demo" || len(res.Results) != 2 || res.Results[0].Value != math.Nextafter(0.3, 1) || *res.Results[0].CI95 != [2]float64{0.25, 0.36} {
+	if res.Recipe != "demo" || len(res.Results) != 2 || res.Results[0].Value != math.Nextafter(0.3, 1) || *res.Results[0].CI95 != (stats.Interval{Low: 0.25, High: 0.36}) {
 		t.Errorf("loaded %+v", res)
 	}
 	if n := res.Tables["arms"].Rows[0][1]; n != json.Number("9007199254740993") {
@@ -208,8 +209,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		"has no name":                                    r.Result(Result{Value: 2}),
 		`"b": the value is NaN`:                          r.Result(Result{Name: "b", Value: math.NaN()}),
 		`"c": the value is +Inf`:                         r.Result(Result{Name: "c", Value: math.Inf(1)}),
-		"the interval is [2, 1]":                         r.Result(Result{Name: "d", CI95: &[2]float64{2, 1}}),
-		"the interval is [NaN, 1]":                       r.Result(Result{Name: "d", CI95: &[2]float64{math.NaN(), 1}}),
+		"the interval is [2, 1]":                         r.Result(Result{Name: "d", CI95: &stats.Interval{Low: 2, High: 1}}),
+		"the interval is [NaN, 1]":                       r.Result(Result{Name: "d", CI95: &stats.Interval{Low: math.NaN(), High: 1}}),
 		"tolerance is -1":                                r.Result(Result{Name: "d", Tolerance: -1}),
 		"n is -1":                                        r.Result(Result{Name: "d", N: -1}),
 		`table "t" was added before`:                     r.Table(Table{Name: "t", Columns: []string{"other"}}),

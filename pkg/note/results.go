@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Results is the content of results.json. Numbers of unknown type (parameters, table cells, provenance) are
@@ -148,7 +150,7 @@ func compareRow(g, w Result) (diffs []Difference) {
 	}
 	same := (g.CI95 == nil) == (w.CI95 == nil)
 	if same && w.CI95 != nil {
-		same = within(g.CI95[0], w.CI95[0], w.Tolerance) && within(g.CI95[1], w.CI95[1], w.Tolerance)
+		same = within(g.CI95.Low, w.CI95.Low, w.Tolerance) && within(g.CI95.High, w.CI95.High, w.Tolerance)
 	}
 	if !same {
 		add("ci95", interval(g.CI95), interval(w.CI95))
@@ -165,9 +167,9 @@ func exact(f float64) string {
 	return fmt.Sprintf("%v", f)
 }
 
-func interval(ci *[2]float64) string {
+func interval(ci *stats.Interval) string {
 	if ci == nil {
 		return "none"
 	}
-	return fmt.Sprintf("[%v, %v]", ci[0], ci[1])
+	return fmt.Sprintf("[%v, %v]", ci.Low, ci.High)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Number is one number of a run: a row of results.json.
@@ -13,13 +15,13 @@ type Number struct {
 	Unit  string  `json:"unit"`  // "share", "points", "nats"; "" = a pure number
 	N     int     `json:"n"`     // items or prompts behind it; 0 = not a sample
 	// CI95 is the 95 % interval; nil = none.
-	CI95 *Interval `json:"ci95"`
+	CI95 *stats.Interval `json:"ci95"`
 	// Tolerance is the largest absolute difference a rerun may show, here and at the interval's ends; 0 = none.
 	Tolerance float64 `json:"tolerance"`
 }
 
 // Interval is a low and a high end, in JSON [low, high].
-type Interval = [2]float64
+type Interval = stats.Interval
 
 // Check refuses a number without a name, NaN and infinities, a negative n or tolerance, and an interval whose ends are out of order.
 func (r *Number) Check() error {
@@ -35,8 +37,8 @@ func (r *Number) Check() error {
 	if r.N < 0 {
 		return fmt.Errorf("result %q: n is %d: want the number of items, or 0 where nothing was sampled", r.Name, r.N)
 	}
-	if ci := r.CI95; ci != nil && (finite(ci[0]) != nil || finite(ci[1]) != nil || ci[0] > ci[1]) {
-		return fmt.Errorf("result %q: the interval is [%v, %v]: want finite ends in order", r.Name, ci[0], ci[1])
+	if ci := r.CI95; ci != nil && (finite(ci.Low) != nil || finite(ci.High) != nil || ci.Low > ci.High) {
+		return fmt.Errorf("result %q: the interval is [%v, %v]: want finite ends in order", r.Name, ci.Low, ci.High)
 	}
 	return nil
 }
@@ -56,12 +58,12 @@ type Compared struct {
 	Gained     int // right here, wrong in the first arm
 	Lost       int // wrong here, right in the first arm
 	Difference float64
-	CI95       Interval // of the difference
-	CIFamily   Interval // the same at the family's level
-	P          float64  // of the score test that CI95 inverts
-	Adjusted   float64  // Holm's, over the family
-	Exact      float64  // McNemar's exact test
-	MidP       float64  // McNemar's mid-p
-	Detectable float64  // the smallest difference found with 80 % power; 0 = none reaches it
-	Word       string   // "better", "worse", "not shown", ...
+	CI95       stats.Interval // of the difference
+	CIFamily   stats.Interval // the same at the family's level
+	P          float64        // of the score test that CI95 inverts
+	Adjusted   float64        // Holm's, over the family
+	Exact      float64        // McNemar's exact test
+	MidP       float64        // McNemar's mid-p
+	Detectable float64        // the smallest difference found with 80 % power; 0 = none reaches it
+	Word       string         // "better", "worse", "not shown", ...
 }

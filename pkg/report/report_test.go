@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 func pixels(t *testing.T) PNG {
@@ -34,7 +36,7 @@ func (d drawn) PNG() ([]byte, error) { return pixels(d.t), nil }
 func TestPartsCrossTheWireWithTheirChartsDrawn(t *testing.T) {
 	p := Part{Method: "m", Finding: "f", Answers: true,
 		Arms:    []Arm{{Name: "a", Words: "does nothing", Definition: json.RawMessage(`{"x":1}`)}},
-		Numbers: []Number{{Name: "n", Value: math.Nextafter(0.3, 1), CI95: &Interval{0.1, 0.5}}},
+		Numbers: []Number{{Name: "n", Value: math.Nextafter(0.3, 1), CI95: &stats.Interval{Low: 0.1, High: 0.5}}},
 		Figures: []Figure{{Name: "fig", Title: "t", Chart: drawn{t}, Table: &Table{Name: "x", Columns: []string{"c"}, Rows: [][]any{{json.Number("9007199254740993")}}}}},
 		Attention: []Attention{{Name: "maps", Tokens: []string{"a", "\x1b"}, Arms: []string{"a"},
 			Probs: Array{Shape: []int{1, 1, 1, 2, 2}, Axes: []string{"arm", "layer", "head", "query", "key"}, Values: []float32{1, 0, 0.25, 0.75}}}},
@@ -65,7 +67,7 @@ func TestNumbersOfAResultsFileKeepTheirForm(t *testing.T) {
 	for want, n := range map[string]Number{
 		"has no name":            {Value: 1},
 		`"a": the value is NaN`:  {Name: "a", Value: math.NaN()},
-		"the interval is [2, 1]": {Name: "a", CI95: &Interval{2, 1}},
+		"the interval is [2, 1]": {Name: "a", CI95: &stats.Interval{Low: 2, High: 1}},
 		"tolerance is -1":        {Name: "a", Tolerance: -1},
 		"n is -1":                {Name: "a", N: -1},
 	} {

@@ -10,6 +10,7 @@ import (
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // constructed is a model whose residual stream is the embedding in every layer (attention and MLP write nothing into it) and whose rotary base is so
@@ -239,7 +240,7 @@ func TestOutliersOfClosedForms(t *testing.T) {
 	if shares[tokenizer.Special].Outliers != 1 || math.Abs(shares[tokenizer.Special].Tokens-1.0/33) > 1e-12 || shares[tokenizer.ContentWord].PerLayer[2] != 0 {
 		t.Errorf("BOS is the only outlier of 33 tokens: %+v", shares)
 	}
-	if special := shares[tokenizer.Special]; len(special.Found) != 1 || special.Found[0] != 12 || special.All[0] != 12 || special.CI95(1) != [2]float64{1, 1} {
+	if special := shares[tokenizer.Special]; len(special.Found) != 1 || special.Found[0] != 12 || special.All[0] != 12 || special.CI95(1) != (stats.Interval{Low: 1, High: 1}) {
 		t.Errorf("the prompt's outliers, one in each of 12 heads, are all special: %+v", special)
 	}
 	if got := s.Outliers(sink.OutlierOptions{SkipFirst: true}).PerLayer[0]; got != 0 {

@@ -3,6 +3,8 @@ package sink
 import (
 	"fmt"
 	"slices"
+
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Comparison is two surveys of the same prompts side by side.
@@ -14,9 +16,9 @@ type Comparison struct {
 type CompareRow struct {
 	Name          string
 	Before, After float64
-	Change        Change
+	Change        stats.Change
 	// Layers are the changes within each layer; nil where the surveys are of models with different numbers of layers.
-	Layers []Change
+	Layers []stats.Change
 }
 
 // Compare puts two surveys side by side: two models, or one before and after an intervention. Both must be of the same prompts, taken from the
@@ -50,10 +52,10 @@ func Compare(before, after *Survey, eps []float64, seed uint64) (*Comparison, er
 }
 
 func (c *Comparison) add(name string, before, after *PerHead, seed uint64) {
-	row := CompareRow{Name: name, Before: mean(before.PerPrompt()), After: mean(after.PerPrompt()), Change: PairedMean(after.PerPrompt(), before.PerPrompt(), seed)}
+	row := CompareRow{Name: name, Before: mean(before.PerPrompt()), After: mean(after.PerPrompt()), Change: stats.PairedMean(after.PerPrompt(), before.PerPrompt(), seed)}
 	if before.Layers == after.Layers {
 		for l := range before.Layers {
-			row.Layers = append(row.Layers, PairedMean(after.Layer(l), before.Layer(l), seed))
+			row.Layers = append(row.Layers, stats.PairedMean(after.Layer(l), before.Layer(l), seed))
 		}
 	}
 	c.Rows = append(c.Rows, row)

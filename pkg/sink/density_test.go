@@ -6,6 +6,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/sink"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 func TestMaskDensityOfUniformAttention(t *testing.T) {
@@ -59,9 +60,9 @@ func TestLayerMeansFollowAUniformGain(t *testing.T) {
 			t.Errorf("layer %d: position 0 receives %g and under the gain %g, expected %g", l, a, b, a*gain)
 		}
 	}
-	c := sink.PairedMean(changed.FirstMassPerPrompt(), plain.FirstMassPerPrompt(), 1)
+	c := stats.PairedMean(changed.FirstMassPerPrompt(), plain.FirstMassPerPrompt(), 1)
 	want := plain.LayerFirstMass()[1] * (emulate.FirstRelease().Gain(1, 3) - 1) / 3
-	if c.N != 2 || math.Abs(c.Mean-want) > 1e-6 || c.CI95[0] > c.Mean || c.CI95[1] < c.Mean {
+	if c.N != 2 || math.Abs(c.Mean-want) > 1e-6 || c.CI95.Low > c.Mean || c.CI95.High < c.Mean {
 		t.Errorf("the change is %+v, expected a mean of %g over 2 prompts", c, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // OutlierOptions say which keys stand out. The zero value is documented at each field.
@@ -118,7 +119,9 @@ type OutlierShare struct {
 }
 
 // CI95 is the bootstrap interval of Outliers over prompts.
-func (o OutlierShare) CI95(seed uint64) [2]float64 { return RatioInterval95(o.Found, o.All, seed) }
+func (o OutlierShare) CI95(seed uint64) stats.Interval {
+	return stats.RatioInterval(o.Found, o.All, seed)
+}
 
 // ByClass breaks outliers down by token class; classes[i] are those of the i-th prompt given to Run. It is the test of the claim that
 // non-semantic tokens attract outlier attention.

@@ -1,5 +1,7 @@
 package sink
 
+import "github.com/attune-lab/attune/pkg/stats"
+
 // PerHead is one number for each prompt, layer and head.
 type PerHead struct {
 	Layers, Heads int
@@ -35,10 +37,10 @@ func (v *PerHead) Layer(l int) []float64 {
 }
 
 // ByLayer is the mean over prompts and heads, [layers], with its 95 % bootstrap interval over prompts.
-func (v *PerHead) ByLayer(seed uint64) (means []float64, ci95 [][2]float64) {
+func (v *PerHead) ByLayer(seed uint64) (means []float64, ci95 []stats.Interval) {
 	for l := range v.Layers {
 		values := v.Layer(l)
-		means, ci95 = append(means, mean(values)), append(ci95, Interval95(values, seed))
+		means, ci95 = append(means, mean(values)), append(ci95, stats.MeanInterval(values, seed))
 	}
 	return means, ci95
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 func interventions(t testing.TB) map[string]model.Experiment {
@@ -295,7 +296,7 @@ func TestCompareIsPaired(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range same.Rows {
-		if r.Change.Mean != 0 || r.Change.CI95 != [2]float64{} || len(r.Layers) != 3 {
+		if r.Change.Mean != 0 || r.Change.CI95 != (stats.Interval{}) || len(r.Layers) != 3 {
 			t.Errorf("%s changes by %+v between a survey and itself", r.Name, r.Change)
 		}
 	}
@@ -309,7 +310,7 @@ func TestCompareIsPaired(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range c.Rows {
-		if r.Name == "row sum" && (r.Change.CI95[0] <= 0 || r.Layers[0].Mean != 0 || math.Abs(r.After-r.Before-r.Change.Mean) > 1e-9) {
+		if r.Name == "row sum" && (r.Change.CI95.Low <= 0 || r.Layers[0].Mean != 0 || math.Abs(r.After-r.Before-r.Change.Mean) > 1e-9) {
 			t.Errorf("emulation adds mass to rows below layer 0: %+v", r)
 		}
 	}

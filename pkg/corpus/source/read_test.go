@@ -46,11 +46,13 @@ func TestPublishedCounts(t *testing.T) {
 		{"siqa", ReadSIQA, 1954, corpus.Item{
 			ID: "siqa/dev/1", Domain: "siqa", Answer: 2, Source: "dev.jsonl:1",
 			Question: "Tracy didn't go home that evening and resisted Riley's attacks. What does Tracy need to do before this?",
+			Passage:  "Tracy didn't go home that evening and resisted Riley's attacks.",
 			Options:  []string{"make a new plan", "Go home and see Riley", "Find somewhere to go"},
 		}},
 		{"piqa", ReadPIQA, 1838, corpus.Item{
 			ID: "piqa/valid/1", Domain: "piqa", Answer: 0, Source: "valid.jsonl:1",
 			Question: "How do I ready a guinea pig cage for it's new occupants?",
+			Passage:  "How do I ready a guinea pig cage for it's new occupants?",
 			Options: []string{
 				"Provide the guinea pig with a cage full of a few inches of bedding made of ripped paper strips, you will also need to supply it with a water bottle and a food dish.",
 				"Provide the guinea pig with a cage full of a few inches of bedding made of ripped jeans material, you will also need to supply it with a water bottle and a food dish.",
@@ -78,6 +80,33 @@ func TestPublishedCounts(t *testing.T) {
 		}
 		if !reflect.DeepEqual(items[0], test.first) {
 			t.Errorf("%s: first item\n%+v\nexpected\n%+v", test.set, items[0], test.first)
+		}
+	}
+}
+
+// TestItemsThatShareAPassageAreFew: so few that errors by item decide, with the clustered ones beside.
+func TestItemsThatShareAPassageAreFew(t *testing.T) {
+	for _, test := range []struct {
+		set    string
+		read   func(dir string) ([]corpus.Item, error)
+		shared int
+	}{{"siqa", ReadSIQA, 48}, {"piqa", ReadPIQA, 62}} {
+		items, err := test.read(published(t, test.set))
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := map[string]int{}
+		for _, item := range items {
+			count[item.Passage]++
+		}
+		shared := 0
+		for _, n := range count {
+			if n > 1 {
+				shared += n
+			}
+		}
+		if shared != test.shared {
+			t.Errorf("%s: %d of %d items share a passage with another, expected %d", test.set, shared, len(items), test.shared)
 		}
 	}
 }

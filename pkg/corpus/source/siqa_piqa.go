@@ -32,6 +32,7 @@ func ReadSIQA(dir string) ([]corpus.Item, error) {
 			ID:       fmt.Sprintf("siqa/dev/%d", line),
 			Domain:   "siqa",
 			Question: row.Context + " " + row.Question,
+			Passage:  row.Context,
 			Options:  []string{row.AnswerA, row.AnswerB, row.AnswerC},
 			Source:   fmt.Sprintf("%s:%d", siqaItems, line),
 		}
@@ -72,6 +73,7 @@ func ReadPIQA(dir string) ([]corpus.Item, error) {
 			ID:       fmt.Sprintf("piqa/valid/%d", line),
 			Domain:   "piqa",
 			Question: row.Goal,
+			Passage:  row.Goal,
 			Options:  []string{row.Sol1, row.Sol2},
 			Source:   fmt.Sprintf("%s:%d", piqaItems, line),
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/plot"
 	"github.com/attune-lab/attune/pkg/sink"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Statistic is a number per head that a survey holds: what is drawn, under which name and in which unit.
@@ -41,13 +42,13 @@ func Beside(before, after Of, what Statistic) (note.Figure, error) {
 		means, ci := side.v.ByLayer(side.of.Seed)
 		curve := plot.Series{Name: side.of.Model, Y: means}
 		for l := range means {
-			curve.X, curve.Lo, curve.Hi = append(curve.X, float64(l)), append(curve.Lo, ci[l][0]), append(curve.Hi, ci[l][1])
+			curve.X, curve.Lo, curve.Hi = append(curve.X, float64(l)), append(curve.Lo, ci[l].Low), append(curve.Hi, ci[l].High)
 		}
 		series = append(series, curve)
 	}
 	for l := range b.Layers {
-		c := sink.PairedMean(a.Layer(l), b.Layer(l), before.Seed)
-		t.Rows = append(t.Rows, []any{l, series[0].Y[l], series[1].Y[l], c.Mean, fmt.Sprintf("%.4f to %.4f", c.CI95[0], c.CI95[1])})
+		c := stats.PairedMean(a.Layer(l), b.Layer(l), before.Seed)
+		t.Rows = append(t.Rows, []any{l, series[0].Y[l], series[1].Y[l], c.Mean, fmt.Sprintf("%.4f to %.4f", c.CI95.Low, c.CI95.High)})
 	}
 	png, err := plot.Curves{Series: series, Title: what.Title, XLabel: "layer", YLabel: what.Unit}.PNG()
 	both := Of{Model: before.Model + " and " + after.Model, Survey: before.Survey}

@@ -6,6 +6,7 @@ import (
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/plot"
 	"github.com/attune-lab/attune/pkg/sink"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Entropy over depth, with its 95 % interval over prompts.
@@ -32,8 +33,8 @@ func depth(o Of, v *sink.PerHead, name, title, unit string) (note.Figure, error)
 	curve := plot.Series{Name: o.Model, Y: means}
 	t := note.Table{Name: name, Title: title, Columns: []string{"layer", unit, "low", "high"}}
 	for l := range means {
-		curve.X, curve.Lo, curve.Hi = append(curve.X, float64(l)), append(curve.Lo, ci[l][0]), append(curve.Hi, ci[l][1])
-		t.Rows = append(t.Rows, []any{l, means[l], ci[l][0], ci[l][1]})
+		curve.X, curve.Lo, curve.Hi = append(curve.X, float64(l)), append(curve.Lo, ci[l].Low), append(curve.Hi, ci[l].High)
+		t.Rows = append(t.Rows, []any{l, means[l], ci[l].Low, ci[l].High})
 	}
 	png, err := plot.Curves{Series: []plot.Series{curve}, Title: title, XLabel: "layer", YLabel: unit}.PNG()
 	return note.Figure{Name: name, Title: title, Caption: o.about("mean over heads") + "; band: 95 % bootstrap interval over prompts", PNG: png, Table: &t}, err
@@ -68,9 +69,9 @@ func Rates(o Of, eps []float64) (note.Figure, error) {
 	curve := plot.Series{Name: o.Model}
 	t := note.Table{Name: "sink-rates", Title: "Sink rate of position 0", Columns: []string{"eps", "T", "sink rate", "low", "high", "prompts"}}
 	for _, r := range rates {
-		ci := sink.Interval95(r.PerPrompt, o.Seed)
-		curve.X, curve.Y, curve.Lo, curve.Hi = append(curve.X, r.Eps), append(curve.Y, r.Value), append(curve.Lo, ci[0]), append(curve.Hi, ci[1])
-		t.Rows = append(t.Rows, []any{r.Eps, r.T, r.Value, ci[0], ci[1], r.Prompts})
+		ci := stats.MeanInterval(r.PerPrompt, o.Seed)
+		curve.X, curve.Y, curve.Lo, curve.Hi = append(curve.X, r.Eps), append(curve.Y, r.Value), append(curve.Lo, ci.Low), append(curve.Hi, ci.High)
+		t.Rows = append(t.Rows, []any{r.Eps, r.T, r.Value, ci.Low, ci.High, r.Prompts})
 	}
 	png, err := plot.Curves{Series: []plot.Series{curve}, Title: fmt.Sprintf("Sink rate of position 0 over eps, T = %d", o.Survey.T), XLabel: "eps", YLabel: "share of heads", YMin: 0, YMax: 1}.PNG()
 	return note.Figure{Name: "sink-rates", Title: "Sink rate over eps", Caption: o.about("share of all heads") + "; band: 95 % bootstrap interval over prompts", PNG: png, Table: &t}, err
