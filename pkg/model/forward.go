@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -31,6 +32,9 @@ type Target struct{ Position, Token int }
 type Want struct {
 	Logits  bool    // all logits; batch * tokens * vocab floats on the host
 	Targets Targets // log-probabilities at chosen places only
+	// Ready is called when the pass's graphs are compiled, before it runs; may be nil. Passes may be made side by side: XLA compiles in the calling goroutine, and
+	// whoever starts many of them keeps here those waiting that would not fit into the device's memory.
+	Ready func()
 }
 
 // Result of a forward pass.
@@ -66,9 +70,19 @@ func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
 	if exp != nil {
 		key += " " + exp.Key()
 	}
-	c, err := m.exec(key, func(c *compiled, in []*Node) []*Node { return m.forwardGraph(c, in, want, exp) })
+	var dims []shapes.Shape
+	for _, input := range inputs {
+		dims = append(dims, input.(*tensors.Tensor).Shape())
+	}
+	c, err := m.exec(fmt.Sprint(key, " ", dims), func(c *compiled, in []*Node) []*Node { return m.forwardGraph(c, in, want, exp) })
 	if err != nil {
 		return nil, err
+	}
+	if want.Ready != nil {
+		if _, err := c.exec.Compile(dims...); err != nil {
+			return nil, fmt.Errorf("forward pass of %d prompts: %w", len(b.Tokens), err)
+		}
+		want.Ready()
 	}
 	outputs, err := c.call(inputs...)
 	if err != nil {

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// Text is what was generated after a prompt.
+type Text struct {
+	Tokens []int  // the new ones, see [model.Generation]
+	Text   string // decoded, without a stop string and what follows it; "" where the model has no tokenizer
+}
+
+// generateRows is how many prompts are continued side by side at most: decoding reads all weights for each step, whatever the number.
+const generateRows = 16
+
+// Generate continues each prompt under an experiment, nil for the plain model, and gives each its text with the prompt's place. Prompts of similar length go side by
+// side, longest first. SampleIDs and the numbers of Stream are those of prompts.
+func (r *Runner) Generate(ctx context.Context, prompts [][]int, o model.GenerateOptions, e model.Experiment, each func(i int, t Text) error) error {
+	if o.SampleIDs != nil && len(o.SampleIDs) != len(prompts) {
+		return fmt.Errorf("%d random streams for %d prompts", len(o.SampleIDs), len(prompts))
+	}
+	defer r.monitor.begin("generating", len(prompts))()
+	order := make([]int, len(prompts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(prompts[b]), len(prompts[a])) })
+	for len(order) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		width := r.geometry.Width(len(prompts[order[0]]))
+		part := order[:min(len(order), generateRows, r.limit(width))]
+		got, err := r.continued(ctx, part, prompts, o, e)
+		if err != nil && outOfMemory(err) && len(part) > 1 {
+			r.halve(Batch{Width: width, Rows: len(part)})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for k, i := range part {
+			t := Text{Tokens: got.Tokens[k]}
+			if got.Texts != nil {
+				t.Text = got.Texts[k]
+			}
+			if err := each(i, t); err != nil {
+				return err
+			}
+		}
+		r.monitor.done(len(part))
+		order = order[len(part):]
+	}
+	return nil
+}
+
+// continued generates after the prompts at these places.
+func (r *Runner) continued(ctx context.Context, at []int, prompts [][]int, o model.GenerateOptions, e model.Experiment) (*model.Generation, error) {
+	var batch [][]int
+	var ids []uint64
+	for _, i := range at {
+		batch = append(batch, prompts[i])
+		if o.SampleIDs != nil {
+			ids = append(ids, o.SampleIDs[i])
+		}
+	}
+	o.SampleIDs = ids
+	if stream := o.Stream; stream != nil {
+		o.Stream = func(sequence int, text string) { stream(at[sequence], text) }
+	}
+	r.loop.Lock()
+	defer r.loop.Unlock()
+	select {
+	case r.run <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-r.run }()
+	got, err := r.model.Generate(batch, o, e)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.plans[keyOf(e)] = got.Plan
+	r.mu.Unlock()
+	return got, nil
+}

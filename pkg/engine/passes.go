@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// shape of a pass: batches of one share a graph.
+type shape struct{ width, rows, targets int }
+
+func (b Batch) shape() shape { return shape{b.Width, b.Rows, b.targets} }
+
+// passes runs batches and delivers their results one at a time. The first batch of each shape goes ahead to compile its graph, all of them side by side; the others
+// follow when their graph is there.
+func (r *Runner) passes(ctx context.Context, stage string, batches []Batch, qs []Sequence, e model.Experiment, deliver func(Batch, *model.Result) error) error {
+	defer r.monitor.begin(stage, len(qs))()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var leaders []Batch
+	queue := newQueue()
+	for _, b := range batches {
+		if queue.add(b) {
+			leaders = append(leaders, b)
+		}
+	}
+	var one sync.Mutex
+	handle := func(b Batch, compiled func()) {
+		err := r.pass(ctx, b, qs, e, compiled, func(b Batch, got *model.Result) error {
+			one.Lock()
+			defer one.Unlock()
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return deliver(b, got)
+		})
+		if err != nil {
+			cancel(err)
+			queue.close()
+		}
+	}
+	var all sync.WaitGroup
+	for _, b := range leaders {
+		all.Go(func() { handle(b, func() { queue.release(b.shape()) }) })
+	}
+	for range cap(r.run) {
+		all.Go(func() {
+			for b, ok := queue.next(); ok && ctx.Err() == nil; b, ok = queue.next() {
+				handle(b, nil)
+			}
+		})
+	}
+	stop := context.AfterFunc(ctx, queue.close)
+	defer stop()
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// pass runs one batch; compiled, which may be nil, is called once its graph is there, or will never be. Where memory does not suffice the batch is halved.
+func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Experiment, compiled func(), deliver func(Batch, *model.Result) error) error {
+	if compiled != nil {
+		compiled = sync.OnceFunc(compiled)
+		defer compiled()
+	}
+	if limit := r.limit(b.Width); b.Rows > limit {
+		for _, half := range b.halves() {
+			if err := r.pass(ctx, half, qs, e, func() {}, deliver); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	got, err := r.forward(ctx, b, qs, e, compiled)
+	switch {
+	case err == nil:
+	case outOfMemory(err) && b.Rows > 1:
+		r.halve(b)
+		return r.pass(ctx, b, qs, e, compiled, deliver)
+	case outOfMemory(err):
+		return fmt.Errorf("one sequence of %d tokens does not fit into the device's memory: %w", b.Width, err)
+	default:
+		return err
+	}
+	r.mu.Lock()
+	r.plans[keyOf(e)] = got.Plan
+	r.mu.Unlock()
+	if err := deliver(b, got); err != nil {
+		return err
+	}
+	for _, t := range got.Emitted {
+		t.FinalizeAll()
+	}
+	r.monitor.done(len(b.At))
+	return nil
+}
+
+// forward is one call of the model. It holds a place to compile until its graph is there, and then one to run; a nil compiled says that it is there.
+func (r *Runner) forward(ctx context.Context, b Batch, qs []Sequence, e model.Experiment, compiled func()) (*model.Result, error) {
+	batch, want := r.lay(b, qs)
+	first := r.run
+	if compiled != nil {
+		first = r.compile
+	}
+	select {
+	case first <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	held := first
+	defer func() { <-held }()
+	if compiled != nil {
+		ready := sync.OnceFunc(r.monitor.compiling(fmt.Sprintf("width %d", b.Width)))
+		defer ready()
+		want.Ready = func() {
+			ready()
+			<-r.compile
+			compiled()
+			r.run <- struct{}{}
+			held = r.run
+		}
+	}
+	return r.model.Forward(batch, want, e)
+}
+
+// lay makes the model's batch: dummy rows behind the real ones, and dummy targets, so that shapes are those of the geometry.
+func (r *Runner) lay(b Batch, qs []Sequence) (model.Batch, model.Want) {
+	batch := model.Batch{Bucket: b.Width}
+	var want model.Want
+	for row := range b.Rows {
+		q := Sequence{Tokens: []int{0}}
+		if row < len(b.At) {
+			q = qs[b.At[row]]
+		}
+		batch.Tokens = append(batch.Tokens, q.Tokens)
+		if b.targets > 0 {
+			targets := make([]model.Target, b.targets)
+			copy(targets, q.Targets)
+			want.Targets = append(want.Targets, targets)
+		}
+	}
+	return batch, want
+}
+
+// limit is how many rows of a width fit into memory, as far as is known.
+func (r *Runner) limit(width int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rows, ok := r.rows[width]; ok {
+		return rows
+	}
+	return 1 << 30
+}
+
+// halve notes that a batch's rows do not fit into memory.
+func (r *Runner) halve(b Batch) {
+	r.mu.Lock()
+	before, known := r.rows[b.Width]
+	if !known || b.Rows/2 < before {
+		r.rows[b.Width] = b.Rows / 2
+	}
+	r.mu.Unlock()
+	if !known || b.Rows/2 < before {
+		r.monitor.tell(fmt.Sprintf("%d rows of %d tokens do not fit into the device's memory: going on with %d", b.Rows, b.Width, b.Rows/2))
+	}
+}
+
+// halves are a batch's rows in two batches of half as many; the second may be left out.
+func (b Batch) halves() []Batch {
+	first, second := b, b
+	first.Rows, second.Rows = b.Rows/2, b.Rows/2
+	if len(b.At) <= first.Rows {
+		return []Batch{first}
+	}
+	first.At, second.At = b.At[:first.Rows], b.At[first.Rows:]
+	return []Batch{first, second}
+}
+
+// outOfMemory reports the errors of XLA's allocators.
+func outOfMemory(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "RESOURCE_EXHAUSTED") || strings.Contains(strings.ToLower(text), "out of memory")
+}
+
+// queue holds the batches that follow the first of their shape.
+type queue struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	waiting []Batch
+	ready   map[shape]bool // whether the shape's graph is there
+	closed  bool
+}
+
+func newQueue() *queue {
+	q := &queue{ready: map[shape]bool{}}
+	q.changed = sync.NewCond(&q.mu)
+	return q
+}
+
+// add takes a batch in, or reports that it is the first of its shape and goes ahead. All are added before the first is taken.
+func (q *queue) add(b Batch) (first bool) {
+	if _, met := q.ready[b.shape()]; !met {
+		q.ready[b.shape()] = false
+		return true
+	}
+	q.waiting = append(q.waiting, b)
+	return false
+}
+
+// release says that a shape's graph is there.
+func (q *queue) release(s shape) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ready[s] = true
+	q.changed.Broadcast()
+}
+
+// close ends the waiting.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.changed.Broadcast()
+}
+
+// next waits for a batch whose graph is there; false when none is left, or the queue was closed.
+func (q *queue) next() (Batch, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !q.closed && len(q.waiting) > 0 {
+		for i, b := range q.waiting {
+			if q.ready[b.shape()] {
+				q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
+				return b, true
+			}
+		}
+		q.changed.Wait()
+	}
+	return Batch{}, false
+}

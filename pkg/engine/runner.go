@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// Options of New. The zero value takes the backend's geometry and tells nobody.
+type Options struct {
+	Budget   int            // tokens of a pass; 0 = 16,384 on xla:cuda, 2,048 on go and xla:cpu
+	Progress func(Progress) // called at least every second while work is under way, from one goroutine at a time; may be nil
+}
+
+// Runner runs sequences through a model. Its methods may be called concurrently: they share what the machine has to compile and to compute with.
+type Runner struct {
+	model    *model.Model
+	geometry Geometry
+	compile  chan struct{} // a place for each graph that may be compiled at once
+	run      chan struct{} // a place for each pass that may be in flight
+	loop     sync.Mutex    // one generation at a time
+	monitor  monitor
+
+	mu    sync.Mutex
+	rows  map[int]int         // by width, where memory did not suffice for the geometry's
+	plans map[string][]string // by the experiment's key, of the last pass
+}
+
+// New makes a runner of a model. A model has one: two would share its device without knowing of each other.
+func New(m *model.Model, o Options) *Runner {
+	r := &Runner{model: m, geometry: GeometryFor(m.Backend, m.Config.MaxPositions, o.Budget), compile: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		run: make(chan struct{}, inFlight(m.Backend)), rows: map[int]int{}, plans: map[string][]string{}}
+	if o.Progress != nil {
+		r.monitor.watch(o.Progress)
+	}
+	return r
+}
+
+// Model that the runner runs.
+func (r *Runner) Model() *model.Model { return r.model }
+
+// Geometry of its passes.
+func (r *Runner) Geometry() Geometry { return r.geometry }
+
+// Watch adds a listener to the progress, until stop is called. It must not call back into the runner.
+func (r *Runner) Watch(listener func(Progress)) (stop func()) { return r.monitor.watch(listener) }
+
+// Numerics names what numbers depend on besides weights, prompts and arm: backend, device and plugin's version, dtype, the form of a pass and its geometry, and
+// XLA's flags. Rows halved for want of memory do not change it.
+func (r *Runner) Numerics() string {
+	b := r.model.Backend
+	s := "go"
+	if backend.IsXLA(b) {
+		flags := sha256.Sum256([]byte(strings.Join(slices.Sorted(strings.FieldsSeq(os.Getenv(env.XLAFlags))), " ")))
+		s = fmt.Sprintf("%s flags %x", backend.Describe(b), flags[:4])
+	} else if backend.SIMD {
+		s += "/simd"
+	}
+	return fmt.Sprintf("%s %s %s pass/1 %s", s, runtime.GOARCH, strings.ToLower(r.model.DType.String()), r.geometry)
+}
+
+// Plan says how attention was computed in the last pass under an experiment, nil for the plain model; nil before the first.
+func (r *Runner) Plan(e model.Experiment) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plans[keyOf(e)]
+}
+
+func keyOf(e model.Experiment) string {
+	if e == nil {
+		return ""
+	}
+	return e.Key()
+}
+
+// Sequence is what one row of a pass reads, and the tokens whose log-probabilities are asked for.
+type Sequence struct {
+	Tokens  []int
+	Targets []model.Target
+}
+
+// Score computes the log-probabilities of each sequence's targets and gives them to each, in the order of the targets, with the sequence's place in qs. Sequences come in
+// no order, one at a time.
+func (r *Runner) Score(ctx context.Context, qs []Sequence, e model.Experiment, each func(i int, logProbs []float64) error) error {
+	lengths, targets := make([]int, len(qs)), make([]int, len(qs))
+	for i, q := range qs {
+		lengths[i], targets[i] = len(q.Tokens), len(q.Targets)
+	}
+	return r.passes(ctx, "scoring", r.geometry.batches(lengths, targets), qs, e, func(b Batch, got *model.Result) error {
+		for row, at := range b.At {
+			if err := each(at, got.LogProbs[row][:len(qs[at].Targets)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Observe runs the sequences with an experiment and gives each batch's result to each: what was emitted has b.Rows rows, of which those of b.At are real. It is valid
+// during the call only. Sequences of one length are not padded, and no more rows are computed than the next power of two. Targets are computed where there are any.
+func (r *Runner) Observe(ctx context.Context, qs []Sequence, e model.Experiment, each func(b Batch, got *model.Result) error) error {
+	lengths, targets := make([]int, len(qs)), []int(nil)
+	for i, q := range qs {
+		lengths[i] = len(q.Tokens)
+		if q.Targets != nil && targets == nil {
+			targets = make([]int, len(qs))
+		}
+		if targets != nil {
+			targets[i] = len(q.Targets)
+		}
+	}
+	g := r.geometry
+	if len(qs) > 0 && slices.Min(lengths) == slices.Max(lengths) {
+		g.Step = max(1, lengths[0])
+	}
+	batches := g.batches(lengths, targets)
+	for i := range batches {
+		for b := &batches[i]; b.Rows/2 >= len(b.At); b.Rows /= 2 {
+		}
+	}
+	return r.passes(ctx, "observing", batches, qs, e, each)
+}
