@@ -29,7 +29,7 @@ var activations = map[string]activation{
 
 // activation reads the MLP's nonlinearity.
 func (f *fields) activation() activation {
-	name := f.text(f.family.act, "hidden_activation", "hidden_act", "activation_function")
+	name := f.text("", "hidden_activation", "hidden_act", "activation_function", "activation")
 	act := activations[name]
 	if act == nil {
 		f.fail("the activation %q is not supported, expected one of %s", name, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))

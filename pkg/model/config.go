@@ -3,10 +3,13 @@ package model
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Config describes a decoder's architecture, as read from a Hugging Face config.json.
@@ -37,7 +40,7 @@ type Config struct {
 // LoadConfig reads DIR/config.json. Errors name the file, the field, what was found and what is accepted.
 func LoadConfig(dir string) (*Config, error) {
 	path := filepath.Join(dir, "config.json")
-	data, err := os.ReadFile(path)
+	data, err := env.ReadFile(path, maxConfigFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the model's configuration: %w (a model directory holds config.json, model.safetensors and tokenizer.json)", err)
 	}
@@ -45,7 +48,32 @@ func LoadConfig(dir string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return c, nil
+	return c, c.readGeneration(filepath.Join(dir, "generation_config.json"))
+}
+
+// maxConfigFile is far above any published config.json.
+const maxConfigFile = 16 << 20
+
+// readGeneration takes the ends of text from generation_config.json where it names any: generating stops at them, as in transformers, and not at config.json's.
+func (c *Config) readGeneration(path string) error {
+	data, err := env.ReadFile(path, maxConfigFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f, err := newFields(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if ends := parseEOS(f); len(ends) > 0 {
+		c.EOS = ends
+	}
+	if err := firstError(f.err, c.Validate); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // ParseConfig reads the contents of a config.json, in the spelling of transformers 4 or 5.
@@ -71,13 +99,14 @@ func parseConfig(data []byte) (*Config, *architecture, error) {
 		return nil, nil, fmt.Errorf("the checkpoint is quantised (%s): only weights in float32, bfloat16 or float16 are read; "+
 			"open it in transformers with dequantisation and save_pretrained it in bfloat16", q.text("no quant_method", "quant_method"))
 	}
-	f.family = kind
-	c := readSizes(f)
+	f.class = classes[modelType]
+	c := readSizes(f, kind)
 	c.ModelType = modelType
 	if err := firstError(f.err, c.Validate); err != nil {
 		return nil, nil, err
 	}
 	a := kind.build(c, f)
+	f.refuseUnread(modelType)
 	if f.err != nil {
 		return nil, nil, f.err
 	}
@@ -89,41 +118,57 @@ func parseConfig(data []byte) (*Config, *architecture, error) {
 	return c, a, nil
 }
 
-// readSizes reads what every family has, under any of its names.
-func readSizes(f *fields) *Config {
-	kind := f.family
+// readSizes reads what every family has, under its class's name.
+func readSizes(f *fields, kind family) *Config {
 	c := &Config{
 		VocabSize:        f.integer(0, "vocab_size"),
-		HiddenSize:       f.integer(0, "hidden_size", "n_embd"),
-		Layers:           f.integer(0, "num_hidden_layers", "n_layer", "num_layers"),
-		Heads:            f.integer(0, "num_attention_heads", "n_head", "num_heads"),
-		MaxPositions:     f.integer(0, "max_position_embeddings", "n_positions"),
-		NormEps:          f.number(kind.eps, "rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps"),
-		RopeTheta:        kind.theta,
-		TieEmbeddings:    f.boolean(kind.tied, "tie_word_embeddings"),
+		HiddenSize:       f.integer(0, "hidden_size"),
+		Layers:           f.integer(0, "num_hidden_layers"),
+		Heads:            f.integer(0, "num_attention_heads"),
+		MaxPositions:     f.integer(0, "max_position_embeddings"),
+		NormEps:          f.number(kind.eps, "rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps", "norm_epsilon"),
+		RopeTheta:        f.class.Theta.Global,
+		TieEmbeddings:    f.boolean(false, "tie_word_embeddings"),
 		AttentionBias:    f.boolean(false, "attention_bias"),
 		MLPBias:          f.boolean(false, "mlp_bias"),
-		BOS:              f.integer(-1, "bos_token_id"),
-		InitializerRange: f.number(0.02, "initializer_range"),
+		InitializerRange: f.number(0.02, "initializer_range", "init_std"),
 	}
-	c.IntermediateSize = f.integer(4*c.HiddenSize, "intermediate_size", "n_inner")
+	c.IntermediateSize = f.integer(4*c.HiddenSize, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 	c.KVHeads = f.integer(c.Heads, "num_key_value_heads")
 	if c.Heads > 0 {
-		def := c.HiddenSize / c.Heads
-		if kind.headDim > 0 {
-			def = kind.headDim
+		c.HeadDim = c.HiddenSize / c.Heads
+		switch {
+		case kind.fixedHeadDim:
+		case f.class.names("head_dim") != nil:
+			c.HeadDim = f.integer(c.HeadDim, "head_dim")
+		default:
+			c.HeadDim = f.plain().integer(c.HeadDim, "head_dim")
 		}
-		c.HeadDim = f.integer(def, "head_dim")
 	}
+	c.readTokens(f)
+	return c
+}
+
+// readTokens reads the special tokens. Defaults of the class beyond the vocabulary are none: they belong to the published models.
+func (c *Config) readTokens(f *fields) {
+	c.BOS = f.integer(-1, "bos_token_id")
 	if f.has("eos_token_id") {
 		c.EOS = parseEOS(f)
 	}
-	return c
+	if _, given := f.values["bos_token_id"]; !given && c.BOS >= c.VocabSize {
+		c.BOS = -1
+	}
+	if _, given := f.values["eos_token_id"]; !given {
+		c.EOS = slices.DeleteFunc(c.EOS, func(id int) bool { return id >= c.VocabSize })
+	}
 }
 
 // parseEOS accepts a number or a list of numbers.
 func parseEOS(f *fields) []int {
-	raw := f.values["eos_token_id"]
+	raw := f.lookup("eos_token_id")
+	if raw == nil || isNull(raw) {
+		return nil
+	}
 	var one int
 	if json.Unmarshal(raw, &one) == nil {
 		return []int{one}
@@ -247,7 +292,9 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 			return nil, err
 		}
 		fields = f.values
-		if f.integer(-1, "bos_token_id") == c.BOS && slices.Equal(parseEOS(f), c.EOS) {
+		f.class = classes[c.ModelType]
+		read := Config{VocabSize: c.VocabSize}
+		if read.readTokens(f); read.BOS == c.BOS && slices.Equal(read.EOS, c.EOS) {
 			return c.raw, nil
 		}
 	} else {
@@ -263,13 +310,13 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 			set(name, v)
 		}
 	}
-	delete(fields, "bos_token_id")
+	set("bos_token_id", nil) // absent it would be the class's default
 	if c.BOS >= 0 {
 		set("bos_token_id", c.BOS)
 	}
-	delete(fields, "eos_token_id")
 	switch len(c.EOS) {
 	case 0:
+		set("eos_token_id", nil)
 	case 1:
 		set("eos_token_id", c.EOS[0])
 	default:

@@ -15,7 +15,7 @@ func TestConfigReadsOldAndNewFields(t *testing.T) {
 		check func(*Config) bool
 	}{
 		"defaults": {`{` + minimal + `}`, func(c *Config) bool {
-			return c.KVHeads == 4 && c.HeadDim == 64 && c.RopeTheta == 10000 && c.BOS == -1 && c.NormEps == 1e-6
+			return c.KVHeads == 4 && c.HeadDim == 64 && c.RopeTheta == 10000 && c.BOS == 1 && reflect.DeepEqual(c.EOS, []int{2}) && c.NormEps == 1e-6
 		}},
 		"rope, transformers 4": {`{` + minimal + `,"rope_theta":500000.0,"rope_scaling":null}`, func(c *Config) bool { return c.RopeTheta == 500000 }},
 		"rope, transformers 5": {`{` + minimal + `,"rope_parameters":{"rope_theta":1000000.0,"rope_type":"default"}}`, func(c *Config) bool { return c.RopeTheta == 1e6 }},
@@ -102,7 +102,7 @@ func TestWindowsOfLayers(t *testing.T) {
 		{`"model_type":"mistral","sliding_window":-3`, nil},
 		{`"model_type":"mistral","sliding_window":"8"`, nil},
 	} {
-		_, a, err := parseConfig([]byte(`{` + strings.Replace(minimal, `"model_type":"llama"`, c.fields, 1) + `}`))
+		_, a, err := parseConfig([]byte(`{` + strings.Replace(minimal, `"model_type":"llama"`, `"num_key_value_heads":4,`+c.fields, 1) + `}`))
 		if (err != nil) != (c.want == nil) {
 			t.Errorf("%s: %v", c.fields, err)
 			continue

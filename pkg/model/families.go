@@ -6,31 +6,36 @@ import (
 	"strings"
 )
 
-// family is a model_type: what config.json may leave out, and how it describes its decoder.
+// family is a model_type: how it describes its decoder, and what defaults.json does not say.
 type family struct {
-	build   func(c *Config, f *fields) *architecture
-	tied    bool    // tie_word_embeddings where it is absent
-	headDim int     // head_dim where it is absent; 0 = hidden_size / num_attention_heads
-	eps     float64 // of the norms
-	theta   float64 // base of the rotary embedding
-	act     string  // activation
+	build        func(c *Config, f *fields) *architecture
+	eps          float64 // of the norms, where the class has no such field
+	fixedHeadDim bool    // a head is hidden_size / num_attention_heads whatever head_dim says
+	// partial is the share of a head that the plain rotary embedding turns where no field says it; 0 = it turns the whole head whatever a field says.
+	partial float64
+	// legacyRope: the fields of the rotary embedding are rotary_emb_base and rotary_pct.
+	legacyRope bool
 }
 
-// families are the model types that Load accepts, each in the file of its name. Defaults are those of transformers' configuration classes.
-var families = map[string]family{
-	"llama":       {build: llama, eps: 1e-6, theta: 10000, act: "silu"},
-	"mistral":     {build: mistral, eps: 1e-6, theta: 10000, act: "silu"},
-	"qwen2":       {build: qwen2, eps: 1e-6, theta: 10000, act: "silu"},
-	"qwen3":       {build: qwen3, eps: 1e-6, theta: 10000, act: "silu", headDim: 128},
-	"gemma2":      {build: gemma2, eps: 1e-6, theta: 10000, act: "gelu_pytorch_tanh", headDim: 256, tied: true},
-	"gemma3_text": {build: gemma3, eps: 1e-6, theta: 1e6, act: "gelu_pytorch_tanh", headDim: 256, tied: true},
-	"gpt2":        {build: gpt2, eps: 1e-5, act: "gelu_new", tied: true},
-	"gpt_neo":     {build: gptNeo, eps: 1e-5, act: "gelu_new", tied: true},
-	"gpt_neox":    {build: gptNeoX, eps: 1e-5, theta: 10000, act: "gelu"},
-	"olmo2":       {build: olmo2, eps: 1e-5, theta: 10000, act: "silu"},
-	"phi3":        {build: phi3, eps: 1e-5, theta: 10000, act: "silu"},
-	"smollm3":     {build: smollm3, eps: 1e-6, theta: 2e6, act: "silu", tied: true},
-	"gpt_oss":     {build: gptOss, eps: 1e-5, theta: 150000, act: "silu", headDim: 64},
+// families are the model types that Load accepts.
+var families map[string]family
+
+func init() { // not a literal: builders read the table
+	families = map[string]family{
+		"llama":       {build: llama},
+		"mistral":     {build: mistral},
+		"qwen2":       {build: qwen2},
+		"qwen3":       {build: qwen3},
+		"gemma2":      {build: gemma2},
+		"gemma3_text": {build: gemma3},
+		"gpt2":        {build: gpt2, fixedHeadDim: true},
+		"gpt_neo":     {build: gptNeo, fixedHeadDim: true},
+		"gpt_neox":    {build: gptNeoX, partial: 0.25, legacyRope: true},
+		"olmo2":       {build: olmo2},
+		"phi3":        {build: phi3, partial: 1},
+		"smollm3":     {build: smollm3},
+		"gpt_oss":     {build: gptOss},
+	}
 }
 
 // Families lists the model types that Load accepts.
@@ -69,3 +74,8 @@ func (f *fields) windows(c *Config, size int, sliding func(l int) bool) []int {
 
 // everyOther is the rule of families in which the first layer slides, the second does not, and so on.
 func everyOther(l int) bool { return l%2 == 0 }
+
+// everyLayer is the window of families in which all layers have the same.
+func (f *fields) everyLayer(c *Config) []int {
+	return f.windows(c, f.integer(0, "sliding_window"), func(int) bool { return true })
+}

@@ -20,7 +20,7 @@ import (
 
 // llamaLike are the sizes of the tiny models of the families that share llama's field names.
 const llamaLike = `"vocab_size":97,"hidden_size":32,"intermediate_size":48,"num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":2,
-"head_dim":8,"max_position_embeddings":128,"initializer_range":0.2,"bos_token_id":1`
+"head_dim":8,"max_position_embeddings":128,"initializer_range":0.2,"bos_token_id":1,"eos_token_id":null`
 
 // tiny configurations of every family, with windows shorter than the test's sequences.
 var tiny = map[string]string{
@@ -31,22 +31,22 @@ var tiny = map[string]string{
 	"llama, yarn":                       `"model_type":"llama","rope_parameters":{"rope_type":"yarn","rope_theta":10000,"factor":4,"original_max_position_embeddings":32},` + llamaLike,
 	"llama, dynamic, within its length": `"model_type":"llama","rope_scaling":{"rope_type":"dynamic","factor":2},` + llamaLike,
 	"llama, dynamic, beyond its length": `"model_type":"llama","rope_scaling":{"rope_type":"dynamic","factor":8},"vocab_size":97,"hidden_size":32,"intermediate_size":48,
-		"num_hidden_layers":3,"num_attention_heads":4,"max_position_embeddings":16,"initializer_range":0.2`,
+		"num_hidden_layers":3,"num_attention_heads":4,"max_position_embeddings":16,"initializer_range":0.2,"eos_token_id":null`,
 	"mistral": `"model_type":"mistral","sliding_window":6,` + llamaLike,
 	"qwen2":   `"model_type":"qwen2","use_sliding_window":true,"max_window_layers":2,"sliding_window":6,` + llamaLike,
 	"qwen3":   `"model_type":"qwen3","tie_word_embeddings":true,` + llamaLike,
 	"gemma2":  `"model_type":"gemma2","sliding_window":6,"query_pre_attn_scalar":24,"final_logit_softcapping":3,"attn_logit_softcapping":2,` + llamaLike,
 	"gemma3_text": `"model_type":"gemma3_text","sliding_window":6,"sliding_window_pattern":3,"query_pre_attn_scalar":24,"rope_theta":1000000,"rope_local_base_freq":10000,
 		"rope_scaling":{"rope_type":"linear","factor":8},` + llamaLike,
-	"gpt2": `"model_type":"gpt2","vocab_size":97,"n_embd":32,"n_layer":4,"n_head":4,"n_positions":128,"initializer_range":0.2,"bos_token_id":1`,
+	"gpt2": `"model_type":"gpt2","vocab_size":97,"n_embd":32,"n_layer":4,"n_head":4,"n_positions":128,"initializer_range":0.2,"bos_token_id":1,"eos_token_id":null`,
 	"gpt2, scaled by layer": `"model_type":"gpt2","vocab_size":97,"n_embd":32,"n_layer":3,"n_head":4,"n_positions":128,"initializer_range":0.2,
-		"scale_attn_by_inverse_layer_idx":true,"tie_word_embeddings":false`,
+		"scale_attn_by_inverse_layer_idx":true,"tie_word_embeddings":false,"eos_token_id":null`,
 	"gpt_neo": `"model_type":"gpt_neo","vocab_size":97,"hidden_size":32,"num_layers":4,"num_heads":4,"max_position_embeddings":128,"attention_types":[[["global","local"],2]],
-		"window_size":6,"initializer_range":0.2`,
+		"window_size":6,"initializer_range":0.2,"eos_token_id":null`,
 	"gpt_neox": `"model_type":"gpt_neox","vocab_size":97,"hidden_size":64,"intermediate_size":96,"num_hidden_layers":4,"num_attention_heads":4,"max_position_embeddings":128,
-		"rotary_pct":0.25,"initializer_range":0.2`,
+		"rotary_pct":0.25,"initializer_range":0.2,"eos_token_id":null`,
 	"gpt_neox, one after the other": `"model_type":"gpt_neox","use_parallel_residual":false,"vocab_size":97,"hidden_size":32,"intermediate_size":96,"num_hidden_layers":3,
-		"num_attention_heads":4,"max_position_embeddings":128,"rope_parameters":{"rope_type":"default","rope_theta":10000,"partial_rotary_factor":0.5},"initializer_range":0.2`,
+		"num_attention_heads":4,"max_position_embeddings":128,"rope_parameters":{"rope_type":"default","rope_theta":10000,"partial_rotary_factor":0.5},"initializer_range":0.2,"eos_token_id":null`,
 	"olmo2": `"model_type":"olmo2",` + llamaLike,
 	"phi3":  `"model_type":"phi3","sliding_window":7,` + llamaLike,
 	"phi3, long rope": `"model_type":"phi3","original_max_position_embeddings":16,"rope_scaling":{"type":"longrope","short_factor":[1,1.1,1.2,1.3],"long_factor":[2,3,4,5]},` +

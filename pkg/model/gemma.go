@@ -6,18 +6,12 @@ import "math"
 // layer, and embeddings times sqrt(hidden) (Gemma Team 2024, arXiv 2408.00118).
 func gemma2(c *Config, f *fields) *architecture {
 	a := gemma(c, f)
-	a.softcap = f.number(30, "final_logit_softcapping")
-	attn := f.number(50, "attn_logit_softcapping")
-	if f.null("final_logit_softcapping") {
-		a.softcap = 0
-	}
-	if f.null("attn_logit_softcapping") {
-		attn = 0
-	}
+	a.softcap = f.number(0, "final_logit_softcapping")
+	attn := f.number(0, "attn_logit_softcapping")
 	for i := range a.blocks {
 		a.blocks[i].attn.softcap = attn
 	}
-	a.setWindows(f.windows(c, f.integer(4096, "sliding_window"), everyOther))
+	a.setWindows(f.windows(c, f.integer(0, "sliding_window"), everyOther))
 	return a
 }
 
@@ -49,29 +43,22 @@ func gemma3(c *Config, f *fields) *architecture {
 	if f.boolean(false, "use_bidirectional_attention") {
 		f.fail("use_bidirectional_attention is true: an encoder, not a decoder that generates")
 	}
-	period := f.integer(6, "sliding_window_pattern", "_sliding_window_pattern")
+	period := f.plain().integer(6, "sliding_window_pattern")
 	if period < 1 {
 		f.fail("sliding_window_pattern is %d, expected 1 or more", period)
 		return a
 	}
-	windows := f.windows(c, f.integer(4096, "sliding_window"), func(l int) bool { return (l+1)%period != 0 })
+	windows := f.windows(c, f.integer(0, "sliding_window"), func(l int) bool { return (l+1)%period != 0 })
 	a.setWindows(windows)
-	local := gemmaLocalRope(c, f)
+	top := f.plain()
+	full := f.layeredRope(c, "full_attention", top.number(f.class.Theta.Global, "rope_theta"))
+	local := f.layeredRope(c, "sliding_attention", top.number(f.class.Theta.Local, "rope_local_base_freq"))
+	c.RopeTheta = full.theta
 	for i, w := range windows {
+		a.blocks[i].attn.rope = full
 		if w > 0 {
 			a.blocks[i].attn.rope = local
 		}
 	}
 	return a
-}
-
-// gemmaLocalRope reads the rotary embedding of the windowed layers: rope_parameters.sliding_attention, or rope_local_base_freq, which no scaling touches.
-func gemmaLocalRope(c *Config, f *fields) *rope {
-	p := &fields{path: "rope_parameters."}
-	if all := f.object("rope_parameters"); all != nil {
-		if inner := all.object("sliding_attention"); inner != nil {
-			p = inner
-		}
-	}
-	return p.scaled(c, p.number(f.number(10000, "rope_local_base_freq"), "rope_theta"), 1, c.MaxPositions, f)
 }

@@ -126,7 +126,7 @@ func (f *fields) oneHeadEach(c *Config) {
 // (Black et al. 2022; the Pythia models).
 func gptNeoX(c *Config, f *fields) *architecture {
 	act, bias, parallel := f.activation(), f.boolean(true, "attention_bias"), f.boolean(true, "use_parallel_residual")
-	rope := f.rope(c, "full_attention", 0.25)
+	rope := f.rope(c)
 	c.RopeTheta = rope.theta
 	h := c.HiddenSize
 	a := &architecture{

@@ -5,7 +5,7 @@ import "math"
 // llama is the decoder of Touvron et al. 2023: RMSNorm before each part, rotary embedding, gated MLP. Most later families are it with a few
 // changes, so their files begin with a call to this one.
 func llama(c *Config, f *fields) *architecture {
-	rope := f.rope(c, "full_attention", 1)
+	rope := f.rope(c)
 	c.RopeTheta = rope.theta
 	act := f.activation()
 	a := &architecture{
@@ -53,11 +53,8 @@ func (a *architecture) setWindows(windows []int) {
 // mistral is llama with a sliding window over every layer (Jiang et al. 2023).
 func mistral(c *Config, f *fields) *architecture {
 	a := llama(c, f)
-	window := f.integer(4096, "sliding_window")
-	if f.null("sliding_window") {
-		window = 0
-	}
-	a.setWindows(f.windows(c, window, func(int) bool { return true }))
+	// With layer_types it is what transformers calls ministral, in which windowed and full layers alternate: the class has no such field.
+	a.setWindows(f.plain().windows(c, f.integer(0, "sliding_window"), func(int) bool { return true }))
 	return a
 }
 
@@ -74,8 +71,8 @@ func qwen2(c *Config, f *fields) *architecture {
 
 // qwenWindows: layers from max_window_layers on slide, if use_sliding_window says so.
 func qwenWindows(c *Config, f *fields) []int {
-	size := f.integer(4096, "sliding_window")
-	if !f.boolean(false, "use_sliding_window") || f.null("sliding_window") {
+	size := f.integer(0, "sliding_window")
+	if !f.boolean(false, "use_sliding_window") {
 		size = 0
 	}
 	first := f.integer(28, "max_window_layers")
@@ -115,7 +112,7 @@ func phi3(c *Config, f *fields) *architecture {
 		b.mlp.gate, b.mlp.up = dense{}, dense{}
 		b.mlp.gateUp = dense{name: p + "mlp.gate_up_proj", in: c.HiddenSize, out: 2 * c.IntermediateSize}
 	})
-	a.setWindows(f.windows(c, f.integer(0, "sliding_window"), func(int) bool { return true }))
+	a.setWindows(f.everyLayer(c))
 	return a
 }
 

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"encoding/json"
+	"maps"
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
@@ -19,34 +21,69 @@ type rope struct {
 	stretch float64   // this factor
 }
 
-// rope reads the rotary embedding of the layers of a type ("full_attention" or "sliding_attention", which matters where config.json keeps one
-// for each), in the spelling of transformers 5 (rope_parameters) or 4 (rope_theta, rope_scaling). partial is the share of a head that turns where
-// no field says it.
-func (f *fields) rope(c *Config, layerType string, partial float64) *rope {
-	theta := f.number(c.RopeTheta, "rope_theta", "rotary_emb_base")
-	partial = f.number(partial, "partial_rotary_factor", "rotary_pct")
-	p := f.object("rope_scaling")
+// rope reads the rotary embedding, in the spelling of transformers 5 (rope_parameters) or 4 (rope_theta, rope_scaling).
+func (f *fields) rope(c *Config) *rope {
+	top, kind := f.plain(), families[c.ModelType]
+	p := top.object("rope_scaling")
 	if p == nil {
-		p = f.object("rope_parameters")
+		p = top.object("rope_parameters")
 	}
 	if p == nil {
-		p = &fields{path: "rope_parameters."}
+		p = &fields{path: "rope_parameters.", reading: f.reading}
 	}
-	if inner := p.object(layerType); inner != nil {
+	if inner := p.object("full_attention"); inner != nil {
 		p = inner
 	}
-	return p.scaled(c, p.number(theta, "rope_theta"), p.number(partial, "partial_rotary_factor"),
-		f.integer(c.MaxPositions, "original_max_position_embeddings"), f)
+	theta, partial := top.number(c.RopeTheta, kind.theta()), top.number(max(kind.partial, 0), kind.share())
+	if partial == 0 {
+		partial = 1
+	}
+	original := top.integer(f.integer(0, "original_max_position_embeddings"), "original_max_position_embeddings")
+	if original == 0 {
+		original = p.integer(c.MaxPositions, "original_max_position_embeddings")
+	}
+	return p.scaled(c, p.number(theta, "rope_theta"), p.number(partial, "partial_rotary_factor"), original, kind.partial > 0)
 }
 
-// scaled builds the embedding of a rope_type from its object; outer receives the errors.
-func (f *fields) scaled(c *Config, theta, partial float64, original int, outer *fields) *rope {
-	r := &rope{dim: int(float64(c.HeadDim) * partial), factor: 1, theta: theta}
-	defer func() {
-		if f.err != nil {
-			outer.fail("%w", f.err)
+// theta and share name the fields of the rotary base and of the share of a head that turns.
+func (k family) theta() string {
+	if k.legacyRope {
+		return "rotary_emb_base"
+	}
+	return "rope_theta"
+}
+
+func (k family) share() string {
+	if k.legacyRope {
+		return "rotary_pct"
+	}
+	return "partial_rotary_factor"
+}
+
+// layeredRope reads the rotary embedding of one type of layers in the families that keep one for each, full_attention or sliding_attention. A rope_scaling in the
+// spelling of transformers 4 belongs to the full ones.
+func (f *fields) layeredRope(c *Config, layerType string, theta float64) *rope {
+	top := f.plain()
+	p := &fields{values: map[string]json.RawMessage{}, path: "rope_parameters." + layerType + ".", reading: f.reading}
+	if all := top.object("rope_parameters"); all != nil {
+		if inner := all.object(layerType); inner != nil {
+			p = inner
 		}
-	}()
+	}
+	if old := top.object("rope_scaling"); old != nil && layerType == "full_attention" {
+		p.values = maps.Clone(p.values)
+		maps.Copy(p.values, old.values)
+	}
+	return p.scaled(c, p.number(theta, "rope_theta"), p.number(1, "partial_rotary_factor"), p.integer(c.MaxPositions, "original_max_position_embeddings"), false)
+}
+
+// scaled builds the embedding of a rope_type from its object. The plain one turns partial of a head only where partly says that its family does.
+func (f *fields) scaled(c *Config, theta, partial float64, original int, partly bool) *rope {
+	kind := f.text("default", "rope_type", "type")
+	if kind == "default" && !partly {
+		partial = 1
+	}
+	r := &rope{dim: int(float64(c.HeadDim) * partial), factor: 1, theta: theta}
 	if !(theta > 0) || math.IsInf(theta, 0) {
 		f.fail("rope_theta is %v, expected a positive number", theta)
 		return r
@@ -58,8 +95,6 @@ func (f *fields) scaled(c *Config, theta, partial float64, original int, outer *
 	for i := range r.dim / 2 {
 		r.inverse = append(r.inverse, math.Pow(theta, -2*float64(i)/float64(r.dim)))
 	}
-	kind := f.text("default", "rope_type", "type")
-	original = f.integer(original, "original_max_position_embeddings")
 	factor := f.number(0, "factor")
 	positive := func(name string, v float64) {
 		if !(v > 0) || math.IsInf(v, 0) {

@@ -31,6 +31,8 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 	}
 	want := slices.Clone(m.weights)
 	sort.Slice(want, func(i, j int) bool { return want[i].name < want[j].name })
+	file := m.hashFile(src)
+	known := knownHash(file)
 	hash := sha256.New()
 	values := make(map[string]*tensors.Tensor, len(want))
 	for _, w := range want {
@@ -45,9 +47,14 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 		if err != nil {
 			return nil, "", err
 		}
-		fmt.Fprintf(hash, "%s %s %v\n", w.name, t.DType, t.Shape)
-		backend.EndVectors()
-		hash.Write(t.Data)
+		if err := checkFinite(t); err != nil {
+			return nil, "", err
+		}
+		if known == "" {
+			fmt.Fprintf(hash, "%s %s %v\n", w.name, t.DType, t.Shape)
+			backend.EndVectors()
+			hash.Write(t.Data)
+		}
 		convert := m.convert
 		if m.isTurned(w.name) {
 			convert = m.convertTurned
@@ -57,7 +64,21 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 		}
 		src.Forget(stored[w.name])
 	}
-	return values, hex.EncodeToString(hash.Sum(nil)), nil
+	if known == "" {
+		known = hex.EncodeToString(hash.Sum(nil))
+		keepHash(file, known)
+	}
+	return values, known, nil
+}
+
+// checkFinite refuses weights that are no numbers: everything computed with them would be none either.
+func checkFinite(t safetensors.Tensor) error {
+	nans, infinities, first := t.NonFinite()
+	if nans+infinities == 0 {
+		return nil
+	}
+	return fmt.Errorf("tensor %q: found %d NaN and %d infinite of %d numbers, the first at element %d, expected finite ones; the file is damaged or its training diverged",
+		t.Name, nans, infinities, t.Len(), first)
 }
 
 // storedNames maps each weight's name to the file's. They differ by the prefix of all but the head, which files saved from the bare decoder lack.
