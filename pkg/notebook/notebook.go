@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -41,6 +42,17 @@ type Cell struct {
 	extra map[string]any // attachments and other fields
 }
 
+// Language is the language that the notebook says its cells are in (metadata.kernelspec or language_info), in lower case; "" when it does not say.
+func (nb *Notebook) Language() string {
+	for _, at := range [][2]string{{"kernelspec", "language"}, {"language_info", "name"}} {
+		about, _ := nb.Metadata[at[0]].(map[string]any)
+		if name, _ := about[at[1]].(string); name != "" {
+			return strings.ToLower(name)
+		}
+	}
+	return ""
+}
+
 // Output is an output of a code cell as nbformat stores it (output_type, name, text, data, metadata, ...).
 type Output map[string]any
 
@@ -63,9 +75,13 @@ func Read(path string) (*Notebook, error) {
 }
 
 // Parse reads a notebook from the bytes of its file.
+//
+// A byte order mark is dropped. What is not UTF-8, not JSON or no notebook of nbformat 4 is an error that says where; so is a lone surrogate, an escape
+// sequence that stands for no character, which writing would lose.
 func Parse(data []byte) (*Notebook, error) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, errors.New("the file is empty; a notebook is a JSON object: restore it from version control or delete it")
+	data, err := fileText(data)
+	if err != nil {
+		return nil, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber() // keep numbers as they were written
@@ -73,16 +89,22 @@ func Parse(data []byte) (*Notebook, error) {
 	if err := decoder.Decode(&top); err != nil {
 		return nil, jsonError(data, decoder, err)
 	}
-	if decoder.More() {
-		return nil, fmt.Errorf("line %d: text follows the end of the notebook's JSON object: remove it (a merge conflict?)", lineAt(data, decoder.InputOffset()))
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("line %d: text follows the end of the notebook's JSON object: remove it", lineAt(data, decoder.InputOffset()))
+	}
+	if at := loneSurrogate(data); at >= 0 {
+		return nil, fmt.Errorf("line %d: found %s, half of a character, which no file can hold: replace it", lineAt(data, int64(at)), data[at:at+6])
 	}
 	major, okMajor := integer(top["nbformat"])
 	minor, okMinor := integer(top["nbformat_minor"])
-	if !okMajor || !okMinor {
-		return nil, errors.New(`found no "nbformat" and "nbformat_minor" numbers: this is JSON but not a notebook; save it from Jupyter`)
-	}
-	if major != 4 {
-		return nil, fmt.Errorf("found nbformat %d, expected 4: open it in Jupyter and save it again", major)
+	switch {
+	case okMajor && major != 4:
+		return nil, fmt.Errorf("found nbformat %d, expected 4: convert it with `jupyter nbconvert --to notebook --nbformat 4 FILE`, or open it in Jupyter and save it again", major)
+	case !okMajor || !okMinor:
+		return nil, fmt.Errorf(`found %s for "nbformat" and %s for "nbformat_minor", expected numbers: this is JSON but not a notebook; save it from Jupyter`,
+			kindOf(top["nbformat"]), kindOf(top["nbformat_minor"]))
+	case minor < 0:
+		return nil, fmt.Errorf("found nbformat_minor %d, expected 0 or more", minor)
 	}
 	cells, ok := top["cells"].([]any)
 	if !ok {

@@ -22,28 +22,6 @@ func publish(kind string, content map[string]any) published {
 	return published{kind, data}
 }
 
-func TestStreamKeepsWhatATerminalWouldShow(t *testing.T) {
-	for _, test := range []struct {
-		pieces []string
-		want   string
-	}{
-		{[]string{"a", "b\n", "c"}, "ab\nc"},
-		{[]string{"\rstep 1", "\rstep 2", "\rdone\n", "next"}, "done\nnext"},
-		{[]string{"step 1\r", "step 2\r"}, "step 2"},
-		{[]string{"windows\r", "\nline\r\n"}, "windows\nline\n"},
-		{[]string{"10 %\r", "\n"}, "10 %\n"},
-		{[]string{"long line\rs\n"}, "s\n"},
-	} {
-		var s streamText
-		for _, piece := range test.pieces {
-			s.Write(piece)
-		}
-		if s.String() != test.want {
-			t.Errorf("%q shows %q, expected %q", test.pieces, s.String(), test.want)
-		}
-	}
-}
-
 func TestOutputsAreCollectedAsJupyterDoes(t *testing.T) {
 	c, first, second := NewCollector(), &Cell{}, &Cell{}
 	stream := func(name, text string) published {
@@ -104,20 +82,23 @@ func TestScrubHidesTheMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("HOME", home)
+	run := filepath.Join(root, "runs", "sinks", "20260101T000000Z")
 	nb := code("x")
 	nb.Cells[0].Outputs = []Output{
 		{"output_type": "stream", "name": "stdout", "text": []any{
 			root + "/pkg/a.go and " + home + "/notes\n",
 			home + "\n", root + ".\n", home + "a/x " + root + "-2 " + root + ".git\n",
 			"/tmp/attune-kernel-123/gonb_0a1b2c3d/main.go:3:1: bad\n",
+			"path=" + run + "/work/a.json,dir:" + run + ";" + run + "2\n",
 		}},
 		{"output_type": "display_data", "data": map[string]any{"text/html": "<a href=\"" + root + "/x\">", "image/png": home}},
 		{"output_type": "error", "evalue": "in " + root, "traceback": []any{"(" + home + ")"}},
 	}
-	nb.Scrub(root)
+	nb.Scrub(map[string]string{root: ".", run: "RUN"})
 	want := []Output{
 		{"output_type": "stream", "name": "stdout", "text": []any{
 			"./pkg/a.go and ~/notes\n", "~\n", "..\n", home + "a/x ~/code/attune-2 ~/code/attune.git\n", "gonb/main.go:3:1: bad\n",
+			"path=RUN/work/a.json,dir:RUN;./runs/sinks/20260101T000000Z2\n",
 		}},
 		{"output_type": "display_data", "data": map[string]any{"text/html": "<a href=\"./x\">", "image/png": home}},
 		{"output_type": "error", "evalue": "in .", "traceback": []any{"(~)"}},

@@ -1,40 +1,52 @@
 package notebook
 
 import (
+	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // kernelTemp matches the temporary folder of a kernel (StartKernel): a different one in every run.
 var kernelTemp = regexp.MustCompile(`[^\s"'=:;,()\[\]]*/attune-kernel-\d+(?:/gonb_[0-9a-f]+)?`)
 
-// Scrub replaces machine paths in the outputs: the repository root (absolute; "" for none) becomes ".", the home directory "~" and the kernel's
-// temporary folder "gonb". Images are left alone. A notebook that is committed must not tell whose machine made it.
-func (nb *Notebook) Scrub(root string) {
-	var replacements [][2]string
-	for _, dir := range variants(root) {
-		replacements = append(replacements, [2]string{dir, "."})
-	}
-	if home, err := os.UserHomeDir(); err == nil { // after the root, which may lie inside
-		for _, dir := range variants(home) {
-			replacements = append(replacements, [2]string{dir, "~"})
-		}
-	}
-	clean := func(text string) string {
-		text = kernelTemp.ReplaceAllString(text, "gonb")
-		for _, r := range replacements {
-			text = replacePath(text, r[0], r[1])
-		}
-		return text
-	}
+// Scrub replaces machine paths in the outputs: each folder of names (absolute paths) by its name, the home directory by "~" and the kernel's
+// temporary folder by "gonb", wherever they stand in a text. Images are left alone. A notebook that is committed must not tell whose machine made it.
+func (nb *Notebook) Scrub(names map[string]string) {
+	clean := scrubber(names)
 	for _, cell := range nb.Cells {
 		for _, output := range cell.Outputs {
 			for key, value := range output {
 				output[key] = scrubValue(key, value, clean)
 			}
 		}
+	}
+}
+
+func scrubber(names map[string]string) func(string) string {
+	replacements := map[string]string{}
+	if home, err := os.UserHomeDir(); err == nil {
+		for _, dir := range variants(home) {
+			replacements[dir] = "~"
+		}
+	}
+	for folder, name := range names {
+		for _, dir := range variants(folder) {
+			replacements[dir] = name
+		}
+	}
+	longest := slices.SortedFunc(maps.Keys(replacements), func(a, b string) int { // a folder before the one it lies in
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+	})
+	return func(text string) string {
+		text = kernelTemp.ReplaceAllString(text, "gonb")
+		for _, dir := range longest {
+			text = replacePath(text, dir, replacements[dir])
+		}
+		return text
 	}
 }
 

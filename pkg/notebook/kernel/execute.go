@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/attune-lab/attune/pkg/notebook"
@@ -13,7 +14,7 @@ import (
 // ExecuteOptions say how a notebook is executed. The zero value runs without a limit, says nothing and saves nothing.
 type ExecuteOptions struct {
 	Save        string        // file to write the notebook to before the first cell and after each one; "": nowhere
-	Root        string        // repository root, replaced by "." in saved outputs; "": only the home directory is replaced
+	Root        string        // repository root, "." in saved outputs, where Save's folder is "RUN" and the home directory "~"
 	Timeout     time.Duration // for all cells together; 0: none
 	CellTimeout time.Duration // for each cell; 0: none
 	Log         io.Writer     // progress; nil: none
@@ -44,7 +45,7 @@ func Execute(ctx context.Context, k *Kernel, nb *notebook.Notebook, options Exec
 			return err
 		}
 	}
-	k.drain() // a display that arrived after its cell had ended
+	k.drain(drainFor) // a display that arrived after its cell had ended
 	return r.save()
 }
 
@@ -153,7 +154,7 @@ func (r *run) save() error {
 	for _, cell := range r.nb.Cells {
 		r.outputs.Flush(cell)
 	}
-	r.nb.Scrub(r.options.Root)
+	r.nb.Scrub(map[string]string{r.options.Root: ".", filepath.Dir(r.options.Save): "RUN"})
 	return r.nb.Write(r.options.Save)
 }
 
@@ -205,12 +206,12 @@ func (k *Kernel) execute(ctx context.Context, code string, handle func(*message)
 				return nil, errAsksForInput
 			}
 		case <-k.exited:
-			k.drain()
+			k.drain(drainFor)
 			return nil, k.died(nil)
 		case <-k.hung:
 			return nil, fmt.Errorf("%w: no heartbeat for %s", ErrDied, heartbeatLost)
 		case <-ctx.Done():
-			k.drain()
+			k.drain(drainFor)
 			return nil, ctx.Err()
 		}
 	}
@@ -224,9 +225,12 @@ func (k *Kernel) dispatch(msg *message) {
 	}
 }
 
-// drain takes the outputs that are still on their way.
-func (k *Kernel) drain() {
-	for {
+// drainFor is how long outputs are waited for that are on their way: a cell that is stopped may print without end.
+const drainFor = 300 * time.Millisecond
+
+// drain takes the outputs that are still on their way, until none comes for a while or the time is up.
+func (k *Kernel) drain(limit time.Duration) {
+	for end := time.Now().Add(limit); time.Now().Before(end); {
 		select {
 		case msg := <-k.iopub:
 			k.dispatch(msg)

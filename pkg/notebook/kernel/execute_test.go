@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,28 @@ func TestTimeoutKillsTheCellAndItsChildren(t *testing.T) {
 				t.Errorf("the saved cell holds %q", text)
 			}
 		})
+	}
+}
+
+// A cell that prints without newlines is followed in linear time and cut; one that prints without end is stopped on time.
+func TestOutputWithoutEndIsCutAndStopped(t *testing.T) {
+	nb := code("import (\"os\"; \"strings\")\n%%\ntext := strings.Repeat(\"x\", 1<<20)\nfor range 20 {\n\tos.Stdout.WriteString(text)\n}",
+		"import (\"os\"; \"strings\")\n%%\ntext := strings.Repeat(\"x\", 1<<20)\nfor {\n\tos.Stdout.WriteString(text)\n}")
+	started := time.Now()
+	got := runNotebook(t, t.Context(), nb, ExecuteOptions{CellTimeout: 6 * time.Second})
+	var failure *CellError
+	if !errors.As(got.err, &failure) || failure.Number != 2 || !errors.Is(got.err, context.DeadlineExceeded) {
+		t.Fatalf("the run ended with %v", got.err)
+	}
+	if took := time.Since(started); took > 25*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	info, err := os.Stat(got.saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := outputsText(nb.Cells[0]); !strings.Contains(text, "bytes of output left out") || info.Size() > 4<<20 || len(got.log) > 1<<16 {
+		t.Errorf("the notebook takes %d bytes, the log %d", info.Size(), len(got.log))
 	}
 }
 

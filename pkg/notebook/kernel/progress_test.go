@@ -32,6 +32,18 @@ func TestProgressShowsLinesOnce(t *testing.T) {
 	if got, want := show(true, "\r1", "\r2\n"), "[1/2] Title …\n       1\r\033[K       2\n       "; got != want {
 		t.Errorf("on a terminal: %q, expected %q", got, want)
 	}
+	if got, want := show(false, "\x1b]0;title\x07\x1b[31mred\x1b[0m \u202etfel\x1b[2J\n"), "[1/2] Title …\n       red tfel\n       "; got != want {
+		t.Errorf("with escape sequences: %q, expected %q", got, want)
+	}
+	if got, want := show(true, "1\n2"), "[1/2] Title …\n       1\n       2\r\033[K       2\n       "; got != want {
+		t.Errorf("an unfinished line: %q, expected %q", got, want)
+	}
+	if got := show(false, strings.Repeat("x", 3<<20), "\nnext\n"); len(got) > 1<<14 || !strings.HasSuffix(got, "…\n       next\n       ") {
+		t.Errorf("a long line: %d bytes, %q", len(got), got[max(0, len(got)-80):])
+	}
+	if got := show(false, strings.Repeat("a line of text\n", 200_000)); len(got) > 2*maxShown || !strings.Contains(got, "not shown here") {
+		t.Errorf("many lines: %d bytes", len(got))
+	}
 	if got, want := show(false), "[1/2] Title "; got != want {
 		t.Errorf("a silent cell: %q, expected %q", got, want)
 	}
