@@ -11,8 +11,9 @@ import (
 type Row struct {
 	Text  map[string]string
 	Lists map[string][]string
-	File  string // as it was given
-	Line  int    // of the row's first line, from 1; the row's number in a parquet file
+	Bad   map[string]error // fields that hold anything else, such as a list of lists, and what is wrong; an error where one is asked for
+	File  string           // as it was given
+	Line  int              // of the row's first line, from 1; the row's number in a parquet file
 }
 
 // ID is the row's own id if it has a field of that name, else file:line.
@@ -27,6 +28,11 @@ func (r Row) Names() []string {
 			}
 		}
 		for name := range maps.Keys(r.Lists) {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range maps.Keys(r.Bad) {
 			if !yield(name) {
 				return
 			}
@@ -53,7 +59,8 @@ func (it Item) Row() Row {
 // Problem is a question with an open answer and the steps to it.
 type Problem struct {
 	ID, Question string
-	Analysis     string // the steps, as they are read
+	Domain       string // the published set's name, or its task
+	Analysis     string // the steps, as they are read; may be empty
 	Answer       string
 	Source       string // "file:line"
 }

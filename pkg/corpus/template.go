@@ -229,7 +229,7 @@ func (t *Template) Render(row Row) (Text, error) {
 
 func (t *Template) allEmpty(s section, row Row) bool {
 	return !slices.ContainsFunc(s.parts, func(p part) bool {
-		return p.field != "" && (strings.TrimSpace(row.Text[p.field]) != "" || len(row.Lists[p.field]) > 0)
+		return p.field != "" && (strings.TrimSpace(row.Text[p.field]) != "" || len(row.Lists[p.field]) > 0 || row.Bad[p.field] != nil)
 	})
 }
 
@@ -238,7 +238,9 @@ func (t *Template) value(row Row, field string) (string, error) {
 		return lettered(list), nil
 	}
 	text, has := row.Text[field]
-	switch {
+	switch bad := row.Bad[field]; {
+	case bad != nil:
+		return "", bad
 	case !has:
 		return "", fmt.Errorf("field %q is missing: the row has %s", field, strings.Join(row.Names(), ", "))
 	case strings.TrimSpace(text) == "":

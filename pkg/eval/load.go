@@ -1,34 +1,31 @@
 package eval
 
 import (
+	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"github.com/attune-lab/attune/pkg/corpus"
 	"github.com/attune-lab/attune/pkg/corpus/generate"
 	"github.com/attune-lab/attune/pkg/corpus/source"
 )
 
-// Generated is the name of the task made of the generator's held-out split: of its first edition, or with "generated:medium,hard" of those grades.
-const Generated = "generated"
+// Generated is the reference to the generator's held-out split, see [source.Open].
+const Generated = source.Generated
 
-// FromGenerator reports whether a task's source names the generator and not a file.
-func FromGenerator(ref string) bool {
-	name, _, _ := strings.Cut(ref, ":")
-	return name == Generated
-}
+// FromGenerator reports whether a task's reference names the generator and not a file.
+func FromGenerator(ref string) bool { return source.IsGenerated(ref) }
 
 // TaskOptions of [LoadTask]. The zero value loads a task as its protocol has it, zero-shot.
 type TaskOptions struct {
-	Seed   uint64           // of the subset when there is a limit
-	Shots  int              // MMLU: worked examples, the first of each subject's dev split; 0 to 5
-	STEM   source.STEMMap   // MMLU: which subjects are STEM; zero means source.DefaultMMLUSTEM
-	Corpus generate.Options // of the generated task; its Train is not made
+	Seed    uint64           // of the subset when there is a limit
+	Shots   int              // MMLU: worked examples, the first of each subject's dev split; 0 to 5
+	STEM    source.STEMMap   // MMLU: which subjects are STEM; zero means source.DefaultMMLUSTEM
+	Corpus  generate.Options // of the generated task; its Train is not made
+	Columns string           // of one's own file, see [source.ParseColumns]
 }
 
-// LoadTask makes a task of a source: "generated" or "generated:easy" for the held-out split of the generator, the directory of SIQA, PIQA or
-// MMLU as published, an exported corpus, or a .jsonl file of one's own items. A limit above 0 keeps a seeded subset of so many examples.
+// LoadTask makes a task of what a reference names, see [source.Open]: the generator, a published set, a data set of the hub, a file of one's own items. A
+// limit above 0 keeps a seeded subset of so many examples.
 func LoadTask(ref string, limit int, o TaskOptions) (*Task, error) {
 	if limit < 0 {
 		return nil, fmt.Errorf("eval: limit %d: expected 0 for all examples, or how many to keep", limit)
@@ -42,44 +39,32 @@ func LoadTask(ref string, limit int, o TaskOptions) (*Task, error) {
 }
 
 func load(ref string, o TaskOptions) (*Task, error) {
-	kind, items, err := source.Kind(Generated), []corpus.Item(nil), error(nil)
-	name, grades, graded := strings.Cut(ref, ":")
-	if FromGenerator(ref) {
-		if graded {
-			o.Corpus.Grades = nil
-			for g := range strings.SplitSeq(grades, ",") {
-				g = strings.TrimSpace(g)
-				name += "-" + g
-				o.Corpus.Grades = append(o.Corpus.Grades, corpus.Grade(g))
-			}
-		}
-		o.Corpus.Train = -1 // only the held-out split is asked
-		var c *generate.Corpus
-		if c, err = generate.Generate(o.Corpus); err == nil {
-			items = c.HeldOut
-		}
-	} else {
-		kind, items, err = source.ReadAny(ref)
-	}
+	set, err := source.Open(context.Background(), ref, source.Options{Columns: o.Columns, Generator: o.Corpus})
 	if err != nil {
 		return nil, err
 	}
-	if o.Shots != 0 && kind != source.KindMMLU {
+	if o.Shots != 0 && set.Kind != source.KindMMLU {
 		return nil, fmt.Errorf("eval: %d worked examples asked for %s: only MMLU has a split for them, use 0", o.Shots, ref)
 	}
+	if len(set.Problems) > 0 {
+		return nil, fmt.Errorf("eval: %s (%s) asks for open answers, which have no choices to score", ref, set.Kind)
+	}
 	declared := func(item corpus.Item) bool { return item.STEM }
-	switch kind {
+	switch set.Kind {
 	case source.KindSIQA:
-		return NewTask("siqa", TemplateSIQA, items, nil, nil)
+		return NewTask(set.Name, TemplateSIQA, set.Items, nil, nil)
 	case source.KindPIQA:
-		return NewTask("piqa", TemplatePIQA, items, nil, nil)
+		return NewTask(set.Name, TemplatePIQA, set.Items, nil, nil)
+	case source.KindARC:
+		return NewTask(set.Name, TemplateARC, set.Items, nil, nil)
+	case source.KindHellaSwag:
+		return NewTask(set.Name, TemplateHellaSwag, set.Items, nil, nil)
 	case source.KindMMLU:
-		return loadMMLU(ref, items, o)
-	case source.KindJSONL:
-		name := strings.TrimSuffix(filepath.Base(ref), filepath.Ext(ref))
-		return withGrouping("declared")(NewTask(name, TemplateItems, items, nil, declared))
+		return loadMMLU(ref, set.Items, o)
+	case source.KindGenerated:
+		return withGrouping("generator")(NewTask(set.Name, TemplateItems, set.Items, nil, declared))
 	default:
-		return withGrouping("generator")(NewTask(name, TemplateItems, items, nil, declared))
+		return withGrouping("declared")(NewTask(set.Name, TemplateItems, set.Items, nil, declared))
 	}
 }
 

@@ -47,6 +47,9 @@ var (
 	}
 	TemplatePIQA = Template{Name: "piqa", Question: "Question: {question}\nAnswer:", Choices: choiceTexts, Metrics: []string{Acc, AccNorm}}
 	TemplateSIQA = Template{Name: "siqa", Question: "Q: {question}\nA:", Choices: choiceTexts, Metrics: []string{Acc}}
+	TemplateARC  = Template{Name: "arc", Question: "Question: {question}\nAnswer:", Choices: choiceTexts, Metrics: []string{Acc, AccNorm}}
+	// TemplateHellaSwag: the question is the whole prompt, as corpus/source makes it.
+	TemplateHellaSwag = Template{Name: "hellaswag", Question: "{question}", Choices: choiceTexts, Metrics: []string{Acc, AccNorm}}
 )
 
 // Hash is the SHA-256 of the template as JSON, in hexadecimal.

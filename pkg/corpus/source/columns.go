@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,24 +17,87 @@ import (
 // AnswerForm is how a source writes which option is right.
 type AnswerForm string
 
-// The forms in use. None is guessed: "1" is the second option in one set and the first in another.
+// The forms in use. A number is never guessed: "1" is the second option in one set and the first in another.
 const (
-	AnswerLetter   AnswerForm = "letter" // A, B, ...
-	AnswerFromZero AnswerForm = "0..."   // 0 is the first option
-	AnswerFromOne  AnswerForm = "1..."   // 1 is the first option
+	AnswerLetter   AnswerForm = "letter" // A, B, ... also a, (A), A. and A)
+	AnswerFromZero AnswerForm = "0"      // 0 is the first option; 1.0 is 1, as pandas writes it
+	AnswerFromOne  AnswerForm = "1"      // 1 is the first option
 	AnswerText     AnswerForm = "text"   // the text of the option
 )
 
-// Columns says which fields of a row make an item. The zero value reads question, options (a list), answer (a letter), and if they are there
-// id, domain, grade and analysis.
+// Columns says which fields of a row make an item. The zero value reads question, options (a list; or choices, or the fields A, B, ...), answer, and if
+// they are there id, domain, stem, grade, analysis and source.
 type Columns struct {
 	Question   string     // "" = question
-	Options    []string   // "" = options; one list field, or a text field for each option
+	Options    []string   // nil = options or choices, or A, B, ...; one list field, or a text field for each option
+	Labels     string     // list field with the options' own labels, which the answer names; "" = none
 	Answer     string     // "" = answer
-	AnswerForm AnswerForm // "" = AnswerLetter
+	AnswerForm AnswerForm // "" = a letter, or the text of exactly one option; where both readings are possible and differ, an error
 	Analysis   string     // "" = analysis; may be missing
 	Domain     string     // "" = domain; may be missing, then the file's name
-	STEM       bool       // of all items
+	Passage    string     // "" = passage; may be missing: what items share, see [corpus.Item]
+	STEM       bool       // of all items that have no field stem
+}
+
+// columnKeys are what a description of columns can say.
+var columnKeys = []string{"question", "options", "labels", "answer", "form", "analysis", "domain", "passage"}
+
+// columnPart is key=value of a description: names in it are separated by spaces, or stand in double quotes.
+var (
+	columnPart = regexp.MustCompile(`^\s*([a-z]+)\s*=((?:"[^"]*"|[^",])*)(,|$)`)
+	columnName = regexp.MustCompile(`"([^"]*)"|(\S+)`)
+)
+
+// ParseColumns reads a description such as
+//
+//	answer=label,options=a b c d,form=0
+//
+// whose keys are question, options, labels, answer, form (letter, 0, 1 or text), analysis, domain and passage. A name with a space or a comma in it stands in
+// double quotes.
+func ParseColumns(description string) (Columns, error) {
+	var c Columns
+	given := make(map[string]bool)
+	for rest := description; strings.TrimSpace(rest) != ""; {
+		m := columnPart.FindStringSubmatch(rest)
+		if m == nil {
+			return c, fmt.Errorf("corpus: columns %q: found %s, expected key=name, separated by commas: %s", description, excerpt(rest), `"answer=label,options=a b c d,form=0"`)
+		}
+		rest = rest[len(m[0]):]
+		key := m[1]
+		if !slices.Contains(columnKeys, key) || given[key] {
+			return c, fmt.Errorf("corpus: columns %q: key %q is unknown or there twice: choose among %s", description, key, strings.Join(columnKeys, ", "))
+		}
+		given[key] = true
+		var names []string
+		for _, n := range columnName.FindAllStringSubmatch(m[2], -1) {
+			names = append(names, n[1]+n[2])
+		}
+		if len(names) == 0 || len(names) > 1 && key != "options" {
+			return c, fmt.Errorf("corpus: columns %q: %s=%s names %d fields, expected one (a name with a space stands in double quotes)", description, key, strings.TrimSpace(m[2]), len(names))
+		}
+		switch name := names[0]; key {
+		case "question":
+			c.Question = name
+		case "options":
+			c.Options = names
+		case "labels":
+			c.Labels = name
+		case "answer":
+			c.Answer = name
+		case "analysis":
+			c.Analysis = name
+		case "domain":
+			c.Domain = name
+		case "passage":
+			c.Passage = name
+		case "form":
+			c.AnswerForm = AnswerForm(name)
+			if !slices.Contains([]AnswerForm{AnswerLetter, AnswerFromZero, AnswerFromOne, AnswerText}, c.AnswerForm) {
+				return c, fmt.Errorf("corpus: columns %q: form=%s, expected letter, 0 (0 is the first option), 1 (1 is the first option) or text", description, name)
+			}
+		}
+	}
+	return c, nil
 }
 
 // Items makes items of rows.
@@ -42,54 +107,148 @@ func Items(rows iter.Seq2[corpus.Row, error], c Columns) iter.Seq2[corpus.Item, 
 
 func (c Columns) withDefaults() Columns {
 	c.Question, c.Answer = cmp.Or(c.Question, "question"), cmp.Or(c.Answer, "answer")
-	c.Analysis, c.Domain = cmp.Or(c.Analysis, "analysis"), cmp.Or(c.Domain, "domain")
-	if len(c.Options) == 0 {
-		c.Options = []string{"options"}
-	}
+	c.Analysis, c.Domain, c.Passage = cmp.Or(c.Analysis, "analysis"), cmp.Or(c.Domain, "domain"), cmp.Or(c.Passage, "passage")
 	return c
+}
+
+// optionFields are the fields of the options: those that were named, or options, or choices, or A, B, ... as far as they go.
+func (c Columns) optionFields(row corpus.Row) []string {
+	if len(c.Options) > 0 {
+		return c.Options
+	}
+	names := row.Names()
+	for _, name := range []string{"options", "choices"} {
+		if slices.Contains(names, name) {
+			return []string{name}
+		}
+	}
+	var letters []string
+	for i := 0; i < corpus.MaxOptions && slices.Contains(names, corpus.Letter(i)); i++ {
+		letters = append(letters, corpus.Letter(i))
+	}
+	if len(letters) < 2 {
+		return []string{"options"}
+	}
+	return letters
+}
+
+// textOf is a field that must have a text.
+func textOf(row corpus.Row, name string) (string, error) {
+	text, has := row.Text[name]
+	switch bad := row.Bad[name]; {
+	case bad != nil:
+		return "", bad
+	case !has && row.Lists[name] != nil:
+		return "", rowError(corpus.Malformed, "field %q is a list of %d, expected one text", name, len(row.Lists[name]))
+	case !has:
+		return "", rowError(corpus.MissingField, "field %q is missing or null: %s", name, hasNamed(row, name))
+	case strings.TrimSpace(text) == "":
+		return "", rowError(corpus.MissingField, "field %q is empty", name)
+	}
+	return text, nil
 }
 
 func (c Columns) item(row corpus.Row) (corpus.Item, error) {
 	base := filepath.Base(row.File)
+	where := fmt.Sprintf("%s:%d", base, row.Line)
 	item := corpus.Item{
-		ID: cmp.Or(row.Text["id"], fmt.Sprintf("%s:%d", base, row.Line)), Domain: cmp.Or(row.Text[c.Domain], strings.TrimSuffix(base, filepath.Ext(base))), STEM: c.STEM,
-		Question: row.Text[c.Question], Analysis: row.Text[c.Analysis], Source: fmt.Sprintf("%s:%d", base, row.Line), Grade: corpus.Grade(row.Text["grade"]),
-	}
-	if strings.TrimSpace(item.Question) == "" {
-		return corpus.Item{}, rowError(corpus.MissingField, "field %q is missing or empty: the row has %s", c.Question, strings.Join(row.Names(), ", "))
-	}
-	for _, name := range c.Options {
-		if list, is := row.Lists[name]; is && len(c.Options) == 1 {
-			item.Options = slices.Clone(list)
-			continue
-		}
-		option := row.Text[name]
-		if strings.TrimSpace(option) == "" {
-			return corpus.Item{}, rowError(corpus.MissingField, "option field %q is missing or empty: the row has %s", name, strings.Join(row.Names(), ", "))
-		}
-		item.Options = append(item.Options, option)
-	}
-	answer, has := row.Text[c.Answer]
-	if !has || strings.TrimSpace(answer) == "" {
-		return corpus.Item{}, rowError(corpus.MissingField, "field %q is missing or empty: the row has %s", c.Answer, strings.Join(row.Names(), ", "))
+		ID: cmp.Or(row.Text["id"], where), Domain: cmp.Or(row.Text[c.Domain], strings.TrimSuffix(base, filepath.Ext(base))),
+		Analysis: row.Text[c.Analysis], Passage: row.Text[c.Passage], Source: cmp.Or(row.Text["source"], where), Grade: corpus.Grade(row.Text["grade"]), STEM: stemOf(row, c.STEM),
 	}
 	var err error
-	if item.Answer, err = c.AnswerForm.option(strings.TrimSpace(answer), item.Options); err != nil {
-		return corpus.Item{}, err
+	if item.Question, err = textOf(row, c.Question); err != nil {
+		return item, err
+	}
+	if item.Options, err = c.optionsOf(row); err != nil {
+		return item, err
+	}
+	answer, err := textOf(row, c.Answer)
+	if err != nil {
+		return item, err
+	}
+	if c.Labels != "" {
+		item.Answer, err = labelled(row, c.Labels, answer, len(item.Options))
+	} else {
+		item.Answer, err = c.AnswerForm.option(answer, item.Options)
+	}
+	if err != nil {
+		return item, err
 	}
 	if i := item.RepeatedOption(); i >= 0 {
-		return corpus.Item{}, rowError(corpus.WrongLabel, "option %s %q repeats an earlier one: which is right cannot be told", corpus.Letter(i), item.Options[i])
+		return item, rowError(corpus.WrongLabel, "option %s %s repeats an earlier one: which is right cannot be told", corpus.Letter(i), excerpt(item.Options[i]))
 	}
 	return item, item.Validate()
 }
+
+// stemOf reads the field stem where it is a truth value: others have the question itself under that name.
+func stemOf(row corpus.Row, byDefault bool) bool {
+	if stem, err := strconv.ParseBool(strings.ToLower(row.Text["stem"])); err == nil {
+		return stem
+	}
+	return byDefault
+}
+
+func (c Columns) optionsOf(row corpus.Row) ([]string, error) {
+	fields := c.optionFields(row)
+	if len(fields) == 1 {
+		if list, is := row.Lists[fields[0]]; is {
+			return slices.Clone(list), nil
+		}
+	}
+	options := make([]string, len(fields))
+	for i, name := range fields {
+		var err error
+		if options[i], err = textOf(row, name); err != nil {
+			return nil, err
+		}
+	}
+	if len(options) == 1 {
+		return nil, rowError(corpus.MissingField, "field %q is one text, expected a list of options: name the fields of the options (options=a b c d), or write the options as a list", fields[0])
+	}
+	return options, nil
+}
+
+// labelled finds the answer among the options' own labels.
+func labelled(row corpus.Row, name, answer string, options int) (int, error) {
+	if bad := row.Bad[name]; bad != nil {
+		return 0, bad
+	}
+	labels, has := row.Lists[name]
+	if !has || len(labels) != options {
+		return 0, rowError(corpus.MissingField, "%d options and %d labels in %q: expected one label for each option", options, len(labels), name)
+	}
+	at := slices.Index(labels, strings.TrimSpace(answer))
+	if at < 0 || slices.Contains(labels[at+1:], labels[at]) {
+		return 0, rowError(corpus.WrongLabel, "answer %s, expected exactly one of the labels %s", excerpt(answer), someNames(labels))
+	}
+	return at, nil
+}
+
+// letterForm is a letter as people write it.
+var letterForm = regexp.MustCompile(`^\(?([A-Za-z])[).:]?$`)
 
 // option finds the right option's index.
 func (f AnswerForm) option(answer string, options []string) (int, error) {
 	index, expected := -1, ""
 	switch f {
-	case AnswerLetter, "":
-		if len(answer) == 1 {
-			index = int(answer[0]) - 'A'
+	case "":
+		byLetter, letterErr := AnswerLetter.option(answer, options)
+		byText, textErr := AnswerText.option(answer, options)
+		switch {
+		case letterErr == nil && textErr == nil && byLetter != byText:
+			return 0, rowError(corpus.WrongLabel, "answer %s is the letter of option %s and the text of option %s: say which is meant, form=letter or form=text", excerpt(answer), corpus.Letter(byLetter), corpus.Letter(byText))
+		case letterErr == nil:
+			return byLetter, nil
+		case textErr == nil:
+			return byText, nil
+		}
+		expected = "a letter from A to " + corpus.Letter(len(options)-1) + " or the text of an option"
+		if _, is := number(answer); is {
+			expected += "; for a number say whether the first option is 0 or 1 (form=0 or form=1)"
+		}
+	case AnswerLetter:
+		if m := letterForm.FindStringSubmatch(strings.TrimSpace(answer)); m != nil {
+			index = int(strings.ToUpper(m[1])[0]) - 'A'
 		}
 		expected = "a letter from A to " + corpus.Letter(len(options)-1)
 	case AnswerFromZero, AnswerFromOne:
@@ -97,18 +256,46 @@ func (f AnswerForm) option(answer string, options []string) (int, error) {
 		if f == AnswerFromOne {
 			first = 1
 		}
-		if n, err := strconv.Atoi(answer); err == nil {
-			index = n - first
+		if text, is := number(answer); is {
+			if n, err := strconv.Atoi(text); err == nil {
+				index = n - first
+			}
 		}
 		expected = fmt.Sprintf("a number from %d to %d", first, len(options)-1+first)
 	case AnswerText:
-		index = slices.Index(options, answer)
-		expected = fmt.Sprintf("one of %q", options)
+		index, expected = textOption(answer, options), "the text of one of "+someNames(options)
 	default:
 		return 0, fmt.Errorf("answer form %q is unknown: choose %q, %q, %q or %q", f, AnswerLetter, AnswerFromZero, AnswerFromOne, AnswerText)
 	}
 	if index < 0 || index >= len(options) {
-		return 0, rowError(corpus.WrongLabel, "answer %q, expected %s", answer, expected)
+		return 0, rowError(corpus.WrongLabel, "answer %s, expected %s", excerpt(answer), expected)
 	}
 	return index, nil
+}
+
+// textOption is the one option that is equal to the answer, or equal but for white space around it; -1 if there is none or more than one.
+func textOption(answer string, options []string) int {
+	if i := slices.Index(options, answer); i >= 0 {
+		return i
+	}
+	found := -1
+	for i, option := range options {
+		if strings.TrimSpace(option) == strings.TrimSpace(answer) {
+			if found >= 0 {
+				return -1
+			}
+			found = i
+		}
+	}
+	return found
+}
+
+// number reads a whole number, which other tools may have written as 1.0, and gives its digits.
+func number(text string) (digits string, ok bool) {
+	const exact = 1 << 53 // of a float64
+	value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || value != math.Trunc(value) || math.Abs(value) > exact {
+		return "", false
+	}
+	return strconv.FormatFloat(value, 'f', -1, 64), true
 }

@@ -33,5 +33,5 @@ func ExampleReadAll() {
 	fmt.Printf("%s:%d: %s: %v\n", filepath.Base(bad.File), bad.Line, bad.Kind, bad.Err)
 	// Output:
 	// 1 item, 1 set aside
-	// own.csv:3: wrong label: answer "no", expected a letter from A to B
+	// own.csv:3: wrong label: answer "no", expected a letter from A to B or the text of an option
 }

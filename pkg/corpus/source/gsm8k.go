@@ -28,26 +28,50 @@ func ReadGSM8K(dir, split string) ([]corpus.Problem, error) {
 func GSM8K(dir, split string) iter.Seq2[corpus.Problem, error] {
 	file := split + ".jsonl"
 	return through(jsonRows(filepath.Join(dir, file)), func(row corpus.Row) (corpus.Problem, error) {
-		p := corpus.Problem{
-			ID:       fmt.Sprintf("gsm8k/%s/%d", split, row.Line),
-			Question: strings.TrimSpace(row.Text["question"]),
-			Source:   fmt.Sprintf("%s:%d", file, row.Line),
-		}
-		steps, answer, has := strings.Cut(row.Text["answer"], gsm8kMark)
-		if p.Question == "" || row.Text["answer"] == "" {
-			return p, rowError(corpus.MissingField, "question or answer is missing: the row has %s", strings.Join(row.Names(), ", "))
-		}
-		p.Analysis = strings.TrimSpace(calculation.ReplaceAllString(steps, ""))
-		p.Answer = strings.ReplaceAll(strings.TrimSpace(answer), ",", "")
-		if !has {
-			return p, rowError(corpus.OpenSection, "the answer's steps never close: expected %q and the final answer after them", gsm8kMark)
-		}
-		if strings.Contains(p.Analysis, "<<") {
-			return p, rowError(corpus.OpenSection, "a calculation << in the steps never closes: expected >>")
-		}
-		if p.Answer == "" || p.Analysis == "" {
-			return p, rowError(corpus.MissingField, "the steps or the final answer are empty: expected steps, %q and the answer", gsm8kMark)
-		}
-		return p, nil
+		p, err := gsm8kProblem(row)
+		p.ID = fmt.Sprintf("gsm8k/%s/%d", split, row.Line)
+		return p, err
 	})
+}
+
+// gsm8kProblem makes a problem of a row of GSM8K.
+func gsm8kProblem(row corpus.Row) (corpus.Problem, error) {
+	where := fmt.Sprintf("%s:%d", filepath.Base(row.File), row.Line)
+	p := corpus.Problem{ID: where, Domain: string(KindGSM8K), Source: where}
+	question, err := textOf(row, "question")
+	if err != nil {
+		return p, err
+	}
+	text, err := textOf(row, "answer")
+	if err != nil {
+		return p, err
+	}
+	steps, answer, has := strings.Cut(text, gsm8kMark)
+	p.Question = strings.TrimSpace(question)
+	p.Analysis = strings.TrimSpace(calculation.ReplaceAllString(steps, ""))
+	p.Answer = strings.ReplaceAll(strings.TrimSpace(answer), ",", "")
+	if !has {
+		return p, rowError(corpus.OpenSection, "the answer's steps never close: expected %q and the final answer after them", gsm8kMark)
+	}
+	if strings.Contains(p.Analysis, "<<") {
+		return p, rowError(corpus.OpenSection, "a calculation << in the steps never closes: expected >>")
+	}
+	if p.Answer == "" || p.Analysis == "" {
+		return p, rowError(corpus.MissingField, "the steps or the final answer are empty: expected steps, %q and the answer", gsm8kMark)
+	}
+	return p, nil
+}
+
+// bbhProblem makes a problem of a row of BIG-Bench Hard (arXiv 2210.09261, https://github.com/suzgunmirac/BIG-Bench-Hard): input and target. Its domain is the task,
+// which the file is named after.
+func bbhProblem(row corpus.Row) (corpus.Problem, error) {
+	base := filepath.Base(row.File)
+	where := fmt.Sprintf("%s:%d", base, row.Line)
+	p := corpus.Problem{ID: where, Domain: strings.TrimSuffix(base, filepath.Ext(base)), Source: where}
+	var err error
+	if p.Question, err = textOf(row, "input"); err != nil {
+		return p, err
+	}
+	p.Answer, err = textOf(row, "target")
+	return p, err
 }

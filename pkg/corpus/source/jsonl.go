@@ -1,19 +1,15 @@
 package source
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/attune-lab/attune/pkg/corpus"
 )
@@ -21,266 +17,344 @@ import (
 // jsonRows reads an object per line; blank lines are skipped.
 func jsonRows(path string) iter.Seq2[corpus.Row, error] {
 	return func(yield func(corpus.Row, error) bool) {
-		file, err := os.Open(path)
+		enough := errors.New("the caller has enough")
+		err := eachLine(path, func(line int, text []byte) error {
+			row, err := jsonRow(text)
+			row.File, row.Line = path, line
+			if err != nil {
+				err = at(path, line, err)
+			}
+			if !yield(row, err) {
+				return enough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, enough) {
+			yield(corpus.Row{}, err)
+		}
+	}
+}
+
+// jsonDocument reads a .json file: an array of objects, or an object that has one such array ("examples", "data"). A row's "line" is its number, from 1.
+func jsonDocument(path string) iter.Seq2[corpus.Row, error] {
+	return func(yield func(corpus.Row, error) bool) {
+		file, text, err := openText(path)
 		if err != nil {
-			yield(corpus.Row{}, fmt.Errorf("corpus: %w", err))
+			yield(corpus.Row{}, err)
 			return
 		}
 		defer file.Close()
-		lines := bufio.NewReaderSize(file, 1<<16)
-		for line := 1; ; line++ {
-			text, err := lines.ReadBytes('\n')
-			if err != nil && !errors.Is(err, io.EOF) {
-				yield(corpus.Row{}, fmt.Errorf("%s:%d: %w", path, line, err))
-				return
-			}
-			if line == 1 {
-				text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // a byte order mark
-			}
-			if len(bytes.TrimSpace(text)) > 0 {
-				row, bad := jsonRow(text)
+		budget := &budget{text: text}
+		d := jsontext.NewDecoder(budget)
+		line, arrays := 0, 0
+		// array reads the objects of an array, and says whether to go on.
+		array := func() (bool, error) {
+			for arrays++; d.PeekKind() != ']'; {
+				budget.used = 0
+				value, err := d.ReadValue()
+				if err != nil {
+					return false, err
+				}
+				line++
+				row, err := jsonRow(value)
 				row.File, row.Line = path, line
-				var rowErr error
-				if bad != nil {
-					rowErr = at(path, line, bad)
+				if err != nil {
+					err = at(path, line, err)
 				}
-				if !yield(row, rowErr) {
-					return
+				if !yield(row, err) {
+					return false, nil
 				}
 			}
-			if err != nil {
-				return
-			}
+			_, err := d.ReadToken()
+			return true, err
+		}
+		if err := documentArrays(d, array); err != nil {
+			yield(corpus.Row{}, fmt.Errorf("%s: after %d rows: %w: expected an array of JSON objects", path, line, err))
+		} else if arrays > 1 {
+			yield(corpus.Row{}, fmt.Errorf("%s: the object has %d arrays of objects, expected one: write the rows into a file of their own", path, arrays))
 		}
 	}
 }
 
-// jsonRow reads one object.
-func jsonRow(text []byte) (corpus.Row, error) {
-	row := corpus.Row{Text: make(map[string]string), Lists: make(map[string][]string)}
-	if !utf8.Valid(text) {
-		return row, rowError(corpus.InvalidUTF8, "not valid UTF-8: convert the file to UTF-8")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // 1e21 stays as it was written
-	var fields map[string]any
-	if err := decoder.Decode(&fields); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return row, rowError(corpus.OpenSection, "the JSON object never closes in %s: is the line cut off?", excerpt(text))
-		}
-		return row, rowError(corpus.Malformed, "%w in %s: expected one JSON object per line", err, excerpt(text))
-	}
-	if decoder.More() {
-		return row, rowError(corpus.Malformed, "more text after the JSON object in %s: expected one per line", excerpt(text))
-	}
-	return row, setAll(row, "", fields)
-}
-
-// setAll puts decoded values into the row; null is a field that is not there.
-func setAll(r corpus.Row, prefix string, fields map[string]any) error {
-	for name, value := range fields {
-		if err := set(r, prefix+name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func set(r corpus.Row, name string, value any) error {
-	switch v := value.(type) {
-	case nil:
-	case map[string]any:
-		return setAll(r, name+"_", v)
-	case []any:
-		list := make([]string, len(v))
-		for i, element := range v {
-			text, ok := scalar(element)
-			if !ok {
-				return rowError(corpus.Malformed, "field %q: entry %d is a %T, expected texts or numbers", name, i, element)
-			}
-			list[i] = text
-		}
-		r.Lists[name] = list
-	default:
-		text, ok := scalar(v)
-		if !ok {
-			return rowError(corpus.Malformed, "field %q is a %T, expected a text, a number or a list of them", name, v)
-		}
-		r.Text[name] = text
-	}
-	return nil
-}
-
-// scalar writes a value of JSON or parquet as text.
-func scalar(value any) (string, bool) {
-	switch v := value.(type) {
-	case string:
-		return v, true
-	case []byte:
-		return string(v), true
-	case json.Number:
-		return v.String(), true
-	case bool:
-		return strconv.FormatBool(v), true
-	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-		return fmt.Sprint(v), true
-	case float32:
-		return strconv.FormatFloat(float64(v), 'g', -1, 32), true
-	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64), true
-	}
-	return "", false
-}
-
-// eachLine calls do with every line of a file, counted from 1, without its line end. An error of do is returned with
-// the file and line before it.
-func eachLine(path string, do func(line int, text []byte) error) error {
-	file, err := os.Open(path)
+// documentArrays finds the arrays of a document that hold rows.
+func documentArrays(d *jsontext.Decoder, array func() (bool, error)) error {
+	token, err := d.ReadToken()
 	if err != nil {
-		return fmt.Errorf("corpus: %w", err)
+		return err
 	}
-	defer file.Close()
-	const maxLine = 16 << 20 // an item of more than 16 MiB is a wrong file
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
-	n := 0
-	for lines.Scan() {
-		n++
-		text := lines.Bytes()
-		if n == 1 {
-			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // a byte order mark
-		}
-		if !utf8.Valid(text) {
-			return fmt.Errorf("%s:%d: not valid UTF-8: convert the file to UTF-8", path, n)
-		}
-		if err := do(n, text); err != nil {
-			return fmt.Errorf("%s:%d: %w", path, n, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s:%d: %w", path, n+1, err)
-	}
-	return nil
-}
-
-// decodeStrict reads exactly one JSON object. Unknown fields are refused when closed is set.
-func decodeStrict(text []byte, into any, closed bool) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if closed {
-		decoder.DisallowUnknownFields()
-	}
-	if err := decoder.Decode(into); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("the JSON object ends too early in %s: is the line cut off?", excerpt(text))
-		}
-		return fmt.Errorf("%s in %s: expected one JSON object per line", strings.TrimPrefix(err.Error(), "json: "), excerpt(text))
-	}
-	if decoder.More() {
-		return fmt.Errorf("more text after the JSON object in %s: expected one per line", excerpt(text))
-	}
-	return nil
-}
-
-// excerpt is a short quotation for an error.
-func excerpt(text []byte) string {
-	const most = 60
-	runes := []rune(string(text))
-	if len(runes) > most {
-		return fmt.Sprintf("%q...", string(runes[:most]))
-	}
-	return fmt.Sprintf("%q", string(runes))
-}
-
-// readLabels reads a file with one label per line and maps each through known.
-func readLabels(path string, known []string) ([]int, error) {
-	var labels []int
-	err := eachLine(path, func(_ int, text []byte) error {
-		found := strings.TrimSpace(string(text))
-		for i, label := range known {
-			if found == label {
-				labels = append(labels, i)
-				return nil
+	switch token.Kind() {
+	case '[':
+		_, err := array()
+		return err
+	case '{':
+		for d.PeekKind() != '}' {
+			if _, err := d.ReadToken(); err != nil { // the name
+				return err
+			}
+			if d.PeekKind() != '[' {
+				if err := d.SkipValue(); err != nil {
+					return err
+				}
+				continue
+			}
+			if _, err := d.ReadToken(); err != nil {
+				return err
+			}
+			if d.PeekKind() == '{' {
+				if more, err := array(); !more || err != nil {
+					return err
+				}
+				continue
+			}
+			for d.PeekKind() != ']' {
+				if err := d.SkipValue(); err != nil {
+					return err
+				}
+			}
+			if _, err := d.ReadToken(); err != nil {
+				return err
 			}
 		}
-		return fmt.Errorf("label %q, expected one of %s", found, strings.Join(known, ", "))
-	})
-	return labels, err
-}
-
-// labelled joins the items of a file with their labels.
-func labelled(items []corpus.Item, itemsPath string, labels []int, labelsPath string) ([]corpus.Item, error) {
-	if len(items) != len(labels) {
-		return nil, fmt.Errorf("%s has %d items and %s has %d labels: expected one label per item; fetch both files again from one place",
-			itemsPath, len(items), labelsPath, len(labels))
-	}
-	if len(items) == 0 {
-		return nil, fmt.Errorf("%s: no items: expected one JSON object per line", itemsPath)
-	}
-	for i := range items {
-		items[i].Answer = labels[i]
-	}
-	return items, nil
-}
-
-// record is an item as a line of JSON.
-type record struct {
-	ID       string       `json:"id"`
-	Domain   string       `json:"domain"`
-	STEM     bool         `json:"stem"`
-	Question string       `json:"question"`
-	Options  []string     `json:"options"`
-	Answer   string       `json:"answer"` // the letter: "A" is the first option
-	Analysis string       `json:"analysis"`
-	Source   string       `json:"source"`
-	Grade    corpus.Grade `json:"grade,omitempty"`
-}
-
-// ReadJSONL reads one's own items: a line each, `question`, `options` and `answer` (a letter) required; `id`, `domain`, `stem`,
-// `analysis` and `source` optional. A missing id becomes file:line, a missing domain the file's name. Blank lines are
-// skipped. An unknown field is an error, because a misspelt one would be lost in silence; so are equal options and
-// an id that was there before.
-func ReadJSONL(path string) ([]corpus.Item, error) {
-	base := filepath.Base(path)
-	firstLine := make(map[string]int)
-	var items []corpus.Item
-	err := eachLine(path, func(line int, text []byte) error {
-		if len(bytes.TrimSpace(text)) == 0 {
-			return nil
-		}
-		var r record
-		if err := decodeStrict(text, &r, true); err != nil {
-			return err
-		}
-		if r.Options == nil {
-			return fmt.Errorf("no options: an item needs question, options and answer")
-		}
-		letter := strings.TrimSpace(r.Answer)
-		if len(letter) != 1 || letter[0] < 'A' || letter[0] >= 'A'+corpus.MaxOptions {
-			return fmt.Errorf(`answer is %q, expected the letter of an option, such as "A"`, r.Answer)
-		}
-		where := fmt.Sprintf("%s:%d", base, line)
-		item := corpus.Item{
-			ID: cmp.Or(r.ID, where), Domain: cmp.Or(r.Domain, strings.TrimSuffix(base, filepath.Ext(base))), STEM: r.STEM,
-			Question: r.Question, Options: r.Options, Answer: int(letter[0] - 'A'), Analysis: r.Analysis, Source: cmp.Or(r.Source, where), Grade: r.Grade,
-		}
-		if err := item.Validate(); err != nil {
-			return err
-		}
-		if i := item.RepeatedOption(); i >= 0 {
-			return fmt.Errorf("option %s %q repeats an earlier one: options must differ", corpus.Letter(i), item.Options[i])
-		}
-		if before, met := firstLine[item.ID]; met {
-			return fmt.Errorf("id %q is already that of line %d: ids must differ", item.ID, before)
-		}
-		firstLine[item.ID] = line
-		items = append(items, item)
 		return nil
-	})
+	}
+	return fmt.Errorf("found %s", kindName(token.Kind()))
+}
+
+// budget fails when more than maxRow bytes are read without a row.
+type budget struct {
+	text io.Reader
+	used int
+}
+
+func (b *budget) Read(p []byte) (int, error) {
+	n, err := b.text.Read(p)
+	if b.used += n; b.used > maxRow {
+		return n, errTooLong
+	}
+	return n, err
+}
+
+// maxDepth of objects and lists in a row: their names are joined, so that depth costs the square of it.
+const maxDepth = 16
+
+// jsonRow reads one object as RFC 7493 has it: UTF-8, no name twice, no half of a surrogate pair, no NaN. null is a field that is not there.
+func jsonRow(text []byte) (corpus.Row, error) {
+	row := newRow()
+	if !utf8.Valid(text) {
+		return row, rowError(corpus.InvalidUTF8, "the line is not valid UTF-8: convert the file to UTF-8")
+	}
+	r := rowReader{jsontext.NewDecoder(bytes.NewReader(text)), row}
+	if kind := r.PeekKind(); kind != '{' && kind != 0 {
+		return row, rowError(corpus.Malformed, "found %s in %s: expected one JSON object per line", kindName(kind), excerpt(text))
+	}
+	if _, err := r.ReadToken(); err != nil {
+		return row, r.explain(err, text)
+	}
+	if err := r.object("", 1); err != nil {
+		return row, r.explain(err, text)
+	}
+	if rest := bytes.TrimSpace(text[r.InputOffset():]); len(rest) > 0 {
+		hint := ""
+		if bytes.ContainsRune(text, '\r') {
+			hint = "; the lines of this file end in CR alone: end them in LF"
+		}
+		return row, rowError(corpus.Malformed, "more text after the JSON object in %s: expected one per line%s", excerpt(text), hint)
+	}
+	return row, nil
+}
+
+// rowReader puts the values of an object into a row: a field of an inner object gets both names (choices_text), an array of values is a list, an
+// array of objects a list for each of their fields.
+type rowReader struct {
+	*jsontext.Decoder
+	row corpus.Row
+}
+
+// explain makes an error of the decoder one of the row.
+func (r rowReader) explain(err error, text []byte) error {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case !errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return rowError(corpus.OpenSection, "the JSON object never closes in %s: is the line cut off?", excerpt(text))
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return rowError(corpus.Malformed, "the name %q is there twice in the JSON object: which value is meant cannot be told", syntax.JSONPointer.LastToken())
+	}
+	from := text[min(int64(len(text)), syntax.ByteOffset):]
+	if strings.Contains(syntax.Err.Error(), "surrogate") {
+		return rowError(corpus.InvalidUTF8, "half of a surrogate pair, which is no character, at byte %d: %s", syntax.ByteOffset, excerpt(from))
+	}
+	return rowError(corpus.Malformed, "%w at byte %d: %s: expected one JSON object per line", syntax.Err, syntax.ByteOffset, excerpt(from))
+}
+
+// object reads what follows a { up to and with its }.
+func (r rowReader) object(prefix string, depth int) error {
+	for {
+		token, err := r.ReadToken()
+		if err != nil || token.Kind() == '}' {
+			return err
+		}
+		if err := r.value(prefix+token.String(), depth); err != nil {
+			return err
+		}
+	}
+}
+
+func (r rowReader) value(name string, depth int) error {
+	if depth > maxDepth {
+		r.row.Bad[name] = rowError(corpus.Malformed, "field %s lies more than %d objects deep", excerpt(name), maxDepth)
+		return r.SkipValue()
+	}
+	if r.PeekKind() == '[' {
+		text, err := r.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := (rowReader{jsontext.NewDecoder(bytes.NewReader(text)), r.row}).list(name, depth); err != nil {
+			return r.unusable(name, err)
+		}
+		return nil
+	}
+	token, err := r.ReadToken()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(items) == 0 {
-		return nil, fmt.Errorf("%s: no items: expected one JSON object per line", path)
+	switch token.Kind() {
+	case 'n':
+		return nil
+	case '{':
+		return r.object(name+"_", depth+1)
 	}
-	return items, nil
+	return addText(r.row, name, token.String())
+}
+
+// unusable notes a field that is no text or list of texts. The row is good where nobody asks for that field.
+func (r rowReader) unusable(name string, err error) error {
+	if err := checkNew(r.row, name); err != nil {
+		return err
+	}
+	r.row.Bad[name] = err
+	return nil
+}
+
+// list reads an array whose syntax has been checked.
+func (r rowReader) list(name string, depth int) error {
+	r.ReadToken()
+	list := []string{}
+	for i := 0; ; i++ {
+		switch kind := r.PeekKind(); {
+		case kind == ']':
+			return addList(r.row, name, list)
+		case kind == '{' && i == 0:
+			return r.objects(name, depth)
+		case kind == '"' || kind == '0' || kind == 't' || kind == 'f':
+			token, err := r.ReadToken()
+			if err != nil {
+				return err
+			}
+			list = append(list, token.String())
+		default:
+			return rowError(corpus.Malformed, "field %q: entry %d is %s, expected a text, a number or a truth value", name, i+1, kindName(kind))
+		}
+	}
+}
+
+// objects reads an array of objects, all with the same fields, each of them one value.
+func (r rowReader) objects(name string, depth int) error {
+	lists := make(map[string][]string)
+	for i := 0; r.PeekKind() != ']'; i++ {
+		if kind := r.PeekKind(); kind != '{' {
+			return rowError(corpus.Malformed, "field %q: entry %d is %s, the entries before it are objects", name, i+1, kindName(kind))
+		}
+		if _, err := r.ReadToken(); err != nil {
+			return err
+		}
+		inner := newRow()
+		if err := (rowReader{r.Decoder, inner}).object("", depth+1); err != nil {
+			return err
+		}
+		names := inner.Names()
+		if len(inner.Text) != len(names) {
+			return rowError(corpus.Malformed, "field %q: entry %d holds a list among %s, expected one value for each name", name, i+1, someNames(names))
+		}
+		for _, field := range names {
+			if len(lists[field]) != i {
+				return rowError(corpus.MissingField, "field %q: entry %d has %q, which an entry before it lacks", name, i+1, field)
+			}
+			lists[field] = append(lists[field], inner.Text[field])
+		}
+		if len(names) != len(lists) {
+			return rowError(corpus.MissingField, "field %q: entry %d has only %s, the entries before it have more", name, i+1, someNames(names))
+		}
+	}
+	for field, list := range lists {
+		if err := addList(r.row, name+"_"+field, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 'n':
+		return "null"
+	case '"':
+		return "a text"
+	case '0':
+		return "a number"
+	}
+	return "a truth value"
+}
+
+func newRow() corpus.Row {
+	return corpus.Row{Text: make(map[string]string), Lists: make(map[string][]string), Bad: make(map[string]error)}
+}
+
+// addText puts a field into a row. Two fields can come to one name: {"a_b": 1, "a": {"b": 2}}.
+func addText(row corpus.Row, name, text string) error {
+	if err := checkNew(row, name); err != nil {
+		return err
+	}
+	row.Text[name] = text
+	return nil
+}
+
+func addList(row corpus.Row, name string, list []string) error {
+	if err := checkNew(row, name); err != nil {
+		return err
+	}
+	row.Lists[name] = list
+	return nil
+}
+
+func checkNew(row corpus.Row, name string) error {
+	_, text := row.Text[name]
+	_, list := row.Lists[name]
+	_, bad := row.Bad[name]
+	if text || list || bad {
+		return rowError(corpus.Malformed, "two fields come to the name %q: rename one of them", name)
+	}
+	return nil
+}
+
+// errNotText completes an error about a text.
+var errNotUTF8 = fmt.Errorf("is not valid UTF-8: convert the file to UTF-8")
+
+var errNUL = fmt.Errorf("holds a zero byte: is the file UTF-16? Convert it to UTF-8")
+
+// checkText refuses bytes that are no text.
+func checkText(text string) error {
+	if !utf8.ValidString(text) {
+		return errNotUTF8
+	}
+	if strings.ContainsRune(text, 0) {
+		return errNUL
+	}
+	return nil
 }

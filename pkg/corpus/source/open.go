@@ -1,166 +1,262 @@
 package source
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/corpus/generate"
 )
 
-// Kind of a set, as [ReadAny] recognises it.
+// Kind of a set, as [Open] recognises it.
 type Kind string
 
-// The kinds of sets on disk.
+// The kinds of sets.
 const (
-	KindSIQA  Kind = "siqa"
-	KindPIQA  Kind = "piqa"
-	KindMMLU  Kind = "mmlu"  // its test split
-	KindJSONL Kind = "jsonl" // one's own items, or an exported corpus's held-out split
+	KindGenerated Kind = "generated" // the generator's held-out split
+	KindSIQA      Kind = "siqa"
+	KindPIQA      Kind = "piqa"
+	KindMMLU      Kind = "mmlu" // a directory: its test split
+	KindARC       Kind = "arc"
+	KindHellaSwag Kind = "hellaswag"
+	KindGSM8K     Kind = "gsm8k" // problems; a directory: its test split
+	KindBBH       Kind = "bbh"   // problems of BIG-Bench Hard
+	KindOwn       Kind = "own"   // one's own file, or an exported corpus's held-out split
 )
 
-// exported is the file that an exported corpus is recognised by.
-const exported = "heldout.jsonl"
+// Generated is the reference to the generator's held-out split: of its first edition, or with grades, as in "generated:medium,hard", of those.
+const Generated = string(KindGenerated)
 
-// Detect recognises a set by its files: a directory of SIQA, PIQA, MMLU or of an exported corpus, or a .jsonl file.
-func Detect(path string) (Kind, error) {
-	info, err := os.Stat(path)
+// Set is what a reference names: items, or problems with open answers.
+type Set struct {
+	Kind     Kind
+	Name     string // "siqa", "generated-easy", a file's name without its ending
+	Items    []corpus.Item
+	Problems []corpus.Problem // of GSM8K and BIG-Bench Hard
+	Report   *ReadReport      // of the rows of files; of the published directories and the generator, which have no bad rows, it counts
+}
+
+// Options of [Open]. The zero value reads the columns that [Columns] describes and stops at the first bad row.
+type Options struct {
+	Columns   string           // of one's own file, see [ParseColumns]
+	OnBad     OnBad            // what happens at a bad row of a file
+	Generator generate.Options // of the generated set: its seed, domains and number of held-out items
+}
+
+// IsGenerated reports whether a reference names the generator and not a file.
+func IsGenerated(ref string) bool {
+	name, _, _ := strings.Cut(ref, ":")
+	return name == Generated
+}
+
+// Open reads the set that a reference names:
+//
+//	generated, generated:easy,hard   the generator's held-out split
+//	DIRECTORY                        SIQA, PIQA, MMLU, GSM8K as published, or an exported corpus
+//	FILE                             .csv .tsv .jsonl .json .parquet .sections: one's own items, or rows of a published set, recognised by their fields
+//	hf-data:owner/name[@revision][/path]  files of a data set on the hub, see [HubFiles]
+func Open(ctx context.Context, ref string, o Options) (*Set, error) {
+	columns, err := ParseColumns(o.Columns)
 	if err != nil {
-		return "", fmt.Errorf("corpus: no items there: %w", err)
+		return nil, err
+	}
+	if IsGenerated(ref) {
+		if o.Columns != "" {
+			return nil, fmt.Errorf("corpus: columns %q are of one's own file, %s has none", o.Columns, ref)
+		}
+		return openGenerated(ref, o.Generator)
+	}
+	info, err := os.Stat(ref)
+	if err != nil {
+		return nil, fmt.Errorf("corpus: no items there: %w", err)
 	}
 	if !info.IsDir() {
-		if filepath.Ext(path) == ".jsonl" {
-			return KindJSONL, nil
-		}
-		return "", fmt.Errorf("corpus: %s is a file and not named *.jsonl: expected a .jsonl file with an item per line, or the directory of a published set", path)
+		return openFiles([]string{ref}, columns, o)
 	}
+	set, err := openDirectory(ref, columns, o)
+	if err == nil && o.Columns != "" && set.Kind != KindOwn {
+		return nil, fmt.Errorf("corpus: columns %q are of one's own file, %s is %s as published", o.Columns, ref, set.Kind)
+	}
+	return set, err
+}
+
+func openGenerated(ref string, o generate.Options) (*Set, error) {
+	name, grades, graded := strings.Cut(ref, ":")
+	if graded {
+		o.Grades = nil
+		for g := range strings.SplitSeq(grades, ",") {
+			g = strings.TrimSpace(g)
+			name += "-" + g
+			o.Grades = append(o.Grades, corpus.Grade(g))
+		}
+	}
+	o.Train = -1 // only the held-out split is asked
+	c, err := generate.Generate(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Set{Kind: KindGenerated, Name: name, Items: c.HeldOut, Report: &ReadReport{Good: len(c.HeldOut)}}, nil
+}
+
+// exported are the files that an exported corpus is recognised by.
+var exported = []string{"heldout.jsonl", "heldout.parquet"}
+
+func openDirectory(dir string, columns Columns, o Options) (*Set, error) {
 	has := func(pattern ...string) bool {
-		found, err := filepath.Glob(filepath.Join(append([]string{escapeGlob(path)}, pattern...)...))
+		found, err := filepath.Glob(filepath.Join(append([]string{escapeGlob(dir)}, pattern...)...))
 		return err == nil && len(found) > 0
 	}
+	set := new(Set)
+	var err error
 	switch {
-	case has(siqaItems) && has(siqaLabels):
-		return KindSIQA, nil
-	case has(piqaItems) && has(piqaLabels):
-		return KindPIQA, nil
+	case has(siqaDev.items) && has(siqaDev.labels):
+		set.Kind = KindSIQA
+		set.Items, err = ReadSIQA(dir)
+	case has(piqaValid.items) && has(piqaValid.labels):
+		set.Kind = KindPIQA
+		set.Items, err = ReadPIQA(dir)
 	case has("test", "*_test.csv"):
-		return KindMMLU, nil
-	case has(exported):
-		return KindJSONL, nil
+		set.Kind = KindMMLU
+		set.Items, err = ReadMMLU(dir, "test")
+	case has(exported[0]):
+		return openExported(filepath.Join(dir, exported[0]), columns, o)
+	case has(exported[1]):
+		return openExported(filepath.Join(dir, exported[1]), columns, o)
+	case has("test.jsonl") && isGSM8K(filepath.Join(dir, "test.jsonl")):
+		set.Kind = KindGSM8K
+		set.Problems, err = ReadGSM8K(dir, "test")
+	default:
+		return nil, fmt.Errorf("corpus: %s holds no set that is known here: looked for SIQA (%s and %s), PIQA (%s and %s), MMLU (test/*_test.csv), GSM8K (test.jsonl) and an exported corpus (%s); a single file (.csv, .jsonl, .parquet, .sections) is given by its own path",
+			dir, siqaDev.items, siqaDev.labels, piqaValid.items, piqaValid.labels, strings.Join(exported, " or "))
 	}
-	return "", fmt.Errorf("corpus: %s holds no set that is known here: looked for SIQA (%s and %s), PIQA (%s and %s), MMLU (test/*_test.csv) and an exported corpus (%s); a single .jsonl file is given by its own path",
-		path, siqaItems, siqaLabels, piqaItems, piqaLabels, exported)
+	set.Name = string(set.Kind)
+	set.Report = &ReadReport{Good: len(set.Items) + len(set.Problems)}
+	return set, err
 }
 
-// ReadAny reads whichever set is at path, see [Detect].
-func ReadAny(path string) (Kind, []corpus.Item, error) {
-	kind, err := Detect(path)
+// openExported reads a split of an exported corpus, which has the directory's name.
+func openExported(path string, columns Columns, o Options) (*Set, error) {
+	set, err := openFiles([]string{path}, columns, o)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	var items []corpus.Item
-	switch kind {
-	case KindSIQA:
-		items, err = ReadSIQA(path)
-	case KindPIQA:
-		items, err = ReadPIQA(path)
-	case KindMMLU:
-		items, err = ReadMMLU(path, "test")
-	case KindJSONL:
-		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-			path = filepath.Join(path, exported)
-		}
-		items, err = ReadJSONL(path)
-	}
-	return kind, items, err
+	set.Name = filepath.Base(filepath.Dir(path))
+	return set, nil
 }
 
-// escapeGlob takes the special meaning from a path's characters.
-func escapeGlob(path string) string {
-	escaped := make([]rune, 0, len(path))
-	for _, c := range path {
-		switch c {
-		case '*', '?', '[', '\\':
-			escaped = append(escaped, '\\')
-		}
-		escaped = append(escaped, c)
+// isGSM8K looks at the first row of a file.
+func isGSM8K(path string) bool {
+	for row, err := range jsonRows(path) {
+		return err == nil && strings.Contains(row.Text["answer"], gsm8kMark)
 	}
-	return string(escaped)
+	return false
+}
+
+// openFiles reads files of rows as one set. Their kind follows from the fields of the first row, or they are one's own with the columns given.
+func openFiles(paths []string, columns Columns, o Options) (*Set, error) {
+	rows, err := rowsOf(paths)
+	if err != nil {
+		return nil, err
+	}
+	set := &Set{Kind: KindOwn, Name: strings.TrimSuffix(filepath.Base(paths[0]), filepath.Ext(paths[0]))}
+	item := columns.withDefaults().item
+	if o.Columns == "" {
+		for first, err := range rows {
+			if err != nil {
+				if _, bad := errors.AsType[*corpus.RowError](err); bad && o.OnBad == SetAside {
+					continue
+				}
+				return nil, err
+			}
+			s, known := shapeOf(first)
+			_, input := first.Text["input"]
+			_, target := first.Text["target"]
+			switch {
+			case known:
+				set.Kind, set.Name, item = s.kind, string(s.kind), s.answered
+			case input && target && len(first.Lists) == 0:
+				set.Kind = KindBBH
+				set.Problems, set.Report, err = ReadAll(through(rows, bbhProblem), o.OnBad)
+				return set, err
+			case strings.Contains(first.Text["answer"], gsm8kMark):
+				set.Kind, set.Name = KindGSM8K, string(KindGSM8K)
+				set.Problems, set.Report, err = ReadAll(through(rows, gsm8kProblem), o.OnBad)
+				return set, err
+			}
+			break
+		}
+	}
+	set.Items, set.Report, err = ReadAll(through(rows, uniqueIDs(item)), o.OnBad)
+	return set, err
+}
+
+// uniqueIDs makes a row whose item has the id of one before it a bad row.
+func uniqueIDs(item func(corpus.Row) (corpus.Item, error)) func(corpus.Row) (corpus.Item, error) {
+	first := make(map[string]int)
+	return func(row corpus.Row) (corpus.Item, error) {
+		it, err := item(row)
+		if err != nil {
+			return it, err
+		}
+		if line, met := first[it.ID]; met {
+			return it, rowError(corpus.WrongLabel, "id %q is already that of line %d: ids must differ", it.ID, line)
+		}
+		first[it.ID] = row.Line
+		return it, nil
+	}
+}
+
+// formats are the endings that [Rows] reads.
+var formats = map[string]func(path string) iter.Seq2[corpus.Row, error]{
+	".csv": csvRows, ".tsv": csvRows, ".jsonl": jsonRows, ".json": jsonDocument, ".parquet": parquetRows, ".sections": sectionRows,
 }
 
 // Rows reads a file of one's own by its ending, row by row, without holding it in memory:
 //
-//	.csv      the first row names the fields
+//	.csv .tsv the first row names the fields
 //	.jsonl    an object per line; an array of texts is a list, a field of an inner object gets both names (choices_text)
+//	.json     an array of such objects
 //	.parquet  likewise
 //	.sections rows of "@Name: text" fields, each row closed by a line "@end"; lines "A. ...", "B. ..." are a list
 //
-// A row that cannot be used comes as a [*RowError] and the next one follows; [SkipBad] and [ReadAll] decide what to do with it. Every other
+// A row that cannot be used comes as a [*corpus.RowError] and the next one follows; [SkipBad] and [ReadAll] decide what to do with it. Every other
 // error is the last thing that comes.
 func Rows(path string) (iter.Seq2[corpus.Row, error], error) {
-	switch filepath.Ext(path) {
-	case ".csv":
-		return csvRows(path), nil
-	case ".jsonl":
-		return jsonRows(path), nil
-	case ".parquet":
-		return parquetRows(path), nil
-	case ".sections":
-		return sectionRows(path), nil
+	read, known := formats[strings.ToLower(filepath.Ext(path))]
+	if !known {
+		return nil, fmt.Errorf("corpus: %s: rows are read from .csv, .tsv, .jsonl, .json, .parquet and .sections files", path)
 	}
-	return nil, fmt.Errorf("corpus: %s: rows are read from .csv, .jsonl, .parquet and .sections files", path)
+	return read(path), nil
 }
 
-// checkUTF8 names the field that is not UTF-8.
-func checkUTF8(r corpus.Row) error {
-	for name, text := range r.Text {
-		if !utf8.ValidString(text) {
-			return rowError(corpus.InvalidUTF8, "field %q is not valid UTF-8: convert the file to UTF-8", name)
+// rowsOf reads files one after the other.
+func rowsOf(paths []string) (iter.Seq2[corpus.Row, error], error) {
+	var all []iter.Seq2[corpus.Row, error]
+	for _, path := range paths {
+		rows, err := Rows(path)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, rows)
 	}
-	for name, list := range r.Lists {
-		for _, text := range list {
-			if !utf8.ValidString(text) {
-				return rowError(corpus.InvalidUTF8, "field %q is not valid UTF-8: convert the file to UTF-8", name)
-			}
-		}
-	}
-	return nil
-}
-
-// Texts renders rows with a template. What a template refuses is a bad row like any other.
-func Texts(rows iter.Seq2[corpus.Row, error], t *corpus.Template) iter.Seq2[corpus.Text, error] {
-	return through(rows, t.Render)
-}
-
-// through maps rows, and puts the place of the row into an error.
-func through[T any](rows iter.Seq2[corpus.Row, error], do func(corpus.Row) (T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for row, err := range rows {
-			var result T
-			if err == nil {
-				if result, err = do(row); err != nil {
-					err = at(row.File, row.Line, err)
+	return func(yield func(corpus.Row, error) bool) {
+		for rows := range slices.Values(all) {
+			for row, err := range rows {
+				if !yield(row, err) {
+					return
 				}
 			}
-			if !yield(result, err) {
-				return
-			}
 		}
-	}
+	}, nil
 }
 
-// listOf reads lines "A. ...", "B. ...", ... as a list; ok is false if the text is anything else or has one line only.
-func listOf(text string) (list []string, ok bool) {
-	for line := range strings.Lines(text) {
-		option, is := strings.CutPrefix(strings.TrimRight(line, "\n"), corpus.Letter(len(list))+". ")
-		if !is {
-			return nil, false
-		}
-		list = append(list, option)
-	}
-	return list, len(list) > 1
+// escapeGlob takes the special meaning from a path's characters.
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
 }

@@ -1,102 +1,376 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"os"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/attune-lab/attune/pkg/corpus"
-	"github.com/parquet-go/parquet-go"
 )
 
-// parquetRows reads a parquet file row by row. A row's "line" is its number, from 1. Columns of texts, numbers, truth values, lists of them, and groups.
+// parquetRows reads a parquet file row by row. A row's "line" is its number, from 1. Names are as in JSON lines: a field of a group gets both names
+// (choices_text), a list of groups is a list for each of their fields.
 func parquetRows(path string) iter.Seq2[corpus.Row, error] {
 	return func(yield func(corpus.Row, error) bool) {
-		file, err := os.Open(path)
+		file, info, err := openRegular(path)
 		if err != nil {
-			yield(corpus.Row{}, fmt.Errorf("corpus: %w", err))
+			yield(corpus.Row{}, err)
 			return
 		}
 		defer file.Close()
-		info, err := file.Stat()
+		opened, err := openParquet(file, info.Size())
 		if err != nil {
-			yield(corpus.Row{}, fmt.Errorf("corpus: %w", err))
+			yield(corpus.Row{}, fmt.Errorf("%s: not a parquet file that can be read: %w", path, err))
 			return
 		}
-		opened, err := parquet.OpenFile(file, info.Size())
-		if err != nil {
-			yield(corpus.Row{}, fmt.Errorf("%s: not a parquet file that can be read: %w: fetch it again", path, err))
-			return
-		}
-		reader := parquet.NewReader(opened)
-		defer reader.Close()
-		for line := 1; ; line++ {
-			row := corpus.Row{File: path, Line: line, Text: make(map[string]string), Lists: make(map[string][]string)}
-			fields, err := readParquet(reader)
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil { // a page that is broken: nothing after it can be trusted
-				yield(corpus.Row{}, fmt.Errorf("%s: row %d: %w: fetch the file again", path, line, err))
-				return
-			}
-			if err = setAll(row, "", fields); err == nil {
-				err = checkUTF8(row)
-			}
+		line := 0
+		err = opened.each(func(row corpus.Row, err error) bool {
+			line++
+			row.File, row.Line = path, line
 			if err != nil {
 				err = at(path, line, err)
 			}
-			if !yield(row, err) {
-				return
-			}
+			return yield(row, err)
+		})
+		if err != nil { // a page that is broken: nothing after it can be trusted
+			yield(corpus.Row{}, fmt.Errorf("%s: row %d: %w: fetch or write the file again", path, line+1, err))
 		}
 	}
 }
 
-// readParquet reads a row as maps and slices. The library panics on some damaged files; that is an error here.
-func readParquet(reader *parquet.Reader) (fields map[string]any, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged: %v", r)
-		}
-	}()
-	fields = make(map[string]any)
-	if err = reader.Read(&fields); err != nil {
+// parquetFile is an opened file and how its columns become fields.
+type parquetFile struct {
+	file   *parquet.File
+	leaves []leaf
+}
+
+// leaf is a column of values.
+type leaf struct {
+	name       string // of the field
+	element    *format.SchemaElement
+	repeated   int // how many lists it lies in
+	maxLevel   int // definition level of a value that is there
+	entryLevel int // definition level at which the innermost list has an entry
+}
+
+// openParquet checks the file (see checkParquet) and opens it. The library panics on some damaged files; that is an error here.
+func openParquet(r io.ReaderAt, size int64) (opened *parquetFile, err error) {
+	defer recovered(&err)
+	meta, err := checkParquet(r, size)
+	if err != nil {
 		return nil, err
 	}
-	for name, value := range fields {
-		fields[name] = plain(value)
+	leaves, err := leavesOf(meta.Schema)
+	if err != nil {
+		return nil, err
 	}
-	return fields, nil
+	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, err
+	}
+	return &parquetFile{file, leaves}, nil
 }
 
-// plain takes parquet's own wrapping of lists away: {"list": [{"element": x}, ...]} is [x, ...], in the spellings in use.
-func plain(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		if len(v) == 1 {
-			for _, name := range []string{"list", "bag", "array"} {
-				if list, ok := v[name].([]any); ok {
-					return plain(list)
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("damaged: %v", r)
+	}
+}
+
+// each gives the rows until do says that it has enough.
+func (p *parquetFile) each(do func(corpus.Row, error) bool) error {
+	rows := make([]parquet.Row, 64)
+	for _, group := range p.file.RowGroups() {
+		if group.NumRows() == 0 {
+			continue
+		}
+		reader := group.Rows()
+		for {
+			n, err := readRows(reader, rows)
+			for _, values := range rows[:n] {
+				if !do(p.row(values)) {
+					return reader.Close()
 				}
 			}
-		}
-		for name, inner := range v {
-			v[name] = plain(inner)
-		}
-	case []any:
-		for i, element := range v {
-			if wrapped, ok := element.(map[string]any); ok && len(wrapped) == 1 {
-				for _, name := range []string{"element", "item", "array_element"} {
-					if inner, has := wrapped[name]; has {
-						element = inner
-					}
-				}
+			if errors.Is(err, io.EOF) {
+				break
 			}
-			v[i] = plain(element)
+			if err != nil || n == 0 {
+				reader.Close()
+				return cmp.Or(err, errDamaged)
+			}
+		}
+		if err := reader.Close(); err != nil {
+			return err
 		}
 	}
-	return value
+	return nil
+}
+
+func readRows(reader parquet.Rows, rows []parquet.Row) (n int, err error) {
+	defer recovered(&err)
+	for i := range rows {
+		rows[i] = rows[i][:0]
+	}
+	return reader.ReadRows(rows)
+}
+
+// row makes fields of the values of a row, which come in the order of the columns.
+func (p *parquetFile) row(values parquet.Row) (corpus.Row, error) {
+	row := newRow()
+	for len(values) > 0 {
+		column := values[0].Column()
+		n := 1
+		for n < len(values) && values[n].Column() == column {
+			n++
+		}
+		if column < 0 || column >= len(p.leaves) {
+			return row, rowError(corpus.Malformed, "a value of column %d of %d", column, len(p.leaves))
+		}
+		if err := p.leaves[column].add(row, values[:n]); err != nil {
+			return row, err
+		}
+		values = values[n:]
+	}
+	return row, nil
+}
+
+// add puts the values of one column into a row.
+func (l leaf) add(row corpus.Row, values []parquet.Value) error {
+	if l.repeated > 1 {
+		row.Bad[l.name] = rowError(corpus.Malformed, "field %q is a list of lists, expected a text or a list of texts", l.name)
+		return nil
+	}
+	if first := values[0]; l.repeated == 0 {
+		if first.IsNull() {
+			return nil // a field that is not there
+		}
+		text, err := l.text(first)
+		if err != nil {
+			return err
+		}
+		return addText(row, l.name, text)
+	}
+	list := []string{}
+	if level := values[0].DefinitionLevel(); level < l.entryLevel {
+		if level < l.entryLevel-1 {
+			return nil // null, not a list
+		}
+		return addList(row, l.name, list)
+	}
+	for i, v := range values {
+		if v.DefinitionLevel() < l.maxLevel {
+			row.Bad[l.name] = rowError(corpus.Malformed, "field %q: entry %d is null, expected a text", l.name, i+1)
+			return nil
+		}
+		text, err := l.text(v)
+		if err != nil {
+			return err
+		}
+		list = append(list, text)
+	}
+	return addList(row, l.name, list)
+}
+
+// text writes a value as JSON would, or as ISO 8601 has it.
+func (l leaf) text(v parquet.Value) (string, error) {
+	logical, converted := l.element.LogicalType.V, l.element.ConvertedType
+	is := func(c deprecated.ConvertedType) bool { return converted.Valid && converted.V == c }
+	switch v.Kind() {
+	case parquet.Boolean:
+		return strconv.FormatBool(v.Boolean()), nil
+	case parquet.Float:
+		return strconv.FormatFloat(float64(v.Float()), 'g', -1, 32), nil
+	case parquet.Double:
+		return strconv.FormatFloat(v.Double(), 'g', -1, 64), nil
+	case parquet.Int96:
+		t := v.Int96() // nanoseconds of the day and the Julian day, whose number at the start of 1970 was 2440588
+		return time.Unix((int64(t[2])-2440588)*86400, int64(t[1])<<32|int64(t[0])).UTC().Format(time.RFC3339Nano), nil
+	case parquet.Int32, parquet.Int64:
+		n := v.Int64()
+		if v.Kind() == parquet.Int32 {
+			n = int64(v.Int32())
+		}
+		unsigned := logical.Integer != nil && !logical.Integer.IsSigned || is(deprecated.Uint8) || is(deprecated.Uint16) || is(deprecated.Uint32) || is(deprecated.Uint64)
+		switch {
+		case logical.Decimal != nil || is(deprecated.Decimal):
+			return decimal(big.NewInt(n), l.scale()), nil
+		case logical.Date != nil || is(deprecated.Date):
+			return time.Unix(n*86400, 0).UTC().Format(time.DateOnly), nil
+		case logical.Timestamp != nil || is(deprecated.TimestampMillis) || is(deprecated.TimestampMicros):
+			layout := time.RFC3339Nano
+			if logical.Timestamp != nil && !logical.Timestamp.IsAdjustedToUTC {
+				layout = "2006-01-02T15:04:05.999999999" // of no zone
+			}
+			return moment(n, l.unit()).Format(layout), nil
+		case logical.Time != nil || is(deprecated.TimeMillis) || is(deprecated.TimeMicros):
+			return moment(n, l.unit()).Format("15:04:05.999999999"), nil
+		case unsigned && v.Kind() == parquet.Int32:
+			return strconv.FormatUint(uint64(v.Uint32()), 10), nil
+		case unsigned:
+			return strconv.FormatUint(v.Uint64(), 10), nil
+		}
+		return strconv.FormatInt(n, 10), nil
+	}
+	raw := v.ByteArray()
+	switch {
+	case logical.Decimal != nil || is(deprecated.Decimal):
+		return decimal(twosComplement(raw), l.scale()), nil
+	case logical.UUID != nil && len(raw) == 16:
+		return fmt.Sprintf("%x-%x-%x-%x-%x", raw[:4], raw[4:6], raw[6:8], raw[8:10], raw[10:]), nil
+	case logical.Float16 != nil && len(raw) == 2:
+		return strconv.FormatFloat(half(uint16(raw[0])|uint16(raw[1])<<8), 'g', -1, 32), nil
+	}
+	text := string(raw)
+	if err := checkText(text); err != nil {
+		return "", rowError(corpus.InvalidUTF8, "field %q %w", l.name, err)
+	}
+	return text, nil
+}
+
+func (l leaf) scale() int {
+	if d := l.element.LogicalType.V.Decimal; d != nil {
+		return int(d.Scale)
+	}
+	return int(l.element.Scale.V)
+}
+
+// unit of a time, in nanoseconds.
+func (l leaf) unit() int64 {
+	var u format.TimeUnit
+	switch t := l.element.LogicalType.V; {
+	case t.Timestamp != nil:
+		u = t.Timestamp.Unit
+	case t.Time != nil:
+		u = t.Time.Unit
+	case l.element.ConvertedType.V == deprecated.TimestampMicros || l.element.ConvertedType.V == deprecated.TimeMicros:
+		return 1e3
+	default:
+		return 1e6
+	}
+	switch {
+	case u.Nanos != nil:
+		return 1
+	case u.Micros != nil:
+		return 1e3
+	}
+	return 1e6
+}
+
+func moment(n, unit int64) time.Time {
+	perSecond := 1e9 / unit
+	seconds, rest := n/perSecond, n%perSecond
+	return time.Unix(seconds, rest*unit).UTC()
+}
+
+// decimal writes a number of which the last digits, scale of them, are behind the point.
+func decimal(n *big.Int, scale int) string {
+	digits := new(big.Int).Abs(n).String()
+	if scale > 0 {
+		if short := scale + 1 - len(digits); short > 0 {
+			digits = strings.Repeat("0", short) + digits
+		}
+		digits = digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
+	}
+	if n.Sign() < 0 {
+		return "-" + digits
+	}
+	return digits
+}
+
+// twosComplement reads a big-endian number.
+func twosComplement(b []byte) *big.Int {
+	n := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0] >= 0x80 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	return n
+}
+
+// half widens a 16-bit float of IEEE 754.
+func half(bits uint16) float64 {
+	sign, exponent, fraction := 1.0, int(bits>>10&0x1f), float64(bits&0x3ff)
+	if bits>>15 == 1 {
+		sign = -1
+	}
+	switch exponent {
+	case 0:
+		return sign * math.Ldexp(fraction, -24)
+	case 0x1f:
+		if fraction != 0 {
+			return math.NaN()
+		}
+		return math.Inf(int(sign))
+	}
+	return sign * math.Ldexp(1024+fraction, exponent-25)
+}
+
+// leavesOf lists the columns of a schema, which is a tree written depth first. checkParquet has bounded it.
+func leavesOf(schema []format.SchemaElement) ([]leaf, error) {
+	var leaves []leaf
+	next := 0
+	take := func() *format.SchemaElement { next++; return &schema[next-1] }
+	// visit reads an element and what is below it. inner is the element's place: name "" takes the element's own.
+	var visit func(in leaf, hidden bool, depth int) error
+	visit = func(in leaf, hidden bool, depth int) error {
+		if depth > maxDepth {
+			return fmt.Errorf("its schema is more than %d groups deep", maxDepth)
+		}
+		e := take()
+		if !hidden {
+			in.name = strings.TrimPrefix(in.name+"_"+e.Name, "_")
+		}
+		switch e.RepetitionType.V {
+		case format.Optional:
+			in.maxLevel++
+		case format.Repeated:
+			in.maxLevel++
+			in.repeated++
+			in.entryLevel = in.maxLevel
+		}
+		children := int(e.NumChildren.V)
+		if e.Type.Valid || children == 0 {
+			in.element = e
+			leaves = append(leaves, in)
+			return nil
+		}
+		wrapsList := children == 1 && isListWrapper(e, &schema[next])
+		for range children {
+			if err := visit(in, wrapsList || hidden && isListEntry(e), depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	root := take()
+	for range int(root.NumChildren.V) {
+		if err := visit(leaf{}, false, 1); err != nil {
+			return nil, err
+		}
+	}
+	return leaves, nil
+}
+
+// isListWrapper says whether a group is a list as parquet writes it: group (LIST) { repeated group list { element } }, or one of the spellings of
+// older writers. The names below it are then no part of a field's name.
+func isListWrapper(group, child *format.SchemaElement) bool {
+	annotated := group.LogicalType.Valid && group.LogicalType.V.List != nil || group.ConvertedType.Valid && group.ConvertedType.V == deprecated.List
+	return child.RepetitionType.V == format.Repeated && (annotated || slices.Contains([]string{"list", "bag", "array"}, child.Name))
+}
+
+// isListEntry says whether the repeated group of a list holds the entry, and is not the entry itself.
+func isListEntry(e *format.SchemaElement) bool {
+	return e.RepetitionType.V == format.Repeated && e.NumChildren.V == 1 && e.Name != "array" && !strings.HasSuffix(e.Name, "_tuple")
 }

@@ -161,11 +161,11 @@ func TestExportReadsBack(t *testing.T) {
 	for i, split := range c.Splits {
 		items, described := split.Items, card.Splits[i]
 		path := filepath.Join(dir, described.Name+".jsonl")
-		back, err := ReadJSONL(path)
+		back, err := Open(t.Context(), path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(back, items) {
+		if !reflect.DeepEqual(back.Items, items) {
 			t.Errorf("%s: items changed on the way through the file", described.Name)
 		}
 		text, err := os.ReadFile(path)
@@ -176,24 +176,50 @@ func TestExportReadsBack(t *testing.T) {
 			t.Errorf("%s: the card's hash is not the file's", described.Name)
 		}
 	}
-	kind, items, err := ReadAny(dir)
-	if err != nil || kind != KindJSONL || !reflect.DeepEqual(items, c.Splits[1].Items) {
-		t.Errorf("an exported corpus is read as %s with %d items (%v), expected its held-out split", kind, len(items), err)
+	set, err := Open(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Kind != KindOwn || set.Name != filepath.Base(dir) || !reflect.DeepEqual(set.Items, c.Splits[1].Items) {
+		t.Errorf("an exported corpus is read as %s %s with %d items, expected its held-out split", set.Kind, set.Name, len(set.Items))
 	}
 }
 
-func TestReadAnyRecognisesPublishedSets(t *testing.T) {
-	for set, want := range map[string]int{"siqa": 1954, "piqa": 1838, "mmlu": 14042} {
-		kind, items, err := ReadAny(published(t, set))
-		if err != nil || string(kind) != set || len(items) != want {
-			t.Errorf("%s: read as %s with %d items: %v", set, kind, len(items), err)
+func TestOpenRecognisesPublishedSets(t *testing.T) {
+	for name, want := range map[string]int{"siqa": 1954, "piqa": 1838, "mmlu": 14042, "gsm8k": 1319} {
+		set, err := Open(t.Context(), published(t, name), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if string(set.Kind) != name || set.Name != name || len(set.Items)+len(set.Problems) != want || set.Report.Good != want {
+			t.Errorf("%s: read as %s %s with %d items and %d problems", name, set.Kind, set.Name, len(set.Items), len(set.Problems))
 		}
 	}
 }
 
-func TestReadAnySaysWhatItLookedFor(t *testing.T) {
-	_, _, err := ReadAny(t.TempDir())
-	for _, want := range []string{"dev-labels.lst", "valid-labels.lst", "test/*_test.csv", "heldout.jsonl"} {
+func TestOpenMakesTheGeneratorsHeldOutSplit(t *testing.T) {
+	set, err := Open(t.Context(), "generated:medium, hard", Options{Generator: generate.Options{HeldOut: 48}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Kind != KindGenerated || set.Name != "generated-medium-hard" || len(set.Items) != 48 {
+		t.Errorf("%s %s with %d items", set.Kind, set.Name, len(set.Items))
+	}
+	if _, err := Open(t.Context(), "generated:odd", Options{}); err == nil || !strings.Contains(err.Error(), "odd") {
+		t.Errorf("error %v, expected one that names the grade", err)
+	}
+	if _, err := Open(t.Context(), "generated", Options{Columns: "answer=x"}); err == nil || !strings.Contains(err.Error(), "columns") {
+		t.Errorf("error %v, expected one that refuses columns", err)
+	}
+	if !IsGenerated("generated") || !IsGenerated("generated:easy") || IsGenerated("generated.jsonl") {
+		t.Error("references are taken for what they are not")
+	}
+}
+
+func TestOpenSaysWhatItLookedFor(t *testing.T) {
+	_, err := Open(t.Context(), t.TempDir(), Options{})
+	for _, want := range []string{"dev-labels.lst", "valid-labels.lst", "test/*_test.csv", "test.jsonl", "heldout.jsonl", ".csv"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, expected it to mention %s", err, want)
 		}
@@ -220,34 +246,34 @@ func TestMalformedFilesAreNamedWithTheirLine(t *testing.T) {
 		files map[string]string
 		want  []string
 	}{
-		{"SIQA line cut off", siqa(goodSIQA+`{"context":"c","quest`, "1\n1\n"), []string{"dev.jsonl:2:", "ends too early"}},
-		{"SIQA without an option", siqa(`{"context":"c","question":"q","answerA":"1","answerB":"2"}`, "1\n"), []string{"dev.jsonl:1:", "option C is empty"}},
-		{"SIQA without a context", siqa(goodSIQA+`{"question":"q","answerA":"1","answerB":"2","answerC":"3"}`, "1\n2\n"), []string{"dev.jsonl:2:", "context"}},
+		{"SIQA line cut off", siqa(goodSIQA+`{"context":"c","quest`, "1\n1\n"), []string{"dev.jsonl:2:", "never closes"}},
+		{"SIQA without an option", siqa(`{"context":"c","question":"q","answerA":"1","answerB":"2"}`, "1\n"), []string{"dev.jsonl:1:", `"answerC" is missing`}},
+		{"SIQA without a context", siqa(goodSIQA+`{"question":"q","answerA":"1","answerB":"2","answerC":"3"}`, "1\n2\n"), []string{"dev.jsonl:2:", `"context" is missing`}},
 		{"SIQA label of another set", siqa(goodSIQA+goodSIQA, "1\n0\n"), []string{"dev-labels.lst:2:", `"0"`, "1, 2, 3"}},
 		{"SIQA label missing", siqa(goodSIQA+goodSIQA, "1\n"), []string{"2 items", "1 labels", "dev-labels.lst"}},
-		{"SIQA empty", siqa("", ""), []string{"no items"}},
-		{"PIQA wrong type", piqa(`{"goal":3,"sol1":"1","sol2":"2"}`, "0\n"), []string{"valid.jsonl:1:", "number"}},
+		{"SIQA empty", siqa("", ""), []string{"no rows"}},
+		{"PIQA wrong type", piqa(`{"goal":["3"],"sol1":"1","sol2":"2"}`, "0\n"), []string{"valid.jsonl:1:", `"goal" is a list`}},
 		{"PIQA two objects on a line", piqa(strings.TrimSpace(goodPIQA)+goodPIQA, "0\n"), []string{"valid.jsonl:1:", "more text"}},
 		{"PIQA label missing", piqa(goodPIQA, "0\n1\n"), []string{"1 items", "2 labels"}},
 		{"PIQA not UTF-8", piqa("{\"goal\":\"\xff\"}", "0\n"), []string{"valid.jsonl:1:", "UTF-8"}},
 		{"MMLU five fields", mmlu("q,a,b,c,d,A\nq,a,b,c,A\n"), []string{"anatomy_test.csv:2:", "found 5 fields"}},
 		{"MMLU answer E", mmlu("q,a,b,c,d,E\n"), []string{"anatomy_test.csv:1:", `"E"`}},
-		{"MMLU open quote", mmlu("q,a,b,c,d,A\n\"q,a,b,c,d,A\n"), []string{"anatomy_test.csv:", "line 2"}},
+		{"MMLU open quote", mmlu("q,a,b,c,d,A\n\"q,a,b,c,d,A\n"), []string{"anatomy_test.csv:2:", "does not close"}},
 		{"MMLU empty option", mmlu("q,a,,c,d,A\n"), []string{"anatomy_test.csv:1:", "option B is empty"}},
-		{"own item, misspelt field", own(goodItem + `{"question":"q","optoins":["1","2"],"answer":"A"}`), []string{"heldout.jsonl:2:", "optoins"}},
-		{"own item, no options", own(`{"question":"q","answer":"A"}`), []string{"heldout.jsonl:1:", "no options"}},
-		{"own item, number as answer", own(`{"question":"q","options":["1","2"],"answer":1}`), []string{"heldout.jsonl:1:", "answer"}},
-		{"own item, letter beyond the options", own(`{"question":"q","options":["1","2"],"answer":"C"}`), []string{"heldout.jsonl:1:", "expected 0 to 1"}},
+		{"own item, misspelt field", own(goodItem + `{"question":"q","optoins":["1","2"],"answer":"A"}`), []string{"heldout.jsonl:2:", `"options" is missing`, `"optoins"`}},
+		{"own item, no options", own(`{"question":"q","answer":"A"}`), []string{"heldout.jsonl:1:", `"options" is missing`}},
+		{"own item, number as answer", own(`{"question":"q","options":["a","b"],"answer":1}`), []string{"heldout.jsonl:1:", "form=0 or form=1"}},
+		{"own item, letter beyond the options", own(`{"question":"q","options":["1","2"],"answer":"C"}`), []string{"heldout.jsonl:1:", "from A to B"}},
 		{"own item, equal options", own(`{"question":"q","options":["1","1"],"answer":"A"}`), []string{"heldout.jsonl:1:", "repeats"}},
 		{"own item, id twice", own(goodItem + "\n" + goodItem), []string{"heldout.jsonl:3:", "line 1"}},
-		{"own items, none", own("\n"), []string{"no items"}},
+		{"own items, none", own("\n"), []string{"no rows"}},
 	}
 	for _, test := range tests {
 		dir := t.TempDir()
 		for name, content := range test.files {
 			write(t, filepath.Join(dir, name), content)
 		}
-		_, _, err := ReadAny(dir)
+		_, err := Open(t.Context(), dir, Options{})
 		if err == nil {
 			t.Errorf("%s: no error", test.name)
 			continue
@@ -263,10 +289,13 @@ func TestMalformedFilesAreNamedWithTheirLine(t *testing.T) {
 func TestOwnItemsNeedNoMoreThanQuestionOptionsAnswer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mine.jsonl")
 	write(t, path, "\xef\xbb\xbf"+`{"question":"q","options":["1","2","3"],"answer":"C"}`+"\n")
-	kind, items, err := ReadAny(path)
+	set, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := []corpus.Item{{ID: "mine.jsonl:1", Domain: "mine", Question: "q", Options: []string{"1", "2", "3"}, Answer: 2, Source: "mine.jsonl:1"}}
-	if err != nil || kind != KindJSONL || !reflect.DeepEqual(items, want) {
-		t.Errorf("read %+v as %s (%v), expected %+v", items, kind, err, want)
+	if set.Kind != KindOwn || !reflect.DeepEqual(set.Items, want) {
+		t.Errorf("read %+v as %s, expected %+v", set.Items, set.Kind, want)
 	}
 }
 

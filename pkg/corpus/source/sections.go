@@ -1,13 +1,10 @@
 package source
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -32,25 +29,29 @@ var sectionLine = regexp.MustCompile(`^@([A-Za-z_][A-Za-z0-9_]*):[ \t]?`)
 // Names are as they are written. A text runs to the next line that begins with a field or the end; blank lines around it are not part of it.
 func sectionRows(path string) iter.Seq2[corpus.Row, error] {
 	return func(yield func(corpus.Row, error) bool) {
-		file, err := os.Open(path)
+		file, text, err := openText(path)
 		if err != nil {
-			yield(corpus.Row{}, fmt.Errorf("corpus: %w", err))
+			yield(corpus.Row{}, err)
 			return
 		}
 		defer file.Close()
-		lines := bufio.NewReaderSize(file, 1<<16)
 		r := sectionReader{path: path}
+		var buffer []byte
 		for line := 1; ; line++ {
-			text, err := lines.ReadBytes('\n')
+			buffer, err = readLine(text, buffer)
+			if r.size += len(buffer); r.size > maxRow {
+				err = errTooLong
+			}
 			if err != nil && !errors.Is(err, io.EOF) {
 				yield(corpus.Row{}, fmt.Errorf("%s:%d: %w", path, line, err))
 				return
 			}
-			if line == 1 {
-				text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-			}
-			if row, rowErr, done := r.line(line, text); done && !yield(row, rowErr) {
+			row, rowErr, done := r.line(line, buffer)
+			if done && !yield(row, rowErr) {
 				return
+			}
+			if done {
+				r.size = 0
 			}
 			if err != nil {
 				break
@@ -69,6 +70,7 @@ type sectionReader struct {
 	name     string // of the open section
 	nameLine int
 	text     strings.Builder
+	size     int   // bytes since the last row
 	err      error // the first thing wrong with the row
 	skipping bool  // text outside of any row, told once
 }
@@ -93,14 +95,16 @@ func (r *sectionReader) line(number int, text []byte) (row corpus.Row, err error
 			return corpus.Row{}, nil, false
 		}
 		r.skipping = true
-		return corpus.Row{}, at(r.path, number, rowError(corpus.WrongSection, "%s is outside of any row: rows begin with a field such as @question: and end with %s", excerpt([]byte(line)), sectionEnd)), true
+		return corpus.Row{}, at(r.path, number, rowError(corpus.WrongSection, "%s is outside of any row: rows begin with a field such as @question: and end with %s", excerpt(line), sectionEnd)), true
 	}
 	if r.row != nil && m[1] == r.first { // the next row begins
 		err, done = r.bad(rowError(corpus.OpenSection, "the row's last section, @%s at line %d, never closes: the next row begins at line %d without %s", r.name, r.nameLine, number, sectionEnd)), true
 		r.row = nil
 	}
 	if r.row == nil {
-		r.row = &corpus.Row{File: r.path, Line: number, Text: make(map[string]string), Lists: make(map[string][]string)}
+		row := newRow()
+		row.File, row.Line = r.path, number
+		r.row = &row
 		r.first, r.err, r.skipping = m[1], nil, false
 	} else {
 		r.close()
@@ -144,3 +148,15 @@ func (r *sectionReader) finish() (corpus.Row, error) {
 }
 
 func (r *sectionReader) bad(err error) error { return at(r.path, r.row.Line, err) }
+
+// listOf reads lines "A. ...", "B. ..." as a list; ok is false if the text is anything else or has one line only.
+func listOf(text string) (list []string, ok bool) {
+	for line := range strings.Lines(text) {
+		option, is := strings.CutPrefix(strings.TrimRight(line, "\n"), corpus.Letter(len(list))+". ")
+		if !is {
+			return nil, false
+		}
+		list = append(list, option)
+	}
+	return list, len(list) > 1
+}

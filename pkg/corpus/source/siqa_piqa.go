@@ -7,88 +7,49 @@ import (
 	"github.com/attune-lab/attune/pkg/corpus"
 )
 
-// Files of SIQA's development split, as published.
-const (
-	siqaItems  = "dev.jsonl"
-	siqaLabels = "dev-labels.lst"
+// split is a published split of rows and a file of their labels.
+type split struct {
+	shape         shape
+	name          string // dev, valid: what the ids carry
+	items, labels string // names of the files
+}
+
+// The splits that are published with labels.
+var (
+	siqaDev   = split{siqaShape, "dev", "dev.jsonl", "dev-labels.lst"}
+	piqaValid = split{piqaShape, "valid", "valid.jsonl", "valid-labels.lst"}
 )
 
 // ReadSIQA reads SIQA's development split (1,954 items of three options) from dir: dev.jsonl and dev-labels.lst with
 // the labels 1, 2, 3. An item's question is "{context} {question}".
 // Source: https://allenai.org/data/socialiqa, arXiv 1904.09728.
-func ReadSIQA(dir string) ([]corpus.Item, error) {
-	itemsPath, labelsPath := filepath.Join(dir, siqaItems), filepath.Join(dir, siqaLabels)
-	var items []corpus.Item
-	err := eachLine(itemsPath, func(line int, text []byte) error {
-		var row struct{ Context, Question, AnswerA, AnswerB, AnswerC string }
-		if err := decodeStrict(text, &row, false); err != nil {
-			return err
-		}
-		const expected = "expected context, question, answerA, answerB, answerC"
-		if row.Context == "" || row.Question == "" {
-			return fmt.Errorf("context or question is missing (%s in %s)", expected, excerpt(text))
-		}
-		item := corpus.Item{
-			ID:       fmt.Sprintf("siqa/dev/%d", line),
-			Domain:   "siqa",
-			Question: row.Context + " " + row.Question,
-			Passage:  row.Context,
-			Options:  []string{row.AnswerA, row.AnswerB, row.AnswerC},
-			Source:   fmt.Sprintf("%s:%d", siqaItems, line),
-		}
-		if err := item.Validate(); err != nil {
-			return fmt.Errorf("%w (%s in %s)", err, expected, excerpt(text))
-		}
-		items = append(items, item)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	labels, err := readLabels(labelsPath, []string{"1", "2", "3"})
-	if err != nil {
-		return nil, err
-	}
-	return labelled(items, itemsPath, labels, labelsPath)
-}
-
-// Files of PIQA's validation split, as published.
-const (
-	piqaItems  = "valid.jsonl"
-	piqaLabels = "valid-labels.lst"
-)
+func ReadSIQA(dir string) ([]corpus.Item, error) { return siqaDev.read(dir) }
 
 // ReadPIQA reads PIQA's validation split (1,838 items of two options) from dir: valid.jsonl and valid-labels.lst with
 // the labels 0, 1. An item's question is the goal.
 // Source: https://yonatanbisk.com/piqa, arXiv 1911.11641.
-func ReadPIQA(dir string) ([]corpus.Item, error) {
-	itemsPath, labelsPath := filepath.Join(dir, piqaItems), filepath.Join(dir, piqaLabels)
-	var items []corpus.Item
-	err := eachLine(itemsPath, func(line int, text []byte) error {
-		var row struct{ Goal, Sol1, Sol2 string }
-		if err := decodeStrict(text, &row, false); err != nil {
-			return err
-		}
-		item := corpus.Item{
-			ID:       fmt.Sprintf("piqa/valid/%d", line),
-			Domain:   "piqa",
-			Question: row.Goal,
-			Passage:  row.Goal,
-			Options:  []string{row.Sol1, row.Sol2},
-			Source:   fmt.Sprintf("%s:%d", piqaItems, line),
-		}
-		if err := item.Validate(); err != nil {
-			return fmt.Errorf("%w (expected goal, sol1, sol2 in %s)", err, excerpt(text))
-		}
-		items = append(items, item)
-		return nil
-	})
+func ReadPIQA(dir string) ([]corpus.Item, error) { return piqaValid.read(dir) }
+
+func (s split) read(dir string) ([]corpus.Item, error) {
+	itemsPath, labelsPath := filepath.Join(dir, s.items), filepath.Join(dir, s.labels)
+	items, _, err := ReadAll(through(jsonRows(itemsPath), func(row corpus.Row) (corpus.Item, error) {
+		item, err := s.shape.item(row)
+		item.ID = fmt.Sprintf("%s/%s/%d", s.shape.kind, s.name, row.Line)
+		return item, err
+	}), Stop)
 	if err != nil {
 		return nil, err
 	}
-	labels, err := readLabels(labelsPath, []string{"0", "1"})
+	labels, err := readLabels(labelsPath, s.shape.labels)
 	if err != nil {
 		return nil, err
 	}
-	return labelled(items, itemsPath, labels, labelsPath)
+	if len(items) != len(labels) {
+		return nil, fmt.Errorf("%s has %d items and %s has %d labels: expected one label per item; fetch both files again from one place",
+			itemsPath, len(items), labelsPath, len(labels))
+	}
+	for i := range items {
+		items[i].Answer = labels[i]
+	}
+	return items, nil
 }
