@@ -29,7 +29,7 @@ var pageStyle string
 var attentionScript string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"text": report.Text, "exact": report.Exact, "number": report.IsNumber, "numeric": (*report.Table).Numeric, "fold": fold, "wide": wide, "csv": tableFile, "json": indented,
+	"text": report.Text, "exact": report.Exact, "number": report.IsNumber, "numeric": (*report.Table).Numeric, "fold": fold, "wide": wide, "csv": tableFile, "json": indented, "long": long,
 }).Parse(pageSource))
 
 // view is what page.html shows.
@@ -329,7 +329,7 @@ func setup(res *Results) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return "What ran: " + strings.Join(words, ", ") + "."
+	return "What ran: " + longHash.ReplaceAllStringFunc(strings.Join(words, ", "), func(h string) string { return h[:12] + "…" }) + "."
 }
 
 var longHash = regexp.MustCompile(`\b[0-9a-f]{32,128}\b`)
@@ -377,6 +377,9 @@ func wide(t *report.Table) bool {
 	}
 	return total > widePage
 }
+
+// long tells cells whose text takes more than one line.
+func long(v any) bool { return len([]rune(report.Text(v))) > 40 }
 
 // flat lifts nested maps (the modules) to the names inside.
 func flat(m map[string]any) map[string]any {
