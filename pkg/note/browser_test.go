@@ -15,6 +15,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/plot"
 	"github.com/attune-lab/attune/pkg/report"
+	"github.com/attune-lab/attune/pkg/stats"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -72,7 +73,7 @@ func demo(t *testing.T) (dir string) {
 	for i, arm := range arms {
 		for _, group := range []string{"all", "STEM", "not STEM"} {
 			comparison.Rows = append(comparison.Rows, []any{group, arm, 200, 0.5 + 0.01*float64(i), -0.005, "-0.041 to +0.030", "12 / 13", 0.84, 1, 0.052, "no difference shown"})
-			ci := report.Interval{0.43, 0.57}
+			ci := stats.Interval{Low: 0.43, High: 0.57}
 			compared.Numbers = append(compared.Numbers, report.Number{Name: "acc/" + group + "/" + arm, Value: 0.5 + 0.01*float64(i), Unit: "accuracy", N: 200, CI95: &ci, Tolerance: 1e-3})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/report"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // A run from its first cell to its last, and a comparison with what was committed.
@@ -30,14 +31,14 @@ func Example() {
 	must(run.Section("Does it help?", &report.Part{
 		Method:  "Share of items whose right answer has the highest log-likelihood.",
 		Finding: "The model answers 61.0 % of 200 items correctly (95 % interval 54.0 to 67.5 %).",
-		Numbers: []report.Number{{Name: "accuracy/baseline", Value: 0.61, Unit: "share", N: 200, CI95: &report.Interval{Low: 0.54, High: 0.675}, Tolerance: 0.005}},
+		Numbers: []report.Number{{Name: "accuracy/baseline", Value: 0.61, Unit: "share", N: 200, CI95: &stats.Interval{Low: 0.54, High: 0.675}, Tolerance: 0.005}},
 	}))
 	must(run.Finish())
 
 	got, err := note.Load(dir)
 	must(err)
 	committed := &note.Results{Recipe: "demo", Results: []report.Number{
-		{Name: "accuracy/baseline", Value: 0.62, Unit: "share", N: 200, CI95: &report.Interval{Low: 0.54, High: 0.675}, Tolerance: 0.005},
+		{Name: "accuracy/baseline", Value: 0.62, Unit: "share", N: 200, CI95: &stats.Interval{Low: 0.54, High: 0.675}, Tolerance: 0.005},
 	}}
 	for _, d := range note.Compare(got, committed) {
 		fmt.Println(d)

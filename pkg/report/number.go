@@ -20,9 +20,6 @@ type Number struct {
 	Tolerance float64 `json:"tolerance"`
 }
 
-// Interval is a low and a high end, in JSON [low, high].
-type Interval = stats.Interval
-
 // Check refuses a number without a name, NaN and infinities, a negative n or tolerance, and an interval whose ends are out of order.
 func (r *Number) Check() error {
 	if strings.TrimSpace(r.Name) == "" {
