@@ -68,17 +68,49 @@ func (r *Run) readOwner() (owner, bool) {
 	return o, err == nil && json.Unmarshal(b, &o) == nil
 }
 
-// claim makes the run the directory's, unless another one lives in it.
+// InUse is an error where a notebook in a live kernel writes into a run directory. The recipe runner asks before it clears one: a kernel's cells hold
+// the directory's lock for moments only.
+func InUse(dir string) error {
+	r := &Run{dir: dir}
+	if o, ok := r.readOwner(); ok && !o.Runner && o.lives() {
+		return r.taken(o)
+	}
+	return nil
+}
+
+func (r *Run) taken(o owner) error {
+	return fmt.Errorf("note: %s belongs to run %s, whose process %d is alive: end it (or restart that notebook's kernel), or choose another directory", r.dir, o.ID, o.PID)
+}
+
+// claim makes the run the directory's, unless another one lives in it, and removes the state of runs that have ended.
 func (r *Run) claim(id string) error {
 	mine := us(id)
 	theirs, ok := r.readOwner()
 	if ok && theirs.ID != id && theirs.lives() && !(mine.Runner && theirs.Runner) { // the runner's lock has settled it between two of its runs
-		return fmt.Errorf("note: %s belongs to run %s, whose process %d is alive: end it (or restart that notebook's kernel), or choose another directory", r.dir, theirs.ID, theirs.PID)
+		return r.taken(theirs)
 	}
 	if ok && theirs == mine {
 		return nil
 	}
-	return writeJSON(r.ownerFile(), mine)
+	if err := writeJSON(r.ownerFile(), mine); err != nil {
+		return err
+	}
+	if theirs.ID == id {
+		return nil
+	}
+	entries, err := os.ReadDir(r.notes())
+	if err != nil {
+		return fmt.Errorf("note: %w", err)
+	}
+	for _, e := range entries {
+		state := filepath.Join(r.notes(), e.Name())
+		if _, err := os.Stat(filepath.Join(state, "current")); err == nil && e.Name() != id {
+			if err := os.RemoveAll(state); err != nil {
+				return fmt.Errorf("note: the state of run %s, which has ended: %w", e.Name(), err)
+			}
+		}
+	}
+	return nil
 }
 
 // owned refuses to write into a directory that another run has taken over.

@@ -209,8 +209,10 @@ func TestADirectoryThatAnotherLiveRunWritesIntoIsRefused(t *testing.T) {
 	theirs, err := json.Marshal(owner{ID: "kernel-1", PID: pid, Start: startOf(pid)})
 	must(t, err)
 	write(t, filepath.Join(dir, "work", "note", "owner.json"), string(theirs))
+	write(t, filepath.Join(dir, "work", "note", "kernel-1", "current"), "state")
 	_, err = Open("demo", nil)
 	wantError(t, err, fmt.Sprintf("belongs to run kernel-1, whose process %d is alive", pid))
+	wantError(t, InUse(dir), "belongs to run kernel-1")
 	t.Setenv(env.RunID, "run-7")
 	_, err = Open("demo", nil)
 	wantError(t, err, "belongs to run kernel-1")
@@ -221,6 +223,10 @@ func TestADirectoryThatAnotherLiveRunWritesIntoIsRefused(t *testing.T) {
 	_ = other.Wait()
 	r := open(t, nil)
 	must(t, r.Section("One", number("a", 1)))
+	must(t, InUse(dir))
+	if _, err := os.Stat(filepath.Join(dir, "work", "note", "kernel-1")); err == nil {
+		t.Error("the state of a run that has ended stays")
+	}
 
 	write(t, filepath.Join(dir, "work", "note", "owner.json"), `{"id":"run-8","runner":true}`)
 	wantError(t, r.Section("Two", number("b", 1)), "taken over by run run-8")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/note"
 )
 
 // directory is the directory of a run, locked for it.
@@ -50,6 +51,10 @@ func openDirectory(options Options, name string) (*directory, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the run directory: %w", err)
+	}
+	if err := note.InUse(path); err != nil {
+		lock.Unlock()
+		return nil, err
 	}
 	if err := clearDirectory(path, options, name); err != nil {
 		lock.Unlock()
