@@ -33,16 +33,16 @@ func init() { // filter and test look into the maps.
 		s, ok := v.(*sequence)
 		return ok && s.kind <= rangeKind || isText(v) || isDict(v) || isUndefined(v)
 	}
-	remainder := func(v, divisor value) int64 {
-		if u, ok := v.(undefined); ok {
-			fail("UndefinedError: %s", u.message)
+	divided := func(divisor, rest int64) func(r *run, v value, a arguments) value {
+		return func(r *run, v value, a arguments) value {
+			a.bind("test", 0)
+			return r.equal(r.binary("%", v, divisor), rest)
 		}
-		return whole(integerOperation("%", whole(v, "test"), whole(divisor, "test")), "test")
 	}
 	eq, ne, gt, ge, lt, le := comparison("=="), comparison("!="), comparison(">"), comparison(">="), comparison("<"), comparison("<=")
 	tests = map[string]func(r *run, v value, a arguments) value{
-		"odd":       is(func(v value) bool { return remainder(v, int64(2)) == 1 }),
-		"even":      is(func(v value) bool { return remainder(v, int64(2)) == 0 }),
+		"odd":       divided(2, 1),
+		"even":      divided(2, 0),
 		"defined":   is(func(v value) bool { return !isUndefined(v) }),
 		"undefined": is(isUndefined),
 		"none":      is(func(v value) bool { return v == nil }),
@@ -71,7 +71,7 @@ func init() { // filter and test look into the maps.
 		"lower": func(r *run, v value, a arguments) value { return textMethods["islower"](r, r.str(v), a) },
 		"upper": func(r *run, v value, a arguments) value { return textMethods["isupper"](r, r.str(v), a) },
 		"divisibleby": func(r *run, v value, a arguments) value {
-			return remainder(v, a.bind("divisibleby", 1, "num")[0]) == 0
+			return r.equal(r.binary("%", v, a.bind("divisibleby", 1, "num")[0]), int64(0))
 		},
 		"sameas": func(r *run, v value, a arguments) value {
 			other := a.bind("sameas", 1, "other")[0]

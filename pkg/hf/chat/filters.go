@@ -26,6 +26,9 @@ func init() { // map, select and reject call other filters and tests.
 		},
 		"attr": func(r *run, v value, a arguments) value {
 			name := argument(a.bind("attr", 1, "name")[0], "attr")
+			if u, ok := v.(undefined); ok {
+				fail("UndefinedError: %s", u.message)
+			}
 			if m, ok := r.member(v, name); ok {
 				return m
 			}

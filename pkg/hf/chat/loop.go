@@ -19,16 +19,21 @@ func (n *forNode) loop(r *run, s *scope, items []value, depth int) {
 	r.enter()
 	defer r.leave()
 	l := &loop{node: n, scope: s, items: items, index0: -1, depth0: depth}
+	completed := false
 	for l.next(r) {
 		r.step()
 		inner := r.inner(s)
 		inner.set("loop", l)
 		r.assign(n.target, l.current, inner)
-		if r.exec(n.body, inner) == broken {
-			return
+		switch r.exec(n.body, inner) {
+		case broken:
+			l.items, l.peeked = nil, false
+		case ended:
+			completed = true
 		}
 	}
-	if l.index0 < 0 {
+	// As in Jinja2 else also follows a loop whose every turn ended by break or continue.
+	if !completed {
 		r.exec(n.otherwise, r.inner(s))
 	}
 }

@@ -231,13 +231,24 @@ func (r *run) format(s string, v value) string {
 		r.growText(len(converted))
 		b.WriteString(converted)
 	}
-	if used < len(arguments) && (isTuple || !isDict(v)) {
+	if used < len(arguments) && (isTuple || !subscriptable(v)) {
 		fail("TypeError: not all arguments converted during string formatting")
 	}
 	return b.String()
 }
 
 func isDict(v value) bool { _, ok := v.(*dict); return ok }
+
+// subscriptable says whether Python takes a value for the mapping of a format, which need not be used up.
+func subscriptable(v value) bool {
+	switch v := v.(type) {
+	case *dict, undefined:
+		return true
+	case *sequence:
+		return v.kind <= rangeKind
+	}
+	return false
+}
 
 // digitsAt reads a number, -1 if there is none.
 func digitsAt(s string, i int) (n, end int) {

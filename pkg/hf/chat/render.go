@@ -234,7 +234,12 @@ type filterBlockNode struct {
 func (n *filterBlockNode) exec(r *run, s *scope) flow {
 	r.line = n.line
 	inner := r.inner(s)
-	r.write(r.str(r.filtered(n.filters, r.capture(n.body, inner), inner)))
+	v := r.filtered(n.filters, r.capture(n.body, inner), inner)
+	printed, ok := text(v)
+	if !ok {
+		fail("TypeError: the filters of a block give a %s, expected str", typeName(v))
+	}
+	r.write(printed)
 	return ended
 }
 

@@ -116,7 +116,11 @@ func init() { // The methods call each other.
 		"istitle": func(r *run, s string, a arguments) value { return title(s) == s && (lower(s) != s || upper(s) != s) },
 		"zfill": func(r *run, s string, a arguments) value {
 			width := r.width(a.bind("zfill", 1, "width")[0])
-			return pad(s, "0", width, 'd')
+			sign := ""
+			if s != "" && (s[0] == '+' || s[0] == '-') {
+				sign, s = s[:1], s[1:]
+			}
+			return sign + strings.Repeat("0", max(width-len(sign)-utf8.RuneCountInString(s), 0)) + s
 		},
 		"ljust":  func(r *run, s string, a arguments) value { return r.justified(s, a, 0, 1) },
 		"rjust":  func(r *run, s string, a arguments) value { return r.justified(s, a, 1, 1) },

@@ -68,9 +68,14 @@ func hashKey(key value) (any, bool) {
 		return k, true
 	case markup:
 		return string(k), true
-	case nil, int64, string, undefined, *function, *macro, *namespace:
+	case undefined:
+		return undefined{}, true // All are equal.
+	case nil, int64, string, *function, *macro, *namespace:
 		return key, true
 	case *sequence:
+		if k.kind == rangeKind {
+			return [2]string{k.label}, true
+		}
 		if k.kind != tupleKind || len(k.items) > 16 {
 			return nil, false
 		}

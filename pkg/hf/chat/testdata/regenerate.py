@@ -49,11 +49,12 @@ def render(source, variables):
         return {"error": f"{type(e).__name__}: {e}"}
 
 
-inputs = json.loads((here / "inputs.json").read_text())
-golden = {"conversations": {}, "constructs": []}
-for name, c in inputs["conversations"].items():
-    source = (here / f"{c['template']}.jinja").read_text()
-    golden["conversations"][name] = render(source, {"messages": c["messages"], **c["variables"]})
-for source in inputs["constructs"]:
-    golden["constructs"].append(render(source, inputs["shared"]))
-(here / "golden.json").write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
+if __name__ == "__main__":
+    inputs = json.loads((here / "inputs.json").read_text())
+    golden = {"conversations": {}, "constructs": []}
+    for name, c in inputs["conversations"].items():
+        source = (here / f"{c['template']}.jinja").read_text()
+        golden["conversations"][name] = render(source, {"messages": c["messages"], **c["variables"]})
+    for source in inputs["constructs"]:
+        golden["constructs"].append(render(source, inputs["shared"]))
+    (here / "golden.json").write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
