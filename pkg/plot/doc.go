@@ -1,12 +1,13 @@
-// Package plot draws Attune's figures as PNG and shows them, with tables and progress, in a notebook or a
-// terminal. PNG is the one form that renders live in Jupyter, under nbconvert, on GitHub and offline.
+// Package plot draws Attune's figures as PNG and shows progress in a notebook or a terminal. PNG is the one form that
+// renders live in Jupyter, under nbconvert, on GitHub and offline.
 //
 //   - [Heatmap]: a matrix (layers x heads, queries x keys) in a perceptual palette with a colour bar.
 //   - [Curves]: series with confidence bands.
 //   - [Bars]: groups of bars with 95 % intervals.
-//   - [Show], [ShowTable]: display in a GoNB cell; nothing happens outside one.
-//   - [Progress]: one line that redraws itself, or sparse full lines where nothing can be redrawn, with the course of a
-//     value such as a loss: a row of bars in the line, a curve under it in a notebook.
+//   - [Progress]: one line that redraws itself, or sparse full lines where nothing can be redrawn, with a sparkline of a
+//     value such as the loss, and its curve in a notebook.
+//
+// A chart is data, a report.Chart, until its PNG method draws it.
 //
 // Figures are drawn with gonum.org/v1/plot and its embedded Liberation fonts, so the same call gives the
 // same bytes on the same machine whatever fonts are installed. The sequential palette is viridis (Smith

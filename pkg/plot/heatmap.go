@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"math"
-	"strconv"
 	stddraw "image/draw"
+	"math"
+	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot/text"
 
@@ -17,8 +18,10 @@ import (
 type Heatmap struct {
 	Size
 
-	// Values is [rows, columns], row 0 at the top. NaN cells are drawn grey; infinities take the end colours.
+	// Values is [rows, columns], row 0 at the top. NaN cells stay blank; infinities take the end colours.
 	Values [][]float64
+	// Causal leaves the cells above the diagonal blank: keys that a query cannot see are no zeros. Values must be square.
+	Causal bool
 	// RowLabels and ColLabels name the rows and columns; empty = their indices. They may be tokens: see Visible.
 	RowLabels, ColLabels []string
 
@@ -43,6 +46,9 @@ const (
 	maxColLabel = 110.0
 	gapFrom     = 10.0 // cells at least this large are set apart by a thin white line
 	cellLimit   = 640.0
+	labelled    = 250             // rows up to which a figure grows so that each has its label
+	rowHeight   = tickSize * 1.16 // of a labelled row
+	maxWidth    = 1800            // up to which a figure widens so that each column has its token
 )
 
 // PNG draws a matrix as a PNG. Every cell covers the same whole number of device pixels, so a cell's
@@ -51,13 +57,18 @@ func (o Heatmap) PNG() ([]byte, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if o.Causal {
+		o.Values = past(o.Values)
+	}
 	colorOf, err := o.Palette.colorMap()
 	if err != nil {
 		return nil, err
 	}
 	lo, hi := o.scale()
 	l := layOut(&o, lo, hi)
-	size, err := o.Size.orDefault(l.height())
+	size := o.Size
+	size.Width = int(l.width)
+	size, err = size.orDefault(l.height())
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +80,7 @@ func (o Heatmap) PNG() ([]byte, error) {
 	c.title(o.Title)
 	norm := func(v float64) color.NRGBA {
 		if math.IsNaN(v) {
-			return nanColor
+			return blank
 		}
 		return colorOf((v - lo) / (hi - lo))
 	}
@@ -94,6 +105,9 @@ func (o *Heatmap) check() error {
 				o.Title, i, len(row), cols)
 		}
 	}
+	if o.Causal && rows != cols {
+		return fmt.Errorf("plot: heat map %q: %d rows and %d columns: a causal map is square, queries by keys", o.Title, rows, cols)
+	}
 	if n := len(o.RowLabels); n != 0 && n != rows {
 		return fmt.Errorf("plot: heat map %q: %d row labels for %d rows", o.Title, n, rows)
 	}
@@ -105,6 +119,18 @@ func (o *Heatmap) check() error {
 			o.Title, o.Min, o.Max)
 	}
 	return nil
+}
+
+// past is a copy of a square map whose entries above the diagonal are NaN.
+func past(values [][]float64) [][]float64 {
+	out := make([][]float64, len(values))
+	for q, row := range values {
+		out[q] = slices.Clone(row)
+		for k := q + 1; k < len(row); k++ {
+			out[q][k] = math.NaN()
+		}
+	}
+	return out
 }
 
 // scale is the range the colours span.
@@ -174,6 +200,9 @@ func (c *canvas) annotate(values [][]float64, g grid, span float64, colorOf func
 
 // annotation writes a value with two significant digits of the colours' span: what two cells differ by.
 func annotation(v, span float64) string {
+	if math.IsNaN(v) {
+		return "" // the cell is blank
+	}
 	if math.IsNaN(v) || math.IsInf(v, 0) || span >= 1e6 || span < 1e-4 {
 		return report.Float(v)
 	}
@@ -216,6 +245,10 @@ func layOut(o *Heatmap, lo, hi float64) *layout {
 	}
 
 	each := (l.width - l.left - l.right) / float64(len(l.cols))
+	if o.Width == 0 && len(o.ColLabels) > 0 && !numbers(o.ColLabels) && each < rowHeight {
+		l.width = min(math.Ceil(l.left+l.right+rowHeight*float64(len(l.cols))), maxWidth)
+		each = (l.width - l.left - l.right) / float64(len(l.cols))
+	}
 	w := widest(l.colSty, l.cols) + 8
 	l.bottom = 8 + tickSize*1.2
 	switch {
@@ -255,8 +288,11 @@ func (l *layout) setBar(lo, hi float64) {
 func (l *layout) height() int {
 	rows := float64(len(l.rows))
 	each := (l.width - l.left - l.right) / float64(len(l.cols))
-	each = min(max(each, tickSize*1.15), 40) // every row labelled if possible; small maps stay small
+	each = min(each, 40) // small maps stay small
 	body := max(min(each*rows, cellLimit), 110)
+	if rows <= labelled {
+		body = max(body, rowHeight*rows)
+	}
 	return int(math.Ceil(l.top + body + l.bottom))
 }
 

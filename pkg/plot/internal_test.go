@@ -52,7 +52,7 @@ func TestAnnotationHasTheSpansDigits(t *testing.T) {
 	for _, c := range []struct {
 		v, span float64
 		want    string
-	}{{0.00316, 1, "0.00"}, {0.913, 0.9, "0.91"}, {-0.0213, 0.04, "−0.021"}, {12.3, 90, "12"}, {math.NaN(), 1, "–"}, {3e-7, 1e-6, "3.00e−07"}} {
+	}{{0.00316, 1, "0.00"}, {0.913, 0.9, "0.91"}, {-0.0213, 0.04, "−0.021"}, {12.3, 90, "12"}, {math.NaN(), 1, ""}, {3e-7, 1e-6, "3.00e−07"}} {
 		if got := annotation(c.v, c.span); got != c.want {
 			t.Errorf("annotation(%v, %v) = %q, want %q", c.v, c.span, got, c.want)
 		}
@@ -112,7 +112,7 @@ func TestProgressRedrawsOneLineAtMostFourTimesASecond(t *testing.T) {
 	}
 }
 
-func TestProgressShowsTheCourseOfAValue(t *testing.T) {
+func TestProgressShowsASparkline(t *testing.T) {
 	c := &clock{time.Unix(0, 0)}
 	var b strings.Builder
 	p := ProgressOptions{Writer: &b, Now: c.now}.Start("steps", 20)
@@ -135,7 +135,7 @@ func TestProgressShowsTheCourseOfAValue(t *testing.T) {
 			t.Errorf("line %d is %q, expected it to end in %q", line, lines[line], want)
 		}
 	}
-	if img := p.course.figure("steps", c.now(), true); !strings.HasPrefix(img, `<img alt="loss" src="data:image/png;base64,`) {
+	if img := p.spark.figure("steps", c.now(), true); !strings.HasPrefix(img, `<img alt="loss" src="data:image/png;base64,`) {
 		t.Errorf("the curve is %.60q", img)
 	}
 }

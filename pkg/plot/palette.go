@@ -19,8 +19,8 @@ const (
 	Diverging
 )
 
-// nanColor fills cells without a value; it is a grey that neither palette contains.
-var nanColor = color.NRGBA{0xbd, 0xbd, 0xbd, 0xff}
+// blank fills cells without a value: it is the paper, which neither palette contains.
+var blank = color.NRGBA{0xff, 0xff, 0xff, 0xff}
 
 // colorMap returns the colour of a position t in [0, 1].
 func (p Palette) colorMap() (func(t float64) color.NRGBA, error) {
@@ -64,7 +64,7 @@ func divergingMap(m palette.ColorMap) func(float64) color.NRGBA {
 	return func(t float64) color.NRGBA {
 		c, err := m.At(min(max(t, 0), 1))
 		if err != nil { // only NaN is left, and callers do not ask for it
-			return nanColor
+			return blank
 		}
 		return color.NRGBAModel.Convert(c).(color.NRGBA)
 	}

@@ -113,24 +113,24 @@ func TestHeatmapColoursAreThePalettesEnds(t *testing.T) {
 	}
 	img := decode(t, b)
 	lo, hi := color.NRGBA{71, 1, 85, 255}, color.NRGBA{252, 231, 33, 255} // ends of the polynomial
-	nan := color.NRGBA{0xbd, 0xbd, 0xbd, 255}
+	nan := color.NRGBA{255, 255, 255, 255}
 	// A cell covers far more pixels than the line of the colour bar that may share its colour.
-	for _, c := range []color.NRGBA{lo, hi, nan} {
+	for _, c := range []color.NRGBA{lo, hi} {
 		if n := count(img, c); n < 2000 {
 			t.Errorf("colour %v fills %d pixels, want a cell's worth", c, n)
 		}
 	}
-	// Row 0 is at the top, column 0 on the left: NaN is below the low cell and left of the middle one.
-	n, at := box(img, nan), func(x, y int) color.Color { return color.NRGBAModel.Convert(img.At(x, y)) }
+	// Row 0 is at the top, column 0 on the left: the blank cell is below the low one.
+	n, at := box(img, lo), func(x, y int) color.Color { return color.NRGBAModel.Convert(img.At(x, y)) }
 	mid := image.Pt((n.Min.X+n.Max.X)/2, (n.Min.Y+n.Max.Y)/2)
 	w, h := n.Dx()+1, n.Dy()+1
-	if got := at(mid.X, mid.Y-h); got != lo {
-		t.Errorf("cell (0, 0) is %v, want %v", got, lo)
+	if got := at(mid.X, mid.Y+h); got != nan {
+		t.Errorf("cell (1, 0) is %v, want it blank", got)
 	}
-	if got := at(mid.X+w, mid.Y-h); got != hi {
+	if got := at(mid.X+w, mid.Y); got != hi {
 		t.Errorf("cell (0, 1) is %v, want %v", got, hi)
 	}
-	if got := at(mid.X+w, mid.Y).(color.NRGBA); got.G < 120 || got.R > 60 || got == nan {
+	if got := at(mid.X+w, mid.Y+h).(color.NRGBA); got.G < 120 || got.R > 60 || got == nan {
 		t.Errorf("cell (1, 1) is %v, want the green middle of the palette", got)
 	}
 }
@@ -166,14 +166,76 @@ func TestDivergingIsNeutralAtZero(t *testing.T) {
 	}
 }
 
-func TestHeatmapWithoutAnyNumberIsGrey(t *testing.T) {
+func TestHeatmapWithoutAnyNumberIsBlank(t *testing.T) {
 	nan := math.NaN()
 	b, err := plot.Heatmap{Values: [][]float64{{nan, nan}}}.PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := count(decode(t, b), color.NRGBA{0xbd, 0xbd, 0xbd, 255}); n < 10000 {
-		t.Errorf("%d grey pixels, want both cells", n)
+	if n := count(decode(t, b), color.NRGBA{71, 1, 85, 255}); n > 1000 {
+		t.Errorf("%d pixels have the colour of the lowest value, want blank cells", n)
+	}
+}
+
+func TestACausalMapLeavesTheFutureBlank(t *testing.T) {
+	values := [][]float64{{1, 0, 0}, {0.5, 0.5, 0}, {0.2, 0.3, 0.5}}
+	size := plot.Size{Width: 400, Height: 300, Scale: 1}
+	lowest := func(causal bool) int {
+		b, err := plot.Heatmap{Size: size, Values: values, Causal: causal, Min: 0, Max: 1}.PNG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return count(decode(t, b), color.NRGBA{71, 1, 85, 255})
+	}
+	if with, without := lowest(true), lowest(false); with > 200 || without < 5000 {
+		t.Errorf("zeros fill %d pixels of a causal map, %d of another", with, without)
+	}
+	if values[0][1] != 0 {
+		t.Error("the caller's values were changed")
+	}
+}
+
+// Every label is a figure's own row of pixels that are not white, left of the cells.
+func TestEveryRowHasItsLabel(t *testing.T) {
+	for _, rows := range []int{3, 45, 64, 120} {
+		values, names := make([][]float64, rows), make([]string, rows)
+		for i := range values {
+			values[i], names[i] = []float64{1, 2, 3}, "HHH"
+		}
+		b, err := plot.Heatmap{Values: values, RowLabels: names}.PNG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		img := decode(t, b)
+		lines, inked := 0, false
+		for y := range img.Bounds().Dy() {
+			ink := false
+			for x := 32; x < 50; x++ { // inside the first letter
+				r, _, _, _ := img.At(x, y).RGBA()
+				ink = ink || r < 0x8000
+			}
+			if ink && !inked {
+				lines++
+			}
+			inked = ink
+		}
+		if lines != rows {
+			t.Errorf("%d rows have %d labels", rows, lines)
+		}
+	}
+}
+
+func TestAFigureWidensUntilEachTokenHasItsColumn(t *testing.T) {
+	tokens := make([]string, 90)
+	for i := range tokens {
+		tokens[i] = "token"
+	}
+	b, err := plot.Heatmap{Values: [][]float64{make([]float64, 90)}, ColLabels: tokens}.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := decode(t, b).Bounds().Dx() / 2; w < 90*14 || w > 1800 {
+		t.Errorf("%d logical pixels for 90 tokens", w)
 	}
 }
 
@@ -248,6 +310,7 @@ func TestBadInputIsAnError(t *testing.T) {
 	}{
 		"no values":        {heat(plot.Heatmap{Title: "x"}), `"x" has no values`},
 		"no columns":       {heat(plot.Heatmap{Values: [][]float64{{}}}), "no values"},
+		"not square":       {heat(plot.Heatmap{Values: [][]float64{{1, 2}}, Causal: true}), "a causal map is square"},
 		"ragged":           {heat(plot.Heatmap{Values: [][]float64{{1, 2}, {3}}}), "row 1 has 1 values"},
 		"row labels":       {heat(plot.Heatmap{Values: one, RowLabels: []string{"a", "b"}}), "2 row labels for 1 rows"},
 		"column labels":    {heat(plot.Heatmap{Values: one, ColLabels: []string{"a", "b"}}), "2 column labels"},

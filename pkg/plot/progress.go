@@ -57,7 +57,7 @@ type Progress struct {
 	shown   int       // width of the line on the terminal
 	ended   bool
 	display string // id of the notebook's output block
-	course  course
+	spark   spark
 }
 
 // NewProgress starts a stage of total items (0 or less = unknown) on standard output.
@@ -145,7 +145,7 @@ func (p *Progress) Done() {
 	}
 	p.ended = true
 	elapsed := p.o.Now().Sub(p.start)
-	p.write(fmt.Sprintf("%s: %s%s · %s%s", p.label, p.count(), p.speed(elapsed), short(elapsed), p.course.line()))
+	p.write(fmt.Sprintf("%s: %s%s · %s%s", p.label, p.count(), p.speed(elapsed), short(elapsed), p.spark.line()))
 	switch p.o.Mode {
 	case ProgressRedraw:
 		fmt.Fprintln(p.o.Writer)
@@ -166,7 +166,7 @@ func (p *Progress) line() string {
 		left := time.Duration(float64(elapsed) / float64(p.done) * float64(p.total-p.done))
 		s += fmt.Sprintf(" · %s left", short(left))
 	}
-	return s + p.course.line()
+	return s + p.spark.line()
 }
 
 func (p *Progress) count() string {
@@ -198,7 +198,7 @@ func (p *Progress) write(line string) {
 		fmt.Fprint(p.o.Writer, "\r", line, strings.Repeat(" ", max(p.shown-n, 0)))
 		p.shown = n
 	case ProgressNotebook:
-		gonbui.UpdateHTML(p.display, "<pre>"+html.EscapeString(line)+"</pre>"+p.course.figure(p.label, p.o.Now(), p.ended))
+		gonbui.UpdateHTML(p.display, "<pre>"+html.EscapeString(line)+"</pre>"+p.spark.figure(p.label, p.o.Now(), p.ended))
 	default:
 		fmt.Fprintln(p.o.Writer, line)
 	}
@@ -220,34 +220,34 @@ func short(d time.Duration) string {
 
 const (
 	drawEvery = 2 * time.Second // of the curve in a notebook
-	barCount  = 16              // bars of a course in a line
+	barCount  = 16              // bars of a sparkline
 )
 
-// course is how a value went while a stage ran: a loss over the steps.
-type course struct {
+// spark is the history of a value while a stage ran, such as the loss over the steps: a sparkline in the stage's line, a curve under it in a notebook.
+type spark struct {
 	name   string
-	said   string
+	text   string
 	series Series
 	png    string // as it was last drawn, an HTML image
 	drawn  time.Time
 }
 
-// Point counts so many items as done, adds a value to the stage's course, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
-// nothing. The stage's line shows both, the course as a row of bars from its start to now; in a notebook that someone looks at the curve grows under the line. A stage has
-// one course. Values that are not finite are left out.
-func (p *Progress) Point(done int, name string, value float64, say string) {
+// Point sets the number of items done, records a value at this point, such as the loss, and shows text, such as a speed; "" shows none. The stage's
+// line ends in the value, its sparkline from the start to now, and the text; in a notebook that someone looks at the curve grows under the line. A
+// stage records one value. Values that are not finite are left out.
+func (p *Progress) Point(done int, name string, value float64, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := &p.course
-	c.name, c.said = Visible(name), Visible(say)
+	c := &p.spark
+	c.name, c.text = Visible(name), Visible(text)
 	if !math.IsNaN(value) && !math.IsInf(value, 0) {
 		c.series.X, c.series.Y = append(c.series.X, float64(done)), append(c.series.Y, value)
 	}
 	p.reach(done)
 }
 
-// line is the course's part of the stage's line.
-func (c *course) line() string {
+// line is what the sparkline adds to the stage's line.
+func (c *spark) line() string {
 	s := ""
 	if n := len(c.series.Y); n > 0 {
 		s = fmt.Sprintf(" · %s %.4g", c.name, c.series.Y[n-1])
@@ -255,14 +255,14 @@ func (c *course) line() string {
 			s += " " + sparkline(c.series.Y, barCount)
 		}
 	}
-	if c.said != "" {
-		s += " · " + c.said
+	if c.text != "" {
+		s += " · " + c.text
 	}
 	return s
 }
 
-// figure is the course as a curve, "" for one of fewer than two points. It is drawn anew at most every drawEvery, and at the end.
-func (c *course) figure(label string, now time.Time, last bool) string {
+// figure is the curve as an HTML image, "" for fewer than two points. It is drawn anew at most every drawEvery, and at the end.
+func (c *spark) figure(label string, now time.Time, last bool) string {
 	if len(c.series.Y) < 2 {
 		return ""
 	}

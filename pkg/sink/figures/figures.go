@@ -112,7 +112,7 @@ func LayerMap(o Of, layer int) (note.Figure, error) {
 	}
 	title := fmt.Sprintf("Attention of layer %d", layer)
 	png, err := plot.Heatmap{Values: values, RowLabels: labels, ColLabels: labels, Title: title, XLabel: "key position", YLabel: "query position",
-		ZLabel: "share of the query's attention", Min: 0, Max: most(values, 0.98), Size: plot.Size{Width: 760, Height: 700}}.PNG()
+		ZLabel: "share of the query's attention", Causal: true, Min: 0, Max: most(values, 0.98), Size: plot.Size{Width: 760}}.PNG()
 	return note.Figure{Name: fmt.Sprintf("map-%d", layer), Title: title, PNG: png,
 		Caption: fmt.Sprintf("%s, mean over heads; one cell is %d x %d tokens; the brightest 2 %% share the last colour", o.about(fmt.Sprintf("layer %d shown", layer)), group, group)}, err
 }
