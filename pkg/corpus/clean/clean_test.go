@@ -1,12 +1,11 @@
 package clean
 
 import (
-	"os"
-	"path/filepath"
-
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"

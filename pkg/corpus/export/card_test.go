@@ -1,12 +1,12 @@
 package export
 
 import (
-	"github.com/attune-lab/attune/pkg/corpus/generate"
-
 	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/corpus/generate"
 )
 
 func TestCardRoundTripsThroughJSON(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/attune-lab/attune/pkg/corpus"
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/attune-lab/attune/pkg/corpus"
 )
 
 // parquetRecord is [record] as columns.

@@ -4,78 +4,104 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
-	"github.com/gomlx/go-huggingface/hub"
+	"github.com/attune-lab/attune/pkg/hf/hub"
 )
 
-// HubSet names files of a data set on the hub.
-type HubSet struct {
-	ID       string   // "owner/name"
-	Revision string   // a commit, so that a run can be repeated; "" = main, which may change
-	Files    []string // patterns of file names as path.Match has them, e.g. "data/train-*.parquet"; none means all files that [Rows] reads
-	Token    string   // for private sets; "" = none. It is sent to the hub and stored nowhere
-	Endpoint string   // "" = HF_ENDPOINT or https://huggingface.co
-	CacheDir string   // "" = the hub's cache, shared with Python
-}
-
-// Fetch downloads what is not yet in the cache and returns the local paths, in alphabetical order of the names, for [Rows] or [OpenStream].
-func (s HubSet) Fetch(ctx context.Context) ([]string, error) {
-	repo := hub.New(s.ID).WithType(hub.RepoTypeDataset).WithAuth(s.Token).WithProgressBar(false)
-	repo.Verbosity = 0
-	if s.Revision != "" {
-		repo = repo.WithRevision(s.Revision)
-	}
-	if s.Endpoint != "" {
-		repo = repo.WithEndpoint(s.Endpoint)
-	}
-	if s.CacheDir != "" {
-		repo = repo.WithCacheDir(s.CacheDir)
-	}
-	var chosen []string
-	for name, err := range repo.IterFileNames() {
-		if err != nil {
-			return nil, fmt.Errorf("corpus: listing the files of data set %s: %w: is the name right, and is the network there?", s.ID, err)
-		}
-		wanted, err := s.wants(name)
-		if err != nil {
-			return nil, err
-		}
-		if wanted {
-			chosen = append(chosen, name)
-		}
-	}
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("corpus: data set %s has no file that is %q: look at its files on the hub", s.ID, s.patterns())
-	}
-	slices.Sort(chosen)
-	paths, err := repo.DownloadFilesCtx(ctx, chosen...)
+// HubFiles fetches the files of rows that a reference names, hf-data:owner/name[/path][@revision], or finds them in the cache, and returns their paths. The
+// path is a file, a folder, the beginning of names, as in "ARC-Easy/test", or a pattern as path.Match has it. Without one it is the only file that [Rows] reads, or the files
+// of the test split; what is ambiguous is an error that lists what there is.
+func HubFiles(ctx context.Context, ref string, o hub.Options) ([]string, hub.Info, error) {
+	r, place, err := hub.ParseDataRef(ref)
 	if err != nil {
-		return nil, fmt.Errorf("corpus: fetching data set %s: %w", s.ID, err)
+		return nil, hub.Info{}, err
 	}
-	return paths, nil
+	return hub.Files(ctx, r, func(names []string) ([]string, error) { return chooseFiles(ref, names, place) }, o)
 }
 
-func (s HubSet) patterns() []string {
-	if len(s.Files) > 0 {
-		return s.Files
+// chooseFiles picks files of rows among sorted names.
+func chooseFiles(ref string, names []string, place string) ([]string, error) {
+	var readable []string
+	for _, name := range names {
+		if _, known := formats[strings.ToLower(path.Ext(name))]; known && !isDescription(name) {
+			readable = append(readable, name)
+		}
 	}
-	return []string{"*.csv", "*.jsonl", "*.parquet", "*.sections"}
+	chosen := readable
+	switch {
+	case place != "":
+		chosen = slices.DeleteFunc(slices.Clone(readable), func(name string) bool {
+			matched, err := path.Match(place, name)
+			return !matched && (err != nil || !strings.HasPrefix(name, place))
+		})
+	case len(readable) > 1:
+		chosen = slices.DeleteFunc(slices.Clone(readable), func(name string) bool { return splitName(name) != "test" })
+	}
+	if len(chosen) == 0 || !oneSplit(chosen) {
+		what := "holds no file"
+		if len(chosen) > 0 {
+			what = "holds more than one set of files"
+		}
+		if place != "" {
+			what += fmt.Sprintf(" that %q names", place)
+		}
+		return nil, fmt.Errorf("corpus: data set %s %s: it has %s; name one, as in hf-data:owner/name/PATH", ref, what, someNames(readable))
+	}
+	return chosen, completeShards(chosen)
 }
 
-// wants matches the whole name, or without given patterns its last part.
-func (s HubSet) wants(name string) (bool, error) {
-	if len(s.Files) == 0 {
-		name = path.Base(name)
-	}
-	for _, pattern := range s.patterns() {
-		matched, err := path.Match(pattern, name)
-		if err != nil {
-			return false, fmt.Errorf("corpus: file pattern %q: %w", pattern, err)
+// isDescription says whether a file describes the data set rather than being part of it.
+func isDescription(name string) bool {
+	return slices.Contains([]string{"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "croissant.json", "card.json"}, path.Base(name))
+}
+
+var (
+	shardOf   = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})$`)
+	splitWord = regexp.MustCompile(`(?:^|[-_.])(test|validation|valid|val|dev|train)(?:$|[-_.])`)
+)
+
+// splitName is the split that a file's name tells of, or else its folder's; "" if neither does.
+func splitName(name string) string {
+	base := strings.TrimSuffix(path.Base(name), path.Ext(name))
+	for _, part := range []string{base, path.Base(path.Dir(name))} {
+		if m := splitWord.FindStringSubmatch(strings.ToLower(part)); m != nil {
+			return m[1]
 		}
-		if matched {
-			return true, nil
-		}
 	}
-	return false, nil
+	return ""
+}
+
+// oneSplit says whether files are shards of one split, or one file.
+func oneSplit(names []string) bool {
+	stem := func(name string) string {
+		base := strings.TrimSuffix(name, path.Ext(name))
+		if m := shardOf.FindStringSubmatch(base); m != nil {
+			return m[1]
+		}
+		return base
+	}
+	return len(slices.Compact(slices.Sorted(func(yield func(string) bool) {
+		for _, name := range names {
+			if !yield(stem(name)) {
+				return
+			}
+		}
+	}))) == 1
+}
+
+// completeShards refuses a split of which some shards are not there, as in a cache that holds a part.
+func completeShards(names []string) error {
+	m := shardOf.FindStringSubmatch(strings.TrimSuffix(names[0], path.Ext(names[0])))
+	if m == nil {
+		return nil
+	}
+	if of, err := strconv.Atoi(m[3]); err == nil && of != len(names) {
+		return fmt.Errorf("corpus: %s is one of %d files, %d are there: fetch the others", filepath.Base(names[0]), of, len(names))
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/corpus"
 	"github.com/attune-lab/attune/pkg/corpus/generate"
+	"github.com/attune-lab/attune/pkg/hf/hub"
 )
 
 // Kind of a set, as [Open] recognises it.
@@ -39,6 +40,7 @@ type Set struct {
 	Name     string // "siqa", "generated-easy", a file's name without its ending
 	Items    []corpus.Item
 	Problems []corpus.Problem // of GSM8K and BIG-Bench Hard
+	Hub      *hub.Info        // what a reference to the hub resolved to, with the commit; else nil
 	Report   *ReadReport      // of the rows of files; of the published directories and the generator, which have no bad rows, it counts
 }
 
@@ -46,6 +48,7 @@ type Set struct {
 type Options struct {
 	Columns   string           // of one's own file, see [ParseColumns]
 	OnBad     OnBad            // what happens at a bad row of a file
+	Hub       hub.Options      // how references to the hub are resolved
 	Generator generate.Options // of the generated set: its seed, domains and number of held-out items
 }
 
@@ -71,6 +74,18 @@ func Open(ctx context.Context, ref string, o Options) (*Set, error) {
 			return nil, fmt.Errorf("corpus: columns %q are of one's own file, %s has none", o.Columns, ref)
 		}
 		return openGenerated(ref, o.Generator)
+	}
+	if strings.HasPrefix(ref, hub.DataScheme) {
+		paths, info, err := HubFiles(ctx, ref, o.Hub)
+		if err != nil {
+			return nil, err
+		}
+		set, err := openFiles(paths, columns, o)
+		if err != nil {
+			return nil, err
+		}
+		set.Hub = &info
+		return set, nil
 	}
 	info, err := os.Stat(ref)
 	if err != nil {

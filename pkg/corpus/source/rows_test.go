@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/corpus"
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/attune-lab/attune/pkg/corpus"
 )
 
 func writeFile(t testing.TB, name, content string) string {

@@ -70,7 +70,7 @@ func openCache(root string, ref Ref) (*cache, error) {
 	if root, err = filepath.Abs(root); err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}
-	folder := string(hfhub.RepoTypeModel) + hfhub.RepoIdSeparator + strings.ReplaceAll(ref.Repo, "/", hfhub.RepoIdSeparator)
+	folder := ref.repoType() + hfhub.RepoIdSeparator + strings.ReplaceAll(ref.Repo, "/", hfhub.RepoIdSeparator)
 	return &cache{root: root, dir: filepath.Join(root, folder), lock: filepath.Join(root, ".locks", folder)}, nil
 }
 
@@ -109,19 +109,8 @@ func (c *cache) listedComplete(commit string) bool {
 // cachedCommit is the commit the revision last stood at, if a model can be opened from its snapshot; otherwise what is missing. A
 // snapshot that Python made carries no list of its files, so the weights decide: one file, or every shard of the index.
 func (c *cache) cachedCommit(rev string) (commit, missing string) {
-	commit = rev
-	if !fullCommit.MatchString(rev) {
-		text, err := os.ReadFile(filepath.Join(c.dir, "refs", filepath.FromSlash(rev)))
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Sprintf("no copy of revision %s", rev)
-		}
-		if err != nil {
-			return "", err.Error()
-		}
-		commit = strings.TrimSpace(string(text))
-		if !fullCommit.MatchString(commit) {
-			return "", fmt.Sprintf("the reference of revision %s is damaged", rev)
-		}
+	if commit, missing = c.standsAt(rev); commit == "" {
+		return "", missing
 	}
 	if c.listedComplete(commit) {
 		return commit, ""
@@ -130,6 +119,25 @@ func (c *cache) cachedCommit(rev string) (commit, missing string) {
 		if !c.has(commit, name) {
 			return "", fmt.Sprintf("%s of commit %s is not", name, commit)
 		}
+	}
+	return commit, ""
+}
+
+// standsAt is the commit that the revision last stood at; "" with what is missing.
+func (c *cache) standsAt(rev string) (commit, missing string) {
+	if fullCommit.MatchString(rev) {
+		return rev, ""
+	}
+	text, err := os.ReadFile(filepath.Join(c.dir, "refs", filepath.FromSlash(rev)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Sprintf("no copy of revision %s", rev)
+	}
+	if err != nil {
+		return "", err.Error()
+	}
+	commit = strings.TrimSpace(string(text))
+	if !fullCommit.MatchString(commit) {
+		return "", fmt.Sprintf("the reference of revision %s is damaged", rev)
 	}
 	return commit, ""
 }
@@ -177,17 +185,7 @@ func (c *cache) finish(rev string, l *listing) error {
 	for _, f := range append(l.small, l.weights...) {
 		names = append(names, f.Name)
 	}
-	text, err := json.Marshal(names)
-	if err != nil {
-		return fmt.Errorf("hub: %w", err)
-	}
-	if err := writeFile(c.listingPath(l.commit), text); err != nil {
-		return err
-	}
-	if rev == l.commit {
-		return nil
-	}
-	return writeFile(filepath.Join(c.dir, "refs", filepath.FromSlash(rev)), []byte(l.commit))
+	return c.noteNames(rev, l.commit, names)
 }
 
 // writeFile replaces path as a whole: readers see the old text or the new.

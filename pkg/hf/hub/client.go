@@ -152,41 +152,41 @@ func (c *client) statusError(ref Ref, response *http.Response) error {
 
 // listing asks what the revision stands at and what it holds. A server that is out of order is asked once more: the answer is small and
 // the cache may have a copy.
-func (c *client) listing(ctx context.Context, ref Ref) (*listing, error) {
+func (c *client) listing(ctx context.Context, ref Ref) (commit string, files []file, err error) {
 	for again := false; ; again = true {
-		l, err := c.askListing(ctx, ref)
+		commit, files, err = c.askListing(ctx, ref)
 		var unreachable *unreachableError
 		if err == nil || again || !errors.As(err, &unreachable) || !strings.Contains(unreachable.text, " answered ") {
-			return l, err
+			return commit, files, err
 		}
 		if err := sleep(ctx, c.pause); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 	}
 }
 
-func (c *client) askListing(ctx context.Context, ref Ref) (*listing, error) {
+func (c *client) askListing(ctx context.Context, ref Ref) (commit string, files []file, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 3*answerTimeout, errors.New("the hub's answer took too long"))
 	defer cancel()
-	r, err := c.request(ctx, http.MethodGet, "api", string(hfhub.RepoTypeModel), ref.Repo, "revision", url.PathEscape(ref.Revision))
+	r, err := c.request(ctx, http.MethodGet, "api", ref.repoType(), ref.Repo, "revision", url.PathEscape(ref.Revision))
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	r.URL.RawQuery = "blobs=true" // Names the hash and the size of every file.
 	response, err := c.do(r)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, c.statusError(ref, response)
+		return "", nil, c.statusError(ref, response)
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxListing+1))
 	if err != nil {
-		return nil, &unreachableError{fmt.Sprintf("hub: %s broke off its answer: %v", c.endpoint.Host, err)}
+		return "", nil, &unreachableError{fmt.Sprintf("hub: %s broke off its answer: %v", c.endpoint.Host, err)}
 	}
 	if len(text) > maxListing {
-		return nil, fmt.Errorf("hub: %s: the hub's description of the repository is larger than %d MB", ref, maxListing>>20)
+		return "", nil, fmt.Errorf("hub: %s: the hub's description of the repository is larger than %d MB", ref, maxListing>>20)
 	}
 	// Two members of hfhub.RepoInfo: a model card whose license is a list, or a date it cannot read, is no reason to fail.
 	var info struct {
@@ -194,15 +194,15 @@ func (c *client) askListing(ctx context.Context, ref Ref) (*listing, error) {
 		Siblings   []*hfhub.FileInfo `json:"siblings"`
 	}
 	if err := json.Unmarshal(text, &info); err != nil {
-		return nil, fmt.Errorf("hub: %s: the answer of %s is not a repository's description (%v): check HF_ENDPOINT", ref, c.endpoint.Host, err)
+		return "", nil, fmt.Errorf("hub: %s: the answer of %s is not a repository's description (%v): check HF_ENDPOINT", ref, c.endpoint.Host, err)
 	}
 	if !fullCommit.MatchString(info.CommitHash) {
-		return nil, fmt.Errorf("hub: %s: the answer of %s names no commit: check HF_ENDPOINT", ref, c.endpoint.Host)
+		return "", nil, fmt.Errorf("hub: %s: the answer of %s names no commit: check HF_ENDPOINT", ref, c.endpoint.Host)
 	}
 	if fullCommit.MatchString(ref.Revision) && info.CommitHash != ref.Revision {
-		return nil, fmt.Errorf("hub: %s: the hub answered with commit %s instead", ref, info.CommitHash)
+		return "", nil, fmt.Errorf("hub: %s: the hub answered with commit %s instead", ref, info.CommitHash)
 	}
-	files := make([]file, 0, len(info.Siblings))
+	files = make([]file, 0, len(info.Siblings))
 	for _, s := range info.Siblings {
 		if s == nil {
 			continue
@@ -213,13 +213,13 @@ func (c *client) askListing(ctx context.Context, ref Ref) (*listing, error) {
 		}
 		files = append(files, f)
 	}
-	return newListing(ref.Repo, info.CommitHash, files)
+	return info.CommitHash, files, nil
 }
 
 // headers asks for the size and the hash of a file, from a hub whose listing does not name them. The hub answers a large file
 // with a redirect that carries both, so redirects are not followed.
 func (c *client) headers(ctx context.Context, ref Ref, commit string, f file) (file, error) {
-	r, err := c.request(ctx, http.MethodHead, ref.Repo, "resolve", commit, url.PathEscape(f.Name))
+	r, err := c.request(ctx, http.MethodHead, ref.url("resolve", commit, escaped(f.Name))...)
 	if err != nil {
 		return file{}, err
 	}

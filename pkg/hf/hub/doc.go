@@ -2,7 +2,8 @@
 //
 //	hf:owner/name[@revision]
 //
-// is fetched from the Hugging Face hub into the cache that the Python tools use, or taken from there.
+// is fetched from the Hugging Face hub into the cache that the Python tools use, or taken from there. Files of a data set, hf-data:owner/name[/path][@revision], are
+// fetched by [Files] with the same care.
 //
 // # What is fetched
 //

@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -133,7 +132,7 @@ func (d *download) attempt(ctx context.Context, out *os.File, sum hash.Hash, hav
 	watchdog := time.AfterFunc(d.client.stall, func() { cancel(stalled) })
 	defer watchdog.Stop()
 
-	r, err := d.client.request(ctx, http.MethodGet, d.ref.Repo, "resolve", d.commit, url.PathEscape(d.file.Name))
+	r, err := d.client.request(ctx, http.MethodGet, d.ref.url("resolve", d.commit, escaped(d.file.Name))...)
 	if err != nil {
 		return have, err
 	}

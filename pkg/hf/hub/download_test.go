@@ -149,8 +149,9 @@ func TestTwoProgramsFetchOnce(t *testing.T) {
 // Stopped in the middle and run again: the second run asks for the rest only.
 func TestCancelledDownloadResumes(t *testing.T) {
 	h := newTestHub(t)
-	// Large enough that not all of it is in the buffers of the connection when the download is stopped.
-	h.files["model.safetensors"] = []byte(strings.Repeat("0123456789abcdef", 4<<20))
+	// Large and slow enough that not all of it has come when the progress is told, which happens each 100 ms.
+	h.slow = true
+	h.files["model.safetensors"] = []byte(strings.Repeat("0123456789abcdef", 1<<20))
 	whole := int64(len(h.files["model.safetensors"]))
 	ctx, cancel := context.WithCancel(t.Context())
 	_, _, err := Resolve(ctx, "hf:owner/name", Options{Progress: func(p Progress) {

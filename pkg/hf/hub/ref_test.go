@@ -8,10 +8,10 @@ import (
 
 func TestParseRef(t *testing.T) {
 	for text, want := range map[string]Ref{
-		"hf:Qwen/Qwen2.5-0.5B":       {"Qwen/Qwen2.5-0.5B", "main"},
-		"hf:a/b@v1.0":                {"a/b", "v1.0"},
-		"hf:a/b@refs/pr/1":           {"a/b", "refs/pr/1"},
-		"hf:a_1/b.c-d@" + testCommit: {"a_1/b.c-d", testCommit},
+		"hf:Qwen/Qwen2.5-0.5B":       {Repo: "Qwen/Qwen2.5-0.5B", Revision: "main"},
+		"hf:a/b@v1.0":                {Repo: "a/b", Revision: "v1.0"},
+		"hf:a/b@refs/pr/1":           {Repo: "a/b", Revision: "refs/pr/1"},
+		"hf:a_1/b.c-d@" + testCommit: {Repo: "a_1/b.c-d", Revision: testCommit},
 	} {
 		got, err := ParseRef(text)
 		if err != nil || got != want {

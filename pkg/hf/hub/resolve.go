@@ -28,7 +28,7 @@ type Progress struct {
 
 // Info says what a reference resolved to. It holds no path of this machine, so it can be recorded.
 type Info struct {
-	Source   string `json:"source"`             // "directory" or "hf"
+	Source   string `json:"source"`             // "directory", "hf" or "hf-data"
 	Repo     string `json:"repo,omitempty"`     // owner/name
 	Revision string `json:"revision,omitempty"` // as asked: branch, tag or commit
 	Commit   string `json:"commit,omitempty"`   // what the revision stood at: 40 hex digits
@@ -42,15 +42,16 @@ type Info struct {
 
 // String pins the model: hf:owner/name@commit, or "directory".
 func (i Info) String() string {
-	if i.Source != sourceHub {
+	if i.Source == sourceDirectory {
 		return i.Source
 	}
-	return Ref{Repo: i.Repo, Revision: i.Commit}.String()
+	return Ref{Repo: i.Repo, Revision: i.Commit, Data: i.Source == sourceData}.String()
 }
 
 const (
 	sourceDirectory = "directory"
 	sourceHub       = "hf"
+	sourceData      = "hf-data"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -132,12 +133,16 @@ func (r *resolver) resolve(ctx context.Context) (string, Info, error) {
 	if r.options.Offline || envTrue("HF_HUB_OFFLINE") {
 		return r.fromCache("the network is switched off (HF_HUB_OFFLINE or Options.Offline)", nil)
 	}
-	listing, err := r.client.listing(ctx, r.ref)
+	commit, files, err := r.client.listing(ctx, r.ref)
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, ErrNotFound) || !fallsBack(err) {
 			return "", Info{}, err
 		}
 		return r.fromCache(whyCached(err), err)
+	}
+	listing, err := newListing(r.ref.Repo, commit, files)
+	if err != nil {
+		return "", Info{}, err
 	}
 	fetched, err := r.fetch(ctx, listing)
 	if err != nil {

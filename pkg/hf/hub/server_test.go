@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +37,8 @@ type testHub struct {
 	corrupt  map[string]bool
 	cutAfter map[string]int // bytes of a GET after which the connection breaks, once
 	noRange  bool
+	data     bool             // the repository is a data set
+	slow     bool             // a MiB takes 25 ms
 	fail     map[string][]int // statuses to answer first, by path
 	header   http.Header      // sent with a failure
 	requests []string
@@ -107,7 +110,12 @@ func (h *testHub) serve(w http.ResponseWriter, r *http.Request) {
 	if h.failed(w, r) {
 		return
 	}
-	if rest, ok := strings.CutPrefix(r.URL.Path, "/api/models/owner/name/revision/"); ok {
+	path := r.URL.Path
+	if h.data { // a data set's place is below a folder
+		path = strings.Replace(path, "/api/datasets/", "/api/models/", 1)
+		path = strings.TrimPrefix(path, "/datasets")
+	}
+	if rest, ok := strings.CutPrefix(path, "/api/models/owner/name/revision/"); ok {
 		if rest != "main" && rest != h.commit && rest != "refs/pr/1" {
 			w.Header().Set("X-Error-Message", "Invalid rev id: "+rest)
 			w.WriteHeader(http.StatusNotFound)
@@ -116,7 +124,7 @@ func (h *testHub) serve(w http.ResponseWriter, r *http.Request) {
 		h.list(w)
 		return
 	}
-	name, ok := strings.CutPrefix(r.URL.Path, "/owner/name/resolve/"+h.commit+"/")
+	name, ok := strings.CutPrefix(path, "/owner/name/resolve/"+h.commit+"/")
 	body, known := h.files[name]
 	if !ok || !known {
 		w.WriteHeader(http.StatusNotFound)
@@ -180,7 +188,12 @@ func (h *testHub) send(w http.ResponseWriter, r *http.Request, name string) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler) // The connection breaks in the middle of the file.
 	}
-	w.Write(body[from:])
+	for piece := range slices.Chunk(body[from:], 1<<20) {
+		w.Write(piece)
+		if h.slow {
+			time.Sleep(25 * time.Millisecond)
+		}
+	}
 }
 
 // saw counts the requests that contain text.
