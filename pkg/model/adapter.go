@@ -35,8 +35,15 @@ func (a Adapter) Scale() float64 {
 // adapted is an attached adapter.
 type adapted struct {
 	Adapter
-	modules map[string]dense
+	modules map[string]adaptedPart
 	base    string // the model's Hash without it
+}
+
+// adaptedPart is one adapted projection: adapters from elsewhere may have another rank and factor for each.
+type adaptedPart struct {
+	dense
+	rank  int
+	scale float64
 }
 
 const loraA, loraB = ".lora_A.weight", ".lora_B.weight" // PEFT's names behind a module's
@@ -53,12 +60,12 @@ func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
 	if err := m.separate(); err != nil {
 		return err
 	}
-	modules := map[string]dense{}
+	modules := map[string]adaptedPart{}
 	unused := slices.Clone(a.Targets)
 	for _, d := range m.arch.projections() {
 		hit := func(t string) bool { return d.name == t || strings.HasSuffix(d.name, "."+t) }
 		if len(a.Targets) == 0 || slices.ContainsFunc(a.Targets, hit) {
-			modules[d.name] = d
+			modules[d.name] = adaptedPart{d, a.Rank, a.Scale()}
 		}
 		unused = slices.DeleteFunc(unused, hit)
 	}
@@ -66,7 +73,7 @@ func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
 		return fmt.Errorf("no projection of this %s is named %s, expected of %s", m.Config.ModelType, strings.Join(unused, ", "), strings.Join(m.Projections(), ", "))
 	}
 	if a.Rank == 0 {
-		modules = map[string]dense{}
+		modules = map[string]adaptedPart{}
 	}
 	m.setAdapter(&adapted{a, modules, m.Hash})
 	m.Hash = ""
@@ -160,7 +167,7 @@ func (m *Model) MergeAdapter() error {
 			value := func(name string) *Node { return m.store.GetVariable("/" + name).NodeValue(g) }
 			for _, name := range modules {
 				a, b := value(name+loraA), value(name+loraB)
-				change := MulScalar(Dot(b, a).MatMul(), m.adapter.Scale()) // [out, in]
+				change := MulScalar(Dot(b, a).MatMul(), m.adapter.modules[name].scale) // [out, in]
 				if m.adapter.modules[name].transposed {
 					change = Transpose(change, 0, 1)
 				}

@@ -137,3 +137,23 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+func FuzzAdapterConfig(f *testing.F) {
+	f.Add([]byte(`{"peft_type":"LORA","r":4,"target_modules":["q_proj"],"rank_pattern":{"q_proj":2},"alpha_pattern":{"layers.1.*":3.5}}`))
+	f.Add([]byte(`{"peft_type":"LORA","r":4,"target_modules":["q_proj"],"layers_to_transform":[1],"layers_pattern":["layers"],"use_rslora":true}`))
+	f.Add([]byte(`{"peft_type":"LORA","r":4,"target_modules":".*q_proj","exclude_modules":"x","init_lora_weights":"gaussian"}`))
+	_, arch, err := parseConfig([]byte(`{` + minimal + `}`))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := parsePEFT(data)
+		if err != nil {
+			return
+		}
+		parts, err := p.parts(arch)
+		if err == nil && len(parts) == 0 {
+			t.Errorf("accepted an adapter of nothing: %s", data)
+		}
+	})
+}

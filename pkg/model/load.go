@@ -50,6 +50,11 @@ func Load(ref string, opts Options) (*Model, error) {
 	if origin != "" {
 		m.Source = origin
 	}
+	if opts.Adapter != "" {
+		if err := m.LoadAdapter(opts.Adapter); err != nil {
+			return nil, err
+		}
+	}
 	return m, nil
 }
 

@@ -28,6 +28,8 @@ type Options struct {
 	// MaxBytes is how much the weights may take in DType; more is refused before anything is allocated. 0: on the Go backend what the system reports
 	// as available, on XLA no limit.
 	MaxBytes int64
+	// Adapter is a directory with a LoRA adapter in PEFT's layout, attached when the model is opened (see LoadAdapter); "" = none.
+	Adapter string
 	// RoundWeights, BFloat16, rounds weights to that type on reading, whatever they are stored as, and computes in DType: a model published in bfloat16 whose
 	// file keeps more digits, such as a GGUF file's dequantised ones, is then what its references were computed with. Zero value: weights stay as stored.
 	RoundWeights dtypes.DType
@@ -127,7 +129,7 @@ func (m *Model) params(g *Graph) map[string]*Node {
 	}
 	for _, name := range m.AdapterModules() {
 		nodes[name+loraA] = ConvertDType(m.store.GetVariable("/"+name+loraA).NodeValue(g), m.DType)
-		nodes[name+loraB] = ConvertDType(MulScalar(m.store.GetVariable("/"+name+loraB).NodeValue(g), m.adapter.Scale()), m.DType)
+		nodes[name+loraB] = ConvertDType(MulScalar(m.store.GetVariable("/"+name+loraB).NodeValue(g), m.adapter.modules[name].scale), m.DType)
 	}
 	return nodes
 }

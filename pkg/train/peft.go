@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -14,15 +12,7 @@ import (
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// PEFT's layout of a LoRA adapter: adapter_config.json, and adapter_model.safetensors with base_model.model.<module>.lora_A.weight [rank, in] and
-// lora_B.weight [out, rank].
-const (
-	peftConfig  = "adapter_config.json"
-	peftWeights = "adapter_model.safetensors"
-	peftPrefix  = "base_model.model."
-)
-
-// peftFields are those of adapter_config.json that Attune knows.
+// peftFields are those of adapter_config.json that are written; model.LoadAdapter reads them.
 type peftFields struct {
 	Type         string   `json:"peft_type"`
 	Task         string   `json:"task_type"`
@@ -60,9 +50,9 @@ func SaveAdapter(m *model.Model, dir, base string) error {
 		if err != nil {
 			return err
 		}
-		list = append(list, safetensors.FromFloat32s(peftPrefix+name, t.Shape().Dimensions, values))
+		list = append(list, safetensors.FromFloat32s(model.PEFTPrefix+name, t.Shape().Dimensions, values))
 	}
-	if err := safetensors.Write(filepath.Join(dir, peftWeights), list, map[string]string{"format": "pt"}); err != nil {
+	if err := safetensors.Write(filepath.Join(dir, model.PEFTWeights), list, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
 	targets := a.Targets
@@ -75,105 +65,5 @@ func SaveAdapter(m *model.Model, dir, base string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, peftConfig), append(data, '\n'), 0o644)
-}
-
-// LoadAdapter attaches an adapter that was saved in PEFT's layout, by [SaveAdapter] or by PEFT. What a plain LoRA adapter does not have, such as DoRA's magnitudes,
-// ranks that differ or whole modules, is refused by name.
-func LoadAdapter(m *model.Model, dir string) error {
-	path := filepath.Join(dir, peftConfig)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	a, err := readPEFT(data, m.Projections())
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	f, err := safetensors.Open(filepath.Join(dir, peftWeights))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := m.AttachAdapter(a, 0); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err := setAdapter(m, f); err != nil {
-		m.DetachAdapter()
-		return fmt.Errorf("%s: %w", f.Path(), err)
-	}
-	return nil
-}
-
-// readPEFT reads adapter_config.json for a model with the given projections.
-func readPEFT(data []byte, projections []string) (model.Adapter, error) {
-	var all map[string]any
-	if err := json.Unmarshal(data, &all); err != nil {
-		return model.Adapter{}, err
-	}
-	if targets, ok := all["target_modules"].(string); ok && targets != "all-linear" {
-		return model.Adapter{}, fmt.Errorf("target_modules is the pattern %q, expected a list of names", targets)
-	} else if ok {
-		all["target_modules"] = projections
-		data, _ = json.Marshal(all) // it has just been read
-	}
-	var f peftFields
-	if err := json.Unmarshal(data, &f); err != nil {
-		return model.Adapter{}, err
-	}
-	if f.Type != "LORA" {
-		return model.Adapter{}, fmt.Errorf("peft_type is %q, expected LORA", f.Type)
-	}
-	for _, name := range []string{"use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform", "target_parameters", "lora_bias", "trainable_token_indices"} {
-		switch v := all[name].(type) {
-		case nil:
-		case bool:
-			if v {
-				return model.Adapter{}, fmt.Errorf("%s is set, which Attune does not compute", name)
-			}
-		case map[string]any:
-			if len(v) > 0 {
-				return model.Adapter{}, fmt.Errorf("%s is %v, which Attune does not compute", name, v)
-			}
-		case []any:
-			if len(v) > 0 {
-				return model.Adapter{}, fmt.Errorf("%s is %v, which Attune does not compute", name, v)
-			}
-		default:
-			return model.Adapter{}, fmt.Errorf("%s is %v, which Attune does not compute", name, v)
-		}
-	}
-	if f.Bias != "" && f.Bias != "none" {
-		return model.Adapter{}, fmt.Errorf("bias is %q, expected none: biases are not adapted", f.Bias)
-	}
-	slices.Sort(f.Targets)
-	return model.Adapter{Rank: f.Rank, Alpha: f.Alpha, Targets: f.Targets}, nil
-}
-
-// setAdapter puts a file's matrices into the attached adapter: each of them, and no others.
-func setAdapter(m *model.Model, f *safetensors.File) error {
-	names := m.AdapterWeights()
-	for _, name := range f.Names() {
-		if !slices.Contains(names, strings.TrimPrefix(name, peftPrefix)) {
-			return fmt.Errorf("tensor %q belongs to none of the adapted projections of this %s", name, m.Config.ModelType)
-		}
-	}
-	for _, name := range names {
-		t, err := f.Tensor(peftPrefix + name)
-		if err != nil {
-			return err
-		}
-		v := m.Store().GetVariable("/" + name)
-		if !slices.Equal(t.Shape, v.Shape().Dimensions) {
-			return fmt.Errorf("tensor %q has shape %v, expected %v", t.Name, t.Shape, v.Shape().Dimensions)
-		}
-		values, err := t.Float32s()
-		if err != nil {
-			return err
-		}
-		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, t.Shape...)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return os.WriteFile(filepath.Join(dir, model.PEFTConfig), append(data, '\n'), 0o644)
 }
