@@ -10,9 +10,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 // Options of New. The zero value takes the backend's geometry and tells nobody.
@@ -56,8 +60,10 @@ func (r *Runner) Watch(listener func(Progress)) (stop func()) { return r.monitor
 
 // Numerics names what numbers depend on besides weights, prompts and arm: backend, device and plugin's version, dtype, the form of a pass and its geometry, and
 // XLA's flags. Rows halved for want of memory do not change it.
-func (r *Runner) Numerics() string {
-	b := r.model.Backend
+func (r *Runner) Numerics() string { return Numerics(r.model.Backend, r.model.DType, r.geometry) }
+
+// Numerics is Runner.Numerics of a model that need not be open.
+func Numerics(b compute.Backend, dtype dtypes.DType, g Geometry) string {
 	s := "go"
 	if backend.IsXLA(b) {
 		flags := sha256.Sum256([]byte(strings.Join(slices.Sorted(strings.FieldsSeq(os.Getenv(env.XLAFlags))), " ")))
@@ -65,7 +71,22 @@ func (r *Runner) Numerics() string {
 	} else if backend.SIMD {
 		s += "/simd"
 	}
-	return fmt.Sprintf("%s %s %s pass/1 %s", s, runtime.GOARCH, strings.ToLower(r.model.DType.String()), r.geometry)
+	return fmt.Sprintf("%s %s %s pass/1 %s", s, runtime.GOARCH, strings.ToLower(dtype.String()), g)
+}
+
+// Job is what results of this runner depend on: the sources that compute, weights, tokenizer and numerics. Outside a checkout the code is not known, and nothing is
+// stored under the job.
+func (r *Runner) Job() store.Job {
+	j := store.Job{Model: r.model.Hash, Numerics: r.Numerics()}
+	if r.model.Tokenizer != nil {
+		j.Tokenizer = r.model.Tokenizer.Hash()
+	}
+	if root, err := env.Root(); err == nil {
+		if code, err := store.Sources(root); err == nil {
+			j.Code = code
+		}
+	}
+	return j
 }
 
 // Plan says how attention was computed in the last pass under an experiment, nil for the plain model; nil before the first.

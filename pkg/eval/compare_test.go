@@ -4,108 +4,36 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/engine"
+	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/stats"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 func near(a, b, relative float64) bool {
 	return a == b || math.Abs(a-b) <= relative*max(math.Abs(a), math.Abs(b))
 }
 
-// bigrams is a real, tiny language model: P(byte | byte before), add-one smoothed, learned from a text. Like a padded batch on
-// a device, its scores depend on the batch in the last digits: that is what a resumed run must not show.
-type bigrams struct {
-	counts [256][256]float64
-	totals [256]float64
-	gain   float64 // an "intervention": the log-probabilities of letters are scaled by it
-	calls  *int    // batches scored so far
-	stop   func(calls int)
-}
-
-func newBigrams(text string, gain float64) *bigrams {
-	m := &bigrams{gain: gain, calls: new(int)}
-	for i := 1; i < len(text); i++ {
-		m.counts[text[i-1]][text[i]]++
-		m.totals[text[i-1]]++
-	}
-	return m
-}
-
-func (m *bigrams) Score(ctx context.Context, examples []Example) ([][]float64, error) {
-	*m.calls++
-	if m.stop != nil {
-		m.stop(*m.calls)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	scores := make([][]float64, len(examples))
-	for i, e := range examples {
-		for _, choice := range e.Choices {
-			before, sum := e.Prompt[len(e.Prompt)-1], 0.0
-			for _, b := range []byte(choice) {
-				sum += m.gain * math.Log((m.counts[before][b]+1)/(m.totals[before]+256))
-				before = b
-			}
-			// Which byte follows the prompt's first letters decides nothing, but varies between examples.
-			sum += 1e-3 * float64((len(e.Prompt)*31+int(choice[len(choice)-1])*17)%101)
-			scores[i] = append(scores[i], sum+1e-9*float64(len(examples)))
-		}
-	}
-	return scores, nil
-}
-
-func testTask(t *testing.T, limit int) (*Task, []Arm) {
-	t.Helper()
-	task := mustLoad(t, Generated, limit, TaskOptions{})
-	var text strings.Builder
-	for _, e := range task.Examples {
-		text.WriteString(e.Prompt + e.Choices[e.Answer] + "\n")
-	}
-	return task, []Arm{
-		{Name: "baseline", SpecHash: "0", Scorer: newBigrams(text.String(), 1)},
-		{Name: "half", SpecHash: "1", Scorer: newBigrams(text.String(), 0.5)},
-		{Name: "none", SpecHash: "2", Scorer: newBigrams(text.String(), 0)},
-	}
-}
-
-func mustCompare(t *testing.T, task *Task, arms []Arm, o CompareOptions) *Comparison {
-	t.Helper()
-	c, err := Compare(context.Background(), task, arms, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func TestCompareCountsByHand(t *testing.T) {
 	task := &Task{Name: "hand", TemplateHash: "0123456789", Metric: Acc, Metrics: []string{Acc}}
-	var base, arm fixed
+	base, arm := map[string]bool{}, map[string]bool{}
 	for i, outcome := range []string{"++", "++", "++", "+-", "-+", "-+", "-+", "--"} {
 		e := Example{ID: string(rune('a' + i)), Domain: "d", Group: GroupSTEM, Prompt: "p", Choices: []string{" x", " y"}, Answer: i % 2}
 		if i >= 4 {
 			e.Group = GroupNonSTEM
 		}
 		task.Examples = append(task.Examples, e)
-		base = append(base, outcome[0] == '+')
-		arm = append(arm, outcome[1] == '+')
+		base[e.ID], arm[e.ID] = outcome[0] == '+', outcome[1] == '+'
 	}
-	var seen []int
-	c := mustCompare(t, task, []Arm{{"base", "", base}, {"arm", "x", arm}}, CompareOptions{
-		BatchSize: 3, Progress: func(done, total int) {
-			if total != 16 {
-				t.Errorf("progress of %d, expected 16", total)
-			}
-			seen = append(seen, done)
-		},
-	})
-	if want := []int{3, 6, 9, 12, 14, 16}; !slices.Equal(seen, want) {
-		t.Errorf("progress %v, expected %v", seen, want)
+	var last engine.Progress
+	c := mustCompare(t, task, []Arm{{Name: "base", Answer: told("base", base)}, {Name: "arm", Answer: told("arm", arm)}}, Options{Progress: func(p engine.Progress) { last = p }})
+	if last.Done != 16 || last.Total != 16 {
+		t.Errorf("progress %+v, expected 16 of 16", last)
 	}
 	row, found := c.Row(Acc, GroupAll, "arm")
 	if !found || row.Name != "hand@01234567/acc/all/arm" || row.N != 8 || row.Correct != 6 || row.Accuracy != 0.75 || row.Chance != 0.5 {
@@ -124,22 +52,6 @@ func TestCompareCountsByHand(t *testing.T) {
 	if row, _ := c.Row(Acc, GroupAll, "base"); row.Versus != nil || !row.AtChance() || !strings.Contains(row.String(), "not distinguishable from chance") {
 		t.Errorf("baseline %s", row)
 	}
-}
-
-// fixed answers example i (its id counts from "a") rightly or wrongly as told.
-type fixed []bool
-
-func (f fixed) Score(_ context.Context, examples []Example) ([][]float64, error) {
-	scores := make([][]float64, len(examples))
-	for i, e := range examples {
-		scores[i] = []float64{-1, -1}
-		chosen := e.Answer
-		if !f[e.ID[0]-'a'] {
-			chosen = 1 - e.Answer
-		}
-		scores[i][chosen] = -0.5
-	}
-	return scores, nil
 }
 
 func TestPredict(t *testing.T) {
@@ -163,94 +75,151 @@ func TestPredict(t *testing.T) {
 	}
 }
 
-func TestAKilledRunGoesOnAndGivesTheSameNumbers(t *testing.T) {
-	task, arms := testTask(t, 150)
-	want := mustCompare(t, task, arms, CompareOptions{BatchSize: 8})
+// kept are options with a store, and a job in it.
+func kept(s *store.Store) Options {
+	return Options{Store: s, Job: store.Job{Code: "code", Model: "model", Tokenizer: "tokenizer", Numerics: "numerics"}}
+}
 
-	o := CompareOptions{BatchSize: 8, Journal: filepath.Join(t.TempDir(), "journal.jsonl"), Provenance: "model"}
-	batchesPerArm := (150 + 7) / 8
+func fresh(t *testing.T) *store.Store {
+	t.Helper()
+	s := store.Fresh()
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestAKilledRunGoesOnAndGivesTheSameNumbers(t *testing.T) {
+	task, arms, _ := testTask(t, 150)
+	want := mustCompare(t, task, arms, Options{})
+
+	o := kept(fresh(t))
+	o.Runner = noModel
 	done := 0
 	for _, killAt := range []int{4, 11} {
-		task, arms := testTask(t, 150)
+		task, arms, calls := testTask(t, 150)
 		ctx, cancel := context.WithCancel(context.Background())
-		arms[1].Scorer.(*bigrams).stop = func(calls int) {
-			if calls == killAt {
-				cancel() // in the middle of a batch: the first arm has scored it, the second has not
+		answer := arms[1].Answer.(scripted)
+		answer.stop = func(answered int) {
+			if answered == killAt {
+				cancel() // the other arms are somewhere else
 			}
 		}
+		arms[1].Answer = answer
 		_, err := Compare(ctx, task, arms, o)
-		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "same journal") {
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "call again") {
 			t.Fatalf("killed run: error %v", err)
 		}
-		done += *arms[1].Scorer.(*bigrams).calls - 1
+		done += *calls[1]
 	}
-	task, arms = testTask(t, 150)
+	task, arms, calls := testTask(t, 150)
 	got := mustCompare(t, task, arms, o)
-	if !reflect.DeepEqual(got, want) {
+	if !reflect.DeepEqual(got.Rows, want.Rows) || !reflect.DeepEqual(got.Outcomes, want.Outcomes) {
 		t.Error("the resumed run differs from the uninterrupted one")
 	}
-	if calls := *arms[1].Scorer.(*bigrams).calls; calls != batchesPerArm-done {
-		t.Errorf("the resumed run scored %d batches, expected the %d that were missing", calls, batchesPerArm-done)
+	if done != 15 || *calls[1] != 150-done {
+		t.Errorf("the resumed run answered %d examples after %d, expected the %d that were missing", *calls[1], done, 150-15)
 	}
 
-	task, arms = testTask(t, 150)
-	if got := mustCompare(t, task, arms, o); !reflect.DeepEqual(got, want) || *arms[0].Scorer.(*bigrams).calls != 0 {
-		t.Error("a complete journal must give the same comparison without scoring")
+	task, arms, calls = testTask(t, 150)
+	o.Runner = func() (*engine.Runner, error) { return nil, errors.New("the model is opened") }
+	again, err := Compare(context.Background(), task, arms, o)
+	if err != nil || !reflect.DeepEqual(again.Rows, want.Rows) || *calls[0] != 0 {
+		t.Errorf("a complete store must give the same comparison without a model: %v", err)
 	}
 }
 
-func TestATornBatchIsScoredAgainAsAWhole(t *testing.T) {
-	task, arms := testTask(t, 40)
-	want := mustCompare(t, task, arms, CompareOptions{BatchSize: 8})
-	o := CompareOptions{BatchSize: 8, Journal: filepath.Join(t.TempDir(), "journal.jsonl"), Provenance: "model"}
-	mustCompare(t, task, arms, o)
-	tear(t, o.Journal, 300) // a few entries of the last batch
-	task, arms = testTask(t, 40)
-	if got := mustCompare(t, task, arms, o); !reflect.DeepEqual(got, want) {
-		t.Error("the run on a torn journal differs")
-	}
-	if calls := *arms[2].Scorer.(*bigrams).calls; calls != 1 {
-		t.Errorf("%d batches scored, expected the torn one", calls)
-	}
-}
-
-func TestTheJournalIsKeyedByAllThatMatters(t *testing.T) {
-	journal := filepath.Join(t.TempDir(), "journal.jsonl")
-	run := func(change func(*Task, []Arm, *CompareOptions)) int {
-		task, arms := testTask(t, 16)
-		o := CompareOptions{BatchSize: 8, Journal: journal, Provenance: "model"}
+func TestResultsAreStoredUnderAllThatMatters(t *testing.T) {
+	s := fresh(t)
+	run := func(change func(*Task, []Arm, *Options)) int {
+		task, arms, calls := testTask(t, 16)
+		o := kept(s)
 		change(task, arms, &o)
 		mustCompare(t, task, arms[:1], o)
-		return *arms[0].Scorer.(*bigrams).calls
+		return *calls[0]
 	}
-	tests := []struct {
+	for _, test := range []struct {
 		name   string
-		change func(*Task, []Arm, *CompareOptions)
+		change func(*Task, []Arm, *Options)
 		calls  int
 	}{
-		{"first run", func(*Task, []Arm, *CompareOptions) {}, 2},
-		{"nothing", func(*Task, []Arm, *CompareOptions) {}, 0},
-		{"the arm's name only", func(_ *Task, arms []Arm, _ *CompareOptions) { arms[0].Name = "renamed" }, 0},
-		{"bootstrap seed", func(_ *Task, _ []Arm, o *CompareOptions) { o.Seed = 5 }, 0},
-		{"provenance", func(_ *Task, _ []Arm, o *CompareOptions) { o.Provenance = "other model" }, 2},
-		{"spec", func(_ *Task, arms []Arm, _ *CompareOptions) { arms[0].SpecHash = "9" }, 2},
-		{"template", func(task *Task, _ []Arm, _ *CompareOptions) { task.TemplateHash = "9" }, 2},
-		{"task", func(task *Task, _ []Arm, _ *CompareOptions) { task.Name = "9" }, 2},
-		{"batch size", func(_ *Task, _ []Arm, o *CompareOptions) { o.BatchSize = 16 }, 1},
-		{"one answer", func(task *Task, _ []Arm, _ *CompareOptions) {
-			task.Examples[3].Answer = (task.Examples[3].Answer + 1) % 4
-		}, 1},
-	}
-	for _, test := range tests {
+		{"first run", func(*Task, []Arm, *Options) {}, 16},
+		{"nothing", func(*Task, []Arm, *Options) {}, 0},
+		{"the arm's name only", func(_ *Task, arms []Arm, _ *Options) { arms[0].Name = "renamed" }, 0},
+		{"seed", func(_ *Task, _ []Arm, o *Options) { o.Seed = 5 }, 0},
+		{"run", func(_ *Task, _ []Arm, o *Options) { o.Run = "another" }, 0},
+		{"model", func(_ *Task, _ []Arm, o *Options) { o.Job.Model = "other model" }, 16},
+		{"code", func(_ *Task, _ []Arm, o *Options) { o.Job.Code = "edited" }, 16},
+		{"numerics", func(_ *Task, _ []Arm, o *Options) { o.Job.Numerics = "bfloat16" }, 16},
+		{"plan", func(_ *Task, arms []Arm, _ *Options) { arms[0].Plan = emulate.Plan{emulate.Released()} }, 16},
+		{"answer", func(_ *Task, arms []Arm, _ *Options) {
+			a := arms[0].Answer.(scripted)
+			a.name = "other"
+			arms[0].Answer = a
+		}, 16},
+		{"template", func(task *Task, _ []Arm, _ *Options) { task.TemplateHash = "9" }, 16},
+		{"task", func(task *Task, _ []Arm, _ *Options) { task.Name = "9" }, 16},
+		{"one key", func(task *Task, _ []Arm, _ *Options) { task.Examples[3].Answer = (task.Examples[3].Answer + 1) % 4 }, 1},
+		{"unknown code", func(_ *Task, _ []Arm, o *Options) { o.Job.Code = "" }, 16},
+	} {
 		if calls := run(test.change); calls != test.calls {
-			t.Errorf("%s changed: %d batches scored, expected %d", test.name, calls, test.calls)
+			t.Errorf("%s changed: %d examples answered, expected %d", test.name, calls, test.calls)
+		}
+	}
+}
+
+// TestRefusedExamplesLeaveEveryArm: what one arm cannot answer is named and counts in none.
+func TestRefusedExamplesLeaveEveryArm(t *testing.T) {
+	task, arms, _ := testTask(t, 20)
+	arms[1].Answer = refusing{arms[1].Answer.(scripted), task.Examples[7].ID}
+	c := mustCompare(t, task, arms, Options{})
+	if len(c.Refused) != 1 || c.Refused[0].ID != task.Examples[7].ID || c.Refused[0].Why != "too long (arm half)" || c.N != 19 || len(c.Outcomes[0]) != 19 || c.Rows[0].N != 19 {
+		t.Errorf("refused %+v of %d", c.Refused, c.N)
+	}
+	for i, e := range c.Examples {
+		if e.ID == task.Examples[7].ID || len(c.Outcomes[2][i].Scores) != len(e.Choices) {
+			t.Errorf("example %s is compared with %+v", e.ID, c.Outcomes[2][i])
+		}
+	}
+}
+
+// refusing refuses one example.
+type refusing struct {
+	scripted
+	id string
+}
+
+func (r refusing) Run(ctx context.Context, runner *engine.Runner, e model.Experiment, xs []Example, each func(int, Outcome) error) error {
+	return r.scripted.Run(ctx, runner, e, xs, func(i int, o Outcome) error {
+		if xs[i].ID == r.id {
+			o = Outcome{Refused: "too long"}
+		}
+		return each(i, o)
+	})
+}
+
+// TestReadAnswersAreJudgedByTheirLetter: what could not be read is wrong, in every metric, and no guess.
+func TestReadAnswersAreJudgedByTheirLetter(t *testing.T) {
+	e := Example{Choices: []string{" a", " b"}, Answer: 1}
+	for _, c := range []struct {
+		o    Outcome
+		want Verdict
+	}{
+		{Outcome{Text: "so B", Letter: "B", Parsed: true}, Verdict{Right: true, Worth: 1}},
+		{Outcome{Text: "so A", Letter: "A", Parsed: true}, Verdict{}},
+		{Outcome{Text: "B, I think"}, Verdict{}},
+		{Outcome{Scores: []float64{0, -1}, Letter: "B", Parsed: true}, Verdict{Right: true, Worth: 1}}, // a vote
+		{Outcome{Scores: []float64{0, 0}}, Verdict{Tied: true, Undecided: true, Worth: 0.5}},
+	} {
+		for _, metric := range []string{Acc, AccNorm} {
+			if got := c.o.judge(metric, e); got != c.want {
+				t.Errorf("%s of %+v: %+v, expected %+v", metric, c.o, got, c.want)
+			}
 		}
 	}
 }
 
 func TestDomainsAreRowsWhenAsked(t *testing.T) {
-	task, arms := testTask(t, 0)
-	c := mustCompare(t, task, arms, CompareOptions{Groups: GroupsSubjects})
+	task, arms, _ := testTask(t, 0)
+	c := mustCompare(t, task, arms, Options{Groups: GroupsSubjects})
 	if want := 3 * (1 + 2 + 10); len(c.Rows) != want || c.Family != 2*3 {
 		t.Errorf("%d rows and a family of %d, expected %d and 6", len(c.Rows), c.Family, want)
 	}
@@ -259,48 +228,56 @@ func TestDomainsAreRowsWhenAsked(t *testing.T) {
 	}
 }
 
-// broken breaks a scorer's contract.
-type broken func([]Example) [][]float64
-
-func (b broken) Score(_ context.Context, examples []Example) ([][]float64, error) {
-	return b(examples), nil
+// broken breaks the contract of an answer: it gives as many outcomes as it is told.
+type broken struct {
+	scripted
+	outcomes int
 }
 
-func TestBrokenScorersAndArmsAreRefused(t *testing.T) {
-	full := func(value float64) broken {
-		return func(examples []Example) [][]float64 {
-			scores := make([][]float64, len(examples))
-			for i := range scores {
-				scores[i] = []float64{-1, value, -1, -1}
-			}
-			return scores
+func (b broken) Run(_ context.Context, _ *engine.Runner, _ model.Experiment, xs []Example, each func(int, Outcome) error) error {
+	for i := range b.outcomes {
+		if err := each(i, Outcome{Scores: b.score(xs[i%len(xs)])}); err != nil {
+			return err
 		}
 	}
-	good := full(-2)
-	tests := []struct {
+	return nil
+}
+
+func TestBrokenAnswersAndArmsAreRefused(t *testing.T) {
+	full := func(name string, value float64) scripted {
+		return scripted{name: name, score: func(Example) []float64 { return []float64{-1, value, -1, -1} }}
+	}
+	good := full("good", -2)
+	one := []Arm{{Name: "a", Answer: good}}
+	task, _, _ := testTask(t, 10)
+	for _, test := range []struct {
 		name string
 		arms []Arm
-		o    CompareOptions
+		o    Options
 		want string
 	}{
-		{"no arms", nil, CompareOptions{}, "no arms"},
-		{"too few results", []Arm{{"a", "", broken(func([]Example) [][]float64 { return nil })}}, CompareOptions{}, "0 results"},
-		{"too few scores", []Arm{{"a", "", broken(func(e []Example) [][]float64 { return make([][]float64, len(e)) })}}, CompareOptions{}, "0 scores for 4 choices"},
-		{"NaN", []Arm{{"a", "", full(math.NaN())}}, CompareOptions{}, "arm a: example"},
-		{"infinite", []Arm{{"a", "", full(math.Inf(-1))}}, CompareOptions{}, "-Inf"},
-		{"no scorer", []Arm{{"a", "", nil}}, CompareOptions{}, "needs a name and a scorer"},
-		{"one name twice", []Arm{{"a", "1", good}, {"a", "2", good}}, CompareOptions{}, "same name"},
-		{"one spec twice", []Arm{{"a", "1", good}, {"b", "1", good}}, CompareOptions{}, "spec hash"},
-		{"journal without provenance", []Arm{{"a", "", good}}, CompareOptions{Journal: filepath.Join(t.TempDir(), "j")}, "provenance"},
-		{"impossible margin", []Arm{{"a", "", good}}, CompareOptions{Margin: 2}, "margin 2"},
-		{"unknown control", []Arm{{"a", "", good}, {"b", "1", good}}, CompareOptions{Controls: map[string]string{"b": "c"}}, `"c" is the control of "b"`},
-		{"unknown groups", []Arm{{"a", "", good}}, CompareOptions{Groups: "halves"}, `groups "halves"`},
-		{"categories of other tasks", []Arm{{"a", "", good}}, CompareOptions{Groups: GroupsCategories}, "no subject of MMLU"},
-	}
-	task, _ := testTask(t, 10)
-	for _, test := range tests {
+		{"no arms", nil, Options{}, "no arms"},
+		{"too few results", []Arm{{Name: "a", Answer: broken{good, 9}}}, Options{}, "gave 9 of 10 examples"},
+		{"too many results", []Arm{{Name: "a", Answer: broken{good, 11}}}, Options{}, "gave example 10 of 10"},
+		{"too few scores", []Arm{{Name: "a", Answer: scripted{name: "few", score: func(Example) []float64 { return []float64{} }}}}, Options{}, "0 scores for 4 choices"},
+		{"NaN", []Arm{{Name: "a", Answer: full("nan", math.NaN())}}, Options{}, "arm a: example"},
+		{"infinite", []Arm{{Name: "a", Answer: full("inf", math.Inf(-1))}}, Options{}, "-Inf"},
+		{"no name", []Arm{{Answer: good}}, Options{}, "no name"},
+		{"one name twice", []Arm{{Name: "a", Answer: good}, {Name: "a", Answer: full("other", -3)}}, Options{}, "same name"},
+		{"one computation twice", []Arm{{Name: "a", Answer: good}, {Name: "b", Answer: good}}, Options{}, "compute the same"},
+		{"a model without a hash", []Arm{{Name: "a", Answer: good, Runner: noModel}}, kept(fresh(t)), "no hash of its model"},
+		{"a store without numerics", one, Options{Store: fresh(t), Job: store.Job{Code: "c", Model: "m"}}, "numerics"},
+		{"impossible margin", one, Options{Margin: 2}, "margin 2"},
+		{"unknown control", []Arm{{Name: "a", Answer: good}, {Name: "b", Answer: full("other", -3)}}, Options{Controls: map[string]string{"b": "c"}}, `"c" is the control of "b"`},
+		{"unknown groups", one, Options{Groups: "halves"}, `groups "halves"`},
+		{"categories of other tasks", one, Options{Groups: GroupsCategories}, "no subject of MMLU"},
+	} {
+		test.o.Runner = noModel
 		if _, err := Compare(context.Background(), task, test.arms, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, expected one with %q", test.name, err, test.want)
 		}
+	}
+	if _, err := Compare(context.Background(), task, one, Options{}); err == nil || !strings.Contains(err.Error(), "runner") {
+		t.Errorf("no runner: %v", err)
 	}
 }

@@ -1,7 +1,8 @@
 package eval
 
 import (
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -21,9 +22,15 @@ type Comparison struct {
 	Family       int           `json:"family"`    // comparisons of one metric that are judged together
 	Rows         []Row         `json:"rows"`      // by metric, then group, then arm
 	Interactions []Interaction `json:"interactions,omitempty"`
-	Scores       [][][]float64 `json:"-"` // [arm][example][choice] log-likelihoods, in the task's order
-	// Details are what [Detailed] scorers said of each example, [arm][example]; nil where a scorer says nothing.
-	Details [][]json.RawMessage `json:"-"`
+	Refused      []Refusal     `json:"refused,omitempty"` // examples that an arm could not answer, left out in all arms
+	Examples     []Example     `json:"-"`                 // that were compared, in the task's order
+	Outcomes     [][]Outcome   `json:"-"`                 // [arm][example]
+}
+
+// Refusal is an example that was left out.
+type Refusal struct {
+	ID  string `json:"id"`
+	Why string `json:"why"`
 }
 
 // Row is the accuracy of one arm on one group of examples by one metric.
@@ -94,32 +101,37 @@ func (c *Comparison) Row(metric, group, arm string) (Row, bool) {
 
 // summarise makes the rows of all metrics. The comparisons of one metric, arms x tested groups, against the first arm and against controls,
 // are one family.
-func summarise(task *Task, arms []Arm, scores [][][]float64, o CompareOptions) (*Comparison, error) {
+func summarise(task *Task, arms []Arm, answers [][]Outcome, o Options) (*Comparison, error) {
 	groups, err := groupsOf(task, o.Groups)
 	if err != nil {
 		return nil, err
 	}
 	c := &Comparison{
 		Task: task.Name, TemplateHash: task.TemplateHash, Grouping: task.Grouping, N: len(task.Examples), Available: task.Available,
-		Margin: o.Margin, Scores: scores,
+		Margin: o.Margin, Examples: task.Examples, Outcomes: answers,
 	}
 	if c.Margin <= 0 {
 		c.Margin = stats.Margin
+	}
+	hashes := make([]string, len(arms))
+	for a, arm := range arms {
+		sum := sha256.Sum256(arm.JSON())
+		hashes[a] = hex.EncodeToString(sum[:])
 	}
 	for _, metric := range task.Metrics {
 		judged := make([][]Verdict, len(arms))
 		for a := range arms {
 			judged[a] = make([]Verdict, len(task.Examples))
 			for i, e := range task.Examples {
-				judged[a][i] = Judge(metric, e, scores[a][i])
+				judged[a][i] = answers[a][i].judge(metric, e)
 			}
 		}
 		from := len(c.Rows)
 		for _, g := range groups {
 			for a, arm := range arms {
-				row := accuracy(task, metric, g, scores[a], judged[a])
+				row := accuracy(task, metric, g, answers[a], judged[a])
 				row.Name, row.Metric, row.Group = task.ScoreName(metric, g.name, arm.Name), metric, g.name
-				row.Arm, row.SpecHash = arm.Name, arm.SpecHash
+				row.Arm, row.SpecHash = arm.Name, hashes[a]
 				c.Rows = append(c.Rows, row)
 			}
 		}
@@ -130,7 +142,7 @@ func summarise(task *Task, arms []Arm, scores [][][]float64, o CompareOptions) (
 }
 
 // accuracy sums verdicts up.
-func accuracy(task *Task, metric string, g group, scores [][]float64, judged []Verdict) Row {
+func accuracy(task *Task, metric string, g group, answers []Outcome, judged []Verdict) Row {
 	row := Row{N: len(g.places)}
 	examples := make([]Example, 0, len(g.places))
 	worth, first := 0.0, 0
@@ -147,7 +159,8 @@ func accuracy(task *Task, metric string, g group, scores [][]float64, judged []V
 		if v.Undecided {
 			row.Undecided++
 		}
-		if Predict(metric, e.Choices, scores[place]) == e.Answer {
+		switch o := answers[place]; {
+		case o.Parsed && v.Right, !o.Parsed && o.Scores != nil && Predict(metric, e.Choices, o.Scores) == e.Answer:
 			first++
 		}
 	}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,7 +21,7 @@ type Facts struct {
 	Available         int
 	Chance            float64
 	TokensPerPrompt   float64
-	LongerThanContext int    // prompts that will be cut
+	LongerThanContext int    // prompts that will be refused
 	Writes            string // how the model goes on, greedily, from its BOS or from a newline
 }
 
@@ -29,15 +30,14 @@ const writesTokens = 48
 
 // Describe looks at a model and a task.
 func Describe(m *model.Model, task *Task) (Facts, error) {
-	s, err := NewModelScorer(m, nil)
-	if err != nil {
-		return Facts{}, err
+	if m.Tokenizer == nil {
+		return Facts{}, errors.New("eval: the model has no tokenizer.json, and items are text: put one into its directory")
 	}
 	c := m.Config
 	f := Facts{ModelType: c.ModelType, Parameters: c.NumParameters(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.KVHeads, Vocabulary: c.VocabSize, Context: c.MaxPositions,
 		Task: task.Name, Examples: len(task.Examples), Available: task.Available, Chance: chanceLevel(task.Examples)}
 	for _, e := range task.Examples {
-		n := len(s.Model.Tokenizer.Encode(e.Prompt))
+		n := len(e.Encode(m.Tokenizer, e.Prompt))
 		f.TokensPerPrompt += float64(n) / float64(len(task.Examples))
 		if n > c.MaxPositions {
 			f.LongerThanContext++
@@ -62,7 +62,7 @@ func (f Facts) Markdown() string {
 		f.ModelType, float64(f.Parameters)/1e6, f.Layers, f.Heads, f.KVHeads, f.Vocabulary, f.Context)
 	s += fmt.Sprintf("It is asked %d of the %d items of %s, %.0f tokens a prompt on average; guessing is right on %s.", f.Examples, f.Available, f.Task, f.TokensPerPrompt, percent(f.Chance))
 	if f.LongerThanContext > 0 {
-		s += fmt.Sprintf(" **%d prompts are longer than the context and are cut on the left.**", f.LongerThanContext)
+		s += fmt.Sprintf(" **%d prompts are longer than the context and are left out.**", f.LongerThanContext)
 	}
 	return s
 }

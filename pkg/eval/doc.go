@@ -1,5 +1,5 @@
 // Package eval asks whether an intervention helps: multiple-choice tasks, scored by log-likelihood, every arm over the
-// same examples in the same batches, compared by paired statistics.
+// same examples, compared by paired statistics.
 //
 // # Tasks
 //
@@ -15,16 +15,18 @@
 //
 // # Comparison
 //
-// [Compare] runs all [Arm] values in one process. Batches are fixed before anything is scored, so the arms are paired by
-// construction. Every arm is compared with the first one and, where it has one, with its control of equal size, over all examples and in
+// An [Arm] is an intervention and an [Answer], the way in which examples are answered: by the log-likelihood of their [Choices], or after a computation as in
+// package reason. [Compare] gives all arms the same examples, so they are paired by construction. Every arm is compared with the first one and, where it has one, with its control of equal size, over all examples and in
 // each group ([Groups]); all of that is one family of package stats, whose [stats.Paired] says what each number is. Where examples share
 // a passage ([Example].Cluster), errors are clustered. An [Interaction] says whether an arm changes one group more than the other.
 //
-// # Journal
+// # Results
 //
-// With a journal, each result is on disk soon after it was computed, under a key of everything it depends on: the
-// provenance that the caller gives (weights, tokenizer, backend, dtype, ...), the arm's spec, the task, its template, the
-// example, and the batch it was computed in. A killed comparison goes on where it stopped. A batch that is not
-// complete is scored again as a whole, because padding makes a score depend on its batch in the last digits: so the numbers
-// are those of the run that was never interrupted.
+// With a store (package store), each [Outcome] is on disk as soon as it was computed, under everything that it depends on: weights,
+// tokenizer, numerics and sources from [Options].Job, the template, the arm's plan and answer, and the example. A killed comparison goes on
+// where it stopped, arms that another comparison had are not computed again, and where everything is known no model is opened. A result does
+// not depend on what else was asked (package engine), so the numbers are those of a run that was never interrupted.
+//
+// An example that does not fit into the model's context is refused, unless its arm says that it may be cut: it is named in
+// [Comparison].Refused and left out in all arms.
 package eval

@@ -2,26 +2,36 @@ package eval_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/corpus/generate"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/model"
 )
 
-// overlap is a model without a transformer: it likes short options, and those that the question mentions.
+// overlap answers without a transformer: it likes short options, and those that the question mentions.
 type overlap struct{ weight float64 }
 
-func (m overlap) Score(_ context.Context, examples []eval.Example) ([][]float64, error) {
-	scores := make([][]float64, len(examples))
-	for i, e := range examples {
+func (m overlap) Name() string { return "overlap" }
+
+func (m overlap) JSON() json.RawMessage { return fmt.Appendf(nil, `{"weight":%g}`, m.weight) }
+
+func (m overlap) Run(_ context.Context, _ *engine.Runner, _ model.Experiment, xs []eval.Example, each func(int, eval.Outcome) error) error {
+	for i, e := range xs {
+		var o eval.Outcome
 		question, options, _ := strings.Cut(e.Prompt, "\nOptions:\n")
 		for _, option := range strings.Split(options, "\n")[:len(e.Choices)] {
-			scores[i] = append(scores[i], m.weight*float64(strings.Count(question, option[len("A. "):]))-0.01*float64(len(option)))
+			o.Scores = append(o.Scores, m.weight*float64(strings.Count(question, option[len("A. "):]))-0.01*float64(len(option)))
+		}
+		if err := each(i, o); err != nil {
+			return err
 		}
 	}
-	return scores, nil
+	return nil
 }
 
 func ExampleCompare() {
@@ -30,9 +40,9 @@ func ExampleCompare() {
 		log.Fatal(err)
 	}
 	comparison, err := eval.Compare(context.Background(), task, []eval.Arm{
-		{Name: "baseline", SpecHash: "off", Scorer: overlap{0}},
-		{Name: "overlap", SpecHash: "on", Scorer: overlap{1}},
-	}, eval.CompareOptions{})
+		{Name: "baseline", Answer: overlap{0}},
+		{Name: "overlap", Answer: overlap{1}},
+	}, eval.Options{Runner: func() (*engine.Runner, error) { return nil, nil }}) // a model's: engine.New(m, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

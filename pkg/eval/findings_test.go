@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -41,32 +40,9 @@ func TestFindingsDoNotDressUp(t *testing.T) {
 	}
 }
 
-// alike gives every choice the same score.
-type alike struct{}
-
-func (alike) Score(_ context.Context, examples []Example) ([][]float64, error) {
-	scores := make([][]float64, len(examples))
-	for i, e := range examples {
-		scores[i] = make([]float64, len(e.Choices))
-	}
-	return scores, nil
-}
-
-// first always prefers the first option.
-type first struct{}
-
-func (first) Score(_ context.Context, examples []Example) ([][]float64, error) {
-	scores := make([][]float64, len(examples))
-	for i, e := range examples {
-		scores[i] = make([]float64, len(e.Choices))
-		scores[i][0] = 1
-	}
-	return scores, nil
-}
-
 func TestAllOptionsTiedScoresGuessing(t *testing.T) {
-	task, _ := testTask(t, 0)
-	c := mustCompare(t, task, []Arm{{Name: "first", Scorer: first{}}, {Name: "tied", SpecHash: "1", Scorer: alike{}}}, CompareOptions{})
+	task, _, _ := testTask(t, 0)
+	c := mustCompare(t, task, []Arm{{Name: "first", Answer: first}, {Name: "tied", Answer: alike}}, Options{})
 	row, _ := c.Row(Acc, GroupAll, "tied")
 	if !near(row.Accuracy, 0.25, 1e-12) || row.Undecided != row.N || row.Tied != row.N || row.Correct != 0 || !row.AtChance() {
 		t.Errorf("all options tied: %+v, expected a quarter and %d undecided", row, row.N)
@@ -115,8 +91,7 @@ func TestTiesAreBrokenByTheItemNotByTheOrder(t *testing.T) {
 // TestControlsInteractionsAndClustersAreJudged on outcomes made by hand: the arm gains on non-STEM examples only, its control nothing.
 func TestControlsInteractionsAndClustersAreJudged(t *testing.T) {
 	task := &Task{Name: "hand", TemplateHash: "0123456789", Metric: Acc, Metrics: []string{Acc}}
-	gains := told{}
-	none := told{}
+	gains := map[string]bool{}
 	for i := range 200 {
 		e := Example{ID: string(rune('a' + i)), Domain: "d", Group: GroupNonSTEM, Prompt: "p", Choices: []string{" x", " y"}, Answer: i % 2, Cluster: string(rune('a' + i/2))}
 		if i >= 100 {
@@ -125,8 +100,8 @@ func TestControlsInteractionsAndClustersAreJudged(t *testing.T) {
 		task.Examples = append(task.Examples, e)
 		gains[e.ID] = i < 100 && i%4 < 2
 	}
-	c := mustCompare(t, task, []Arm{{Name: "base", Scorer: none}, {Name: "control", SpecHash: "1", Scorer: told{"zz": true}}, {Name: "arm", SpecHash: "2", Scorer: gains}},
-		CompareOptions{Controls: map[string]string{"arm": "control"}, Seed: 1})
+	c := mustCompare(t, task, []Arm{{Name: "base", Answer: told("none", nil)}, {Name: "control", Answer: told("zz", nil)}, {Name: "arm", Answer: told("gains", gains)}},
+		Options{Controls: map[string]string{"arm": "control"}, Seed: 1})
 	if c.Family != 3*(2+1) { // all and two groups; two arms against the first, one against its control
 		t.Errorf("a family of %d, expected 9", c.Family)
 	}
@@ -146,22 +121,6 @@ func TestControlsInteractionsAndClustersAreJudged(t *testing.T) {
 			t.Errorf("the findings do not say %q:\n%s", part, text)
 		}
 	}
-}
-
-// told answers examples rightly as told by id.
-type told map[string]bool
-
-func (f told) Score(_ context.Context, examples []Example) ([][]float64, error) {
-	scores := make([][]float64, len(examples))
-	for i, e := range examples {
-		scores[i] = []float64{-1, -1}
-		chosen := 1 - e.Answer
-		if f[e.ID] {
-			chosen = e.Answer
-		}
-		scores[i][chosen] = -0.5
-	}
-	return scores, nil
 }
 
 func TestMMLUHas57SubjectsInFourCategories(t *testing.T) {

@@ -2,35 +2,89 @@ package eval
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
+	"unicode"
 
+	"github.com/attune-lab/attune/pkg/engine"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// ModelScorer scores examples with a model, an intervention attached or none. Arms that share a model share its weights.
+// Choices answers by the log-likelihood of every choice: the sum over the tokens of the continuation.
 //
-// Tokens are those of the common harness: the continuation of a choice is what the tokens of prompt+choice have beyond the tokens
-// of the prompt alone. Where every choice is one token after the same prompt, one pass over the prompt scores them all.
-type ModelScorer struct {
-	Model      *model.Model
-	Experiment model.Experiment // nil: the plain model
-
-	// Truncated counts prompts that were longer than the model's context; they were cut on the left, behind their first token.
-	Truncated int
-	// Tokens counts the tokens computed, padding left out.
-	Tokens int
-	// Plan says how each layer's attention was computed.
-	Plan []string
+// Tokens are those of the common harness: prompt and choice are encoded together and cut at the length of the prompt's own tokens; a prompt that ends in white space
+// gives it to the choice. Where every choice is one token after the same prompt, one sequence scores them all.
+type Choices struct {
+	// Cut shortens prompts that are longer than the context on the left, behind their first token, and counts what was cut. By default such an example is refused,
+	// since half a question is another one.
+	Cut bool `json:"cut,omitempty"`
 }
 
-// NewModelScorer needs a model with a tokenizer.
-func NewModelScorer(m *model.Model, exp model.Experiment) (*ModelScorer, error) {
-	if m.Tokenizer == nil {
-		return nil, errors.New("eval: the model has no tokenizer.json, and items are text: put one into its directory")
+// Name implements [Answer].
+func (Choices) Name() string { return "choices" }
+
+// JSON implements [Answer].
+func (c Choices) JSON() json.RawMessage {
+	text, err := json.Marshal(c)
+	if err != nil { // a bool: cannot fail
+		panic(err)
 	}
-	return &ModelScorer{Model: m, Experiment: exp}, nil
+	return text
+}
+
+// Run implements [Answer]. All examples are laid out before the first is scored, so that one that cannot be scored is found at once.
+func (c Choices) Run(ctx context.Context, r *engine.Runner, e model.Experiment, xs []Example, each func(i int, o Outcome) error) error {
+	layouts, err := c.layouts(ctx, r.Model(), xs)
+	if err != nil {
+		return err
+	}
+	var qs []engine.Sequence
+	var owner, first []int // of each sequence: its example, and the example's first sequence
+	left := make([]int, len(xs))
+	outcomes := make([]Outcome, len(xs))
+	for i, l := range layouts {
+		outcomes[i] = Outcome{Tokens: Tokens{Prompt: l.prompt, Cut: l.cut}, Refused: l.refused}
+		if l.refused != "" {
+			if err := each(i, outcomes[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		outcomes[i].Scores = make([]float64, len(xs[i].Choices))
+		left[i] = len(l.rows)
+		from := len(qs)
+		for _, row := range l.rows {
+			qs, owner, first = append(qs, engine.Sequence{Tokens: row.tokens, Targets: row.targets}), append(owner, i), append(first, from)
+		}
+	}
+	return r.Score(ctx, qs, e, func(q int, logProbs []float64) error {
+		i := owner[q]
+		row := layouts[i].rows[q-first[q]]
+		for t, choice := range row.choices {
+			outcomes[i].Scores[choice] += logProbs[t]
+		}
+		if left[i]--; left[i] > 0 {
+			return nil
+		}
+		o := outcomes[i]
+		o.Tokens.Answer = layouts[i].answers[Predict(Acc, xs[i].Choices, o.Scores)]
+		return each(i, o)
+	})
+}
+
+// layout is an example as sequences.
+type layout struct {
+	rows    []row
+	prompt  int    // tokens
+	answers []int  // tokens of each choice
+	cut     int    // tokens
+	refused string // why it is not scored
 }
 
 // row is one sequence of a forward pass: a prompt with one choice, or with all of them.
@@ -40,91 +94,114 @@ type row struct {
 	choices []int // of each target; targets of one choice are summed
 }
 
-// Score implements [Scorer].
-func (s *ModelScorer) Score(ctx context.Context, examples []Example) ([][]float64, error) {
-	var rows []row
-	owner := []int{}
-	for i, e := range examples {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		rs, err := s.rows(e)
-		if err != nil {
-			return nil, fmt.Errorf("example %s: %w", e.ID, err)
-		}
-		for range rs {
-			owner = append(owner, i)
-		}
-		rows = append(rows, rs...)
+// shared is an example's layout, made once for all arms of a comparison that ask it in the same way.
+type shared struct {
+	mu     sync.Mutex
+	of     *tokenizer.Tokenizer
+	how    Choices
+	prompt string
+	layout layout
+}
+
+// layouts lays the examples out, side by side.
+func (c Choices) layouts(ctx context.Context, m *model.Model, xs []Example) ([]layout, error) {
+	if m.Tokenizer == nil {
+		return nil, errors.New("eval: the model has no tokenizer.json, and items are text: put one into its directory")
 	}
-	batch, targets := model.Batch{}, model.Targets{}
-	for _, r := range rows {
-		batch.Tokens, targets = append(batch.Tokens, r.tokens), append(targets, r.targets)
-		s.Tokens += len(r.tokens)
+	all := make([]layout, len(xs))
+	failed := make([]error, len(xs))
+	var workers sync.WaitGroup
+	n := runtime.GOMAXPROCS(0)
+	for w := range n {
+		workers.Go(func() {
+			for i := w; i < len(xs) && ctx.Err() == nil; i += n {
+				all[i], failed[i] = c.sharedLayout(m, xs[i])
+			}
+		})
 	}
-	result, err := s.Model.Forward(batch, model.Want{Targets: targets}, s.Experiment)
-	if err != nil {
+	workers.Wait()
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.Plan = result.Plan
-	scores := make([][]float64, len(examples))
-	for i, e := range examples {
-		scores[i] = make([]float64, len(e.Choices))
-	}
-	for r, row := range rows {
-		for t, choice := range row.choices {
-			scores[owner[r]][choice] += result.LogProbs[r][t]
+	for i, err := range failed {
+		if err != nil {
+			return nil, fmt.Errorf("example %s: %w", xs[i].ID, err)
 		}
 	}
-	return scores, nil
+	return all, nil
 }
 
-// rows lays an example out as sequences.
-func (s *ModelScorer) rows(e Example) ([]row, error) {
-	prompt := s.Model.Tokenizer.Encode(e.Prompt)
-	if len(prompt) == 0 {
-		return nil, errors.New("the prompt has no token")
+func (c Choices) sharedLayout(m *model.Model, e Example) (layout, error) {
+	if e.shared == nil {
+		return c.layout(m, e)
+	}
+	e.shared.mu.Lock()
+	defer e.shared.mu.Unlock()
+	if e.shared.of == m.Tokenizer && e.shared.how == c && e.shared.prompt == e.Prompt {
+		return e.shared.layout, nil
+	}
+	l, err := c.layout(m, e)
+	if err == nil && e.shared.of == nil {
+		e.shared.of, e.shared.how, e.shared.prompt, e.shared.layout = m.Tokenizer, c, e.Prompt, l
+	}
+	return l, err
+}
+
+// Encode gives the tokens of a text of this example: with the special tokens that the tokenizer adds, unless the prompt brings its own or is to have none.
+func (e Example) Encode(tok *tokenizer.Tokenizer, text string) []int {
+	if e.Plain {
+		return tok.EncodePlain(text)
+	}
+	return tok.Encode(text)
+}
+
+// layout lays an example out as sequences.
+func (c Choices) layout(m *model.Model, e Example) (layout, error) {
+	prompt := strings.TrimRightFunc(e.Prompt, unicode.IsSpace)
+	space := e.Prompt[len(prompt):]
+	context := e.Encode(m.Tokenizer, prompt)
+	l := layout{prompt: len(context), answers: make([]int, len(e.Choices))}
+	if len(context) == 0 {
+		return l, errors.New("the prompt has no token")
 	}
 	wholes := make([][]int, len(e.Choices))
-	oneToken := true
-	for c, choice := range e.Choices {
-		wholes[c] = s.Model.Tokenizer.Encode(e.Prompt + choice)
-		if len(wholes[c]) <= len(prompt) {
-			return nil, fmt.Errorf("choice %d (%q) adds no token to the prompt: a continuation needs one of its own", c, choice)
+	oneToken, longest := true, 0
+	for i, choice := range e.Choices {
+		wholes[i] = e.Encode(m.Tokenizer, prompt+space+choice)
+		l.answers[i] = len(wholes[i]) - len(context)
+		if l.answers[i] <= 0 {
+			return l, fmt.Errorf("choice %d (%q) adds no token to the prompt: its text merges with the prompt's last token, and a continuation needs a token of its own", i, choice)
 		}
-		oneToken = oneToken && len(wholes[c]) == len(prompt)+1 && slices.Equal(wholes[c][:len(prompt)], wholes[0][:len(prompt)])
+		longest = max(longest, l.answers[i])
+		oneToken = oneToken && l.answers[i] == 1 && slices.Equal(wholes[i][:len(context)], wholes[0][:len(context)])
+	}
+	limit := m.Config.MaxPositions
+	if needed := len(context) + longest - 1; needed > limit { // the last token is only predicted
+		if !c.Cut || longest >= limit {
+			l.refused = fmt.Sprintf("%d tokens with the longest choice, the model's context is %d", needed, limit)
+			return l, nil
+		}
+		l.cut = needed - limit
 	}
 	if oneToken {
-		r := row{tokens: s.fit(wholes[0][:len(prompt)])}
-		for c, whole := range wholes {
-			r.targets = append(r.targets, model.Target{Position: len(r.tokens) - 1, Token: whole[len(prompt)]})
-			r.choices = append(r.choices, c)
+		r := row{tokens: Crop(wholes[0][:len(context)], limit)}
+		for i, whole := range wholes {
+			r.targets = append(r.targets, model.Target{Position: len(r.tokens) - 1, Token: whole[len(context)]})
+			r.choices = append(r.choices, i)
 		}
-		return []row{r}, nil
+		l.rows = []row{r}
+		return l, nil
 	}
-	rows := make([]row, len(wholes))
-	for c, whole := range wholes {
-		continuation := whole[len(prompt):]
-		if len(continuation) >= s.Model.Config.MaxPositions {
-			return nil, fmt.Errorf("choice %d has %d tokens, the model's context is %d", c, len(continuation), s.Model.Config.MaxPositions)
-		}
-		r := row{tokens: s.fit(whole[:len(whole)-1])} // the last token is only predicted
+	for i, whole := range wholes {
+		continuation := whole[len(context):]
+		r := row{tokens: Crop(whole[:len(whole)-1], limit)}
 		for k, id := range continuation {
 			r.targets = append(r.targets, model.Target{Position: len(r.tokens) - len(continuation) + k, Token: id})
-			r.choices = append(r.choices, c)
+			r.choices = append(r.choices, i)
 		}
-		rows[c] = r
+		l.rows = append(l.rows, r)
 	}
-	return rows, nil
-}
-
-// fit cuts a sequence that is longer than the context.
-func (s *ModelScorer) fit(tokens []int) []int {
-	n := s.Model.Config.MaxPositions
-	if len(tokens) > n {
-		s.Truncated++
-	}
-	return Crop(tokens, n)
+	return l, nil
 }
 
 // Crop cuts a sequence to at most n tokens, n at least 1: its first token (BOS, in most models) and its last ones stay.

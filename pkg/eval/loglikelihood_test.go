@@ -2,7 +2,9 @@ package eval_test
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -10,9 +12,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 // textModel is a small random model with a tokenizer trained on a few lines, in which " A" to " D" are one token each.
@@ -52,6 +56,17 @@ func logLikelihood(t *testing.T, m *model.Model, exp model.Experiment, prompt, c
 	return sum
 }
 
+// answer gives the outcomes of examples.
+func answer(t testing.TB, m *model.Model, exp model.Experiment, c eval.Choices, examples ...eval.Example) ([]eval.Outcome, error) {
+	t.Helper()
+	outcomes := make([]eval.Outcome, len(examples))
+	err := c.Run(context.Background(), engine.New(m, engine.Options{}), exp, examples, func(i int, o eval.Outcome) error {
+		outcomes[i] = o
+		return nil
+	})
+	return outcomes, err
+}
+
 func TestScoresAreLogLikelihoods(t *testing.T) {
 	m := textModel(t, 128)
 	exp, err := emulate.New(emulate.Literal())
@@ -64,69 +79,137 @@ func TestScoresAreLogLikelihoods(t *testing.T) {
 		{ID: "short", Prompt: "A", Choices: []string{" B", " red"}},
 	}
 	for name, e := range map[string]model.Experiment{"plain": nil, "literal": exp} {
-		s, err := eval.NewModelScorer(m, e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := s.Score(context.Background(), examples)
+		got, err := answer(t, m, e, eval.Choices{}, examples...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, x := range examples {
+			best := 0
 			for c, choice := range x.Choices {
-				if want := logLikelihood(t, m, e, x.Prompt, choice); math.Abs(got[i][c]-want) > 1e-4 {
-					t.Errorf("%s, example %s, choice %q: %g, its logits give %g", name, x.ID, choice, got[i][c], want)
+				if want := logLikelihood(t, m, e, x.Prompt, choice); math.Abs(got[i].Scores[c]-want) > 1e-4 {
+					t.Errorf("%s, example %s, choice %q: %g, its logits give %g", name, x.ID, choice, got[i].Scores[c], want)
+				}
+				if got[i].Scores[c] > got[i].Scores[best] {
+					best = c
 				}
 			}
-		}
-		// The letters are one token each after the same prompt: one sequence scores all four. The others take one for each choice.
-		sequences := len(m.Tokenizer.Encode(examples[0].Prompt))
-		for _, x := range examples[1:] {
-			for _, choice := range x.Choices {
-				sequences += len(m.Tokenizer.Encode(x.Prompt+choice)) - 1
+			prompt := len(m.Tokenizer.Encode(x.Prompt))
+			if want := (eval.Tokens{Prompt: prompt, Answer: len(m.Tokenizer.Encode(x.Prompt+x.Choices[best])) - prompt}); got[i].Tokens != want {
+				t.Errorf("%s, example %s: tokens %+v, expected %+v", name, x.ID, got[i].Tokens, want)
 			}
-		}
-		if s.Tokens > sequences {
-			t.Errorf("%s: %d tokens computed, expected at most %d", name, s.Tokens, sequences)
 		}
 	}
 }
 
-func TestLongPromptsAreCutOnTheLeftAndCounted(t *testing.T) {
-	m := textModel(t, 16)
-	s, err := eval.NewModelScorer(m, nil)
+// TestWhiteSpaceAtThePromptsEndGoesToTheChoice, as the common harness has it: the two ways of writing an example are one.
+func TestWhiteSpaceAtThePromptsEndGoesToTheChoice(t *testing.T) {
+	m := textModel(t, 128)
+	got, err := answer(t, m, nil, eval.Choices{},
+		eval.Example{ID: "behind", Prompt: "Question: which word? ", Choices: []string{"red and", "green"}}, eval.Example{ID: "before", Prompt: "Question: which word?", Choices: []string{" red and", " green"}},
+		eval.Example{ID: "line", Prompt: "Question: which word?\n", Choices: []string{"A", "B"}}, eval.Example{ID: "line before", Prompt: "Question: which word?", Choices: []string{"\nA", "\nB"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i := 0; i < 4; i += 2 {
+		if !slices.Equal(got[i].Scores, got[i+1].Scores) || got[i].Tokens != got[i+1].Tokens {
+			t.Errorf("%+v, expected %+v", got[i], got[i+1])
+		}
+	}
+}
+
+// TestPlainPromptsBringTheirOwnTokens: BOS is added to prompts, and not to plain ones.
+func TestPlainPromptsBringTheirOwnTokens(t *testing.T) {
+	m := textModel(t, 64)
+	x := eval.Example{ID: "1", Prompt: "Question: which word?", Choices: []string{" A", " B"}}
+	if n, plain := len(x.Encode(m.Tokenizer, x.Prompt)), len(m.Tokenizer.EncodePlain(x.Prompt)); n != len(m.Tokenizer.Encode(x.Prompt)) || n < plain {
+		t.Errorf("%d tokens, plain %d", n, plain)
+	}
+	x.Plain = true
+	if n := len(x.Encode(m.Tokenizer, x.Prompt)); n != len(m.Tokenizer.EncodePlain(x.Prompt)) {
+		t.Errorf("a plain prompt has %d tokens, expected those of its text", n)
+	}
+}
+
+// TestLongPromptsAreRefusedOrCutAndCounted: half a question is another one.
+func TestLongPromptsAreRefusedOrCutAndCounted(t *testing.T) {
+	m := textModel(t, 16)
 	long := strings.Repeat("which word? ", 20) + "Response:"
-	got, err := s.Score(context.Background(), []eval.Example{{ID: "long", Prompt: long, Choices: []string{" A", " B"}}})
+	x := eval.Example{ID: "long", Prompt: long, Choices: []string{" A", " B"}}
+	short := eval.Example{ID: "short", Prompt: "which word?", Choices: []string{" A", " B"}}
+	got, err := answer(t, m, nil, eval.Choices{}, x, short)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ids := m.Tokenizer.Encode(long)
+	if want := fmt.Sprintf("%d tokens with the longest choice, the model's context is 16", len(ids)); got[0].Refused != want || got[0].Scores != nil || got[1].Refused != "" || len(got[1].Scores) != 2 {
+		t.Errorf("a long prompt gave %+v, a short one %+v", got[0], got[1])
+	}
+	if got, err = answer(t, m, nil, eval.Choices{Cut: true}, x); err != nil {
+		t.Fatal(err)
+	}
 	kept := append([]int{ids[0]}, ids[len(ids)-15:]...)
 	a := m.Tokenizer.Encode(long + " A")
 	r, err := m.Forward(model.Prompts(kept), model.Want{Targets: model.Targets{{{Position: 15, Token: a[len(a)-1]}}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Truncated != 1 || math.Abs(got[0][0]-r.LogProbs[0][0]) > 1e-5 {
-		t.Errorf("truncated %d prompts, score %g, expected 1 and %g", s.Truncated, got[0][0], r.LogProbs[0][0])
+	if got[0].Tokens.Cut != len(ids)-16 || math.Abs(got[0].Scores[0]-r.LogProbs[0][0]) > 1e-5 {
+		t.Errorf("%d tokens cut, score %g, expected %d and %g", got[0].Tokens.Cut, got[0].Scores[0], len(ids)-16, r.LogProbs[0][0])
 	}
 }
 
-func TestScorerRefusesWhatItCannotScore(t *testing.T) {
+// TestWhatCannotBeScoredIsFoundBeforeTheFirstPass names the example and the choice.
+func TestWhatCannotBeScoredIsFoundBeforeTheFirstPass(t *testing.T) {
 	m := textModel(t, 64)
-	s, err := eval.NewModelScorer(m, nil)
+	good := eval.Example{ID: "good", Prompt: "A", Choices: []string{" B", " C"}}
+	for name, bad := range map[string]eval.Example{
+		"empty choice": {ID: "bad", Prompt: "A", Choices: []string{" B", ""}},
+		"merges":       {ID: "bad", Prompt: "Respons", Choices: []string{" B", "e"}},
+	} {
+		got, err := answer(t, m, nil, eval.Choices{}, good, bad)
+		if err == nil || !strings.Contains(err.Error(), "example bad: choice 1") || got[0].Scores != nil {
+			t.Errorf("%s: error %v after %+v, expected one that names example and choice, before any score", name, err, got[0])
+		}
+	}
+	m.Tokenizer = nil
+	if _, err := answer(t, m, nil, eval.Choices{}, good); err == nil || !strings.Contains(err.Error(), "tokenizer.json") {
+		t.Errorf("a model without a tokenizer: %v", err)
+	}
+}
+
+// TestArmsShareLayoutsAndNotScores: a comparison with a model, from the store the second time.
+func TestArmsShareLayoutsAndNotScores(t *testing.T) {
+	m := textModel(t, 128)
+	task := &eval.Task{Name: "mine", TemplateHash: "0123456789", Metric: eval.Acc, Metrics: []string{eval.Acc}}
+	for i, word := range []string{"red", "green", "blue", "grey"} {
+		task.Examples = append(task.Examples, eval.Example{ID: word, Domain: "d", Prompt: "Question: which word? " + word + "\nResponse:", Choices: []string{" A", " B", " C and a long answer"}, Answer: i % 3})
+	}
+	s := store.Fresh()
+	defer s.Close()
+	r := engine.New(m, engine.Options{})
+	opened := 0
+	o := eval.Options{Store: s, Job: store.Job{Code: "c", Model: "m", Numerics: r.Numerics()}, Runner: func() (*engine.Runner, error) { opened++; return r, nil }}
+	arms := []eval.Arm{{Name: "untouched"}, {Name: "literal", Plan: emulate.Plan{emulate.Literal()}}}
+	c, err := eval.Compare(context.Background(), task, arms, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Score(context.Background(), []eval.Example{{ID: "empty choice", Prompt: "A", Choices: []string{" B", ""}}}); err == nil || !strings.Contains(err.Error(), "empty choice") {
-		t.Errorf("a choice without a token: %v, expected an error that names the example", err)
+	for a, arm := range arms {
+		e, err := arm.Plan.Experiment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range task.Examples {
+			for k, choice := range x.Choices {
+				if want := logLikelihood(t, m, e, x.Prompt, choice); math.Abs(c.Outcomes[a][i].Scores[k]-want) > 1e-4 {
+					t.Errorf("arm %s, example %s, choice %d: %g, expected %g", arm.Name, x.ID, k, c.Outcomes[a][i].Scores[k], want)
+				}
+			}
+		}
 	}
-	m.Tokenizer = nil
-	if _, err := eval.NewModelScorer(m, nil); err == nil || !strings.Contains(err.Error(), "tokenizer.json") {
-		t.Errorf("a model without a tokenizer: %v", err)
+	again, err := eval.Compare(context.Background(), task, arms, o)
+	if err != nil || opened != 1 || !reflect.DeepEqual(again.Outcomes, c.Outcomes) {
+		t.Errorf("again: %v, the model was opened %d times", err, opened)
 	}
 }
 

@@ -26,6 +26,10 @@ type Example struct {
 	// Text is the example written out with its analysis, where it has one, and its answer: what a survey of attention reads. It is not part
 	// of what is scored, nor of Hash.
 	Text string `json:"-"`
+	// Plain prompts are encoded as they stand: they bring their own special tokens, as chat templates do, or are to have none.
+	Plain bool `json:"plain,omitempty"`
+
+	shared *shared // layout, made once for all arms of a comparison
 }
 
 // Hash identifies everything of the example: SHA-256 of its JSON, in hexadecimal.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/attune-lab/attune/pkg/corpus"
 	"github.com/attune-lab/attune/pkg/stats"
 )
 
@@ -63,6 +64,17 @@ func Judge(metric string, e Example, scores []float64) Verdict {
 		v.Worth = 1
 	}
 	return v
+}
+
+// judge gives the verdict on an outcome: on the letter that was read or that won a vote, else on the scores. What could not be read from a text is wrong, not undecided.
+func (o Outcome) judge(metric string, e Example) Verdict {
+	switch {
+	case o.Parsed && o.Letter == corpus.Letter(e.Answer):
+		return Verdict{Right: true, Worth: 1}
+	case o.Parsed || o.Scores == nil:
+		return Verdict{}
+	}
+	return Judge(metric, e, o.Scores)
 }
 
 // drawn is the tied choice whose hash, with the example's, is smallest.

@@ -42,7 +42,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 			}
 		}
 	}
-	l := r.layout(c, 0)
+	l := r.layout(c)
 	for _, s := range c.sections {
 		shown, err := l.section(s)
 		if err != nil {
@@ -70,7 +70,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 			}
 			for _, t := range p.Tables {
 				m.line("*%s. %s.* [CSV](%s)", t.Label, inline(t.Title), tableFile(t.Name))
-				m.table(t.Table, t.All)
+				m.table(t.Table)
 			}
 			for _, sample := range p.Samples {
 				if sample.Title != "" {
@@ -93,7 +93,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 			}
 			t.Rows = append(t.Rows, []any{row.Name, row.Value, row.Unit, n, ci})
 		}
-		m.table(t, len(t.Rows))
+		m.table(t)
 	}
 	if r.isRecipe(res.Recipe) {
 		m.title("Run it again")
@@ -104,7 +104,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 	for _, f := range append(sorted(res.Parameters), sorted(flat(res.Provenance))...) {
 		t.Rows = append(t.Rows, []any{f.Name, f.Value})
 	}
-	m.table(t, len(t.Rows))
+	m.table(t)
 	return []byte(strings.TrimRight(m.b.String(), "\n") + "\n"), nil
 }
 
@@ -133,10 +133,7 @@ func (m *markdownPage) text(s string) {
 
 func (m *markdownPage) title(s string) {
 	m.number++
-	if !strings.HasSuffix(m.b.String(), "\n\n") {
-		m.add("")
-	}
-	m.line("## %d %s", m.number, s)
+	m.b.WriteString(strings.TrimRight(fmt.Sprintf("\n## %d %s", m.number, s), " ") + "\n\n")
 }
 
 // fenced shows a text as it is, in a fence that is longer than any in it.
@@ -148,7 +145,7 @@ func (m *markdownPage) fenced(language, s string) {
 	m.b.WriteString(fence + language + "\n" + strings.TrimRight(s, "\n") + "\n" + fence + "\n\n")
 }
 
-func (m *markdownPage) table(t *report.Table, all int) {
+func (m *markdownPage) table(t *report.Table) {
 	row := func(cells []string) { m.add("| " + strings.Join(cells, " | ") + " |") }
 	columns, rule := make([]string, len(t.Columns)), make([]string, len(t.Columns))
 	for i, numeric := range t.Numeric() {
@@ -161,7 +158,7 @@ func (m *markdownPage) table(t *report.Table, all int) {
 	row(rule)
 	for i, values := range t.Rows {
 		if i == shownInMarkdown {
-			fmt.Fprintf(&m.b, "\n%d rows in all: see the CSV.\n", all)
+			m.b.WriteString(fmt.Sprintf("\n%d more rows are in the CSV.\n", len(t.Rows)-i))
 			break
 		}
 		cells := make([]string, len(values))

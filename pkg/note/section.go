@@ -117,11 +117,7 @@ func (r *Run) prepare(s *section) (map[string][]byte, error) {
 			if err := checkName("attention", a.Name); err != nil {
 				return nil, err
 			}
-			packed, err := packAttention(a)
-			if err != nil {
-				return nil, err
-			}
-			b, err := json.Marshal(packed)
+			b, err := json.Marshal(packAttention(a))
 			if err != nil {
 				return nil, where(err)
 			}

@@ -13,7 +13,8 @@ type Kind string
 // The kinds.
 const (
 	Direct          Kind = "direct"           // the answer at once
-	Filler          Kind = "filler"           // at most Budget tokens that mean nothing, right before the answer (arXiv 2509.24884)
+	Filler          Kind = "filler"           // at most Budget tokens that mean nothing, before the cue that asks for the answer (arXiv 2509.24884)
+	Repeat          Kind = "repeat"           // the problem written again, Times times, before the cue
 	CoT             Kind = "cot"              // chain of thought: reasoning of at most Budget tokens, greedy
 	BudgetForcing   Kind = "budget"           // the same; where it ends before the budget does, Wait is appended, up to Waits times (arXiv 2501.19393)
 	SelfConsistency Kind = "self-consistency" // Samples reasonings at Temperature, each with its answer; the majority (arXiv 2203.11171)
@@ -26,11 +27,14 @@ type Arm struct {
 	Waits       int     `json:"waits,omitempty"`       // of BudgetForcing; 0 = 1
 	Wait        string  `json:"wait,omitempty"`        // of BudgetForcing; "" = "\nWait"
 	Fill        string  `json:"fill,omitempty"`        // of Filler, what is repeated; "" = " ."
+	Times       int     `json:"times,omitempty"`       // of Repeat; 0 = 1
 	Samples     int     `json:"samples,omitempty"`     // of SelfConsistency; 0 = 5
 	Temperature float64 `json:"temperature,omitempty"` // of SelfConsistency; 0 = 0.7
 	Seed        uint64  `json:"seed,omitempty"`        // of SelfConsistency
 	Opening     string  `json:"opening,omitempty"`     // begins the reasoning; "" = "Analysis:"
 	Instruction string  `json:"instruction,omitempty"` // stands before the prompt of an arm that reasons; "" for models that are trained to do so, else see [Instruction]
+	// Cut shortens prompts that do not fit into the context on the left, and counts what was cut. By default such an example is refused.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // Instruction asks a model that follows instructions for what an arm that reasons reads.
@@ -38,8 +42,12 @@ const Instruction = "Write \"Analysis:\" and say of every option whether it is r
 
 // withDefaults fills in what the kind needs and empties what it does not read, so that equal computations have equal hashes.
 func (a Arm) withDefaults() Arm {
-	full := Arm{Kind: a.Kind}
-	if a.Kind == Direct {
+	full := Arm{Kind: a.Kind, Cut: a.Cut}
+	switch a.Kind {
+	case Direct:
+		return full
+	case Repeat:
+		full.Times = or(a.Times, 1)
 		return full
 	}
 	full.Budget = or(a.Budget, 128)
@@ -68,11 +76,11 @@ func or[T comparable](v, otherwise T) T {
 // Validate says what cannot be.
 func (a Arm) Validate() error {
 	switch a.Kind {
-	case Direct, Filler, CoT, BudgetForcing, SelfConsistency:
+	case Direct, Filler, Repeat, CoT, BudgetForcing, SelfConsistency:
 	default:
-		return fmt.Errorf("reason: no arm is of kind %q, expected %q, %q, %q, %q or %q", a.Kind, Direct, Filler, CoT, BudgetForcing, SelfConsistency)
+		return fmt.Errorf("reason: no arm is of kind %q, expected %q, %q, %q, %q, %q or %q", a.Kind, Direct, Filler, Repeat, CoT, BudgetForcing, SelfConsistency)
 	}
-	for name, n := range map[string]int{"budget": a.Budget, "waits": a.Waits, "samples": a.Samples} {
+	for name, n := range map[string]int{"budget": a.Budget, "waits": a.Waits, "samples": a.Samples, "times": a.Times} {
 		if n < 0 {
 			return fmt.Errorf("reason: %s of arm %q is %d, expected 1 or more, or 0 for the default", name, a.Kind, n)
 		}
@@ -83,13 +91,21 @@ func (a Arm) Validate() error {
 	return nil
 }
 
-// Hash identifies what the arm computes: SHA-256 of its JSON with the defaults filled in, hexadecimal.
-func (a Arm) Hash() string {
+// JSON implements [eval.Answer]: the arm with its defaults filled in.
+func (a Arm) JSON() json.RawMessage {
 	text, err := json.Marshal(a.withDefaults())
 	if err != nil { // strings and numbers only: cannot fail
 		panic(err)
 	}
-	sum := sha256.Sum256(text)
+	return text
+}
+
+// Name implements [eval.Answer].
+func (a Arm) Name() string { return a.String() }
+
+// Hash identifies what the arm computes: SHA-256 of its JSON, hexadecimal.
+func (a Arm) Hash() string {
+	sum := sha256.Sum256(a.JSON())
 	return hex.EncodeToString(sum[:])
 }
 
@@ -99,6 +115,8 @@ func (a Arm) String() string {
 	switch a.Kind {
 	case Direct:
 		return string(a.Kind)
+	case Repeat:
+		return fmt.Sprintf("%s %d", a.Kind, a.Times)
 	case BudgetForcing:
 		return fmt.Sprintf("%s %d, waits %d", a.Kind, a.Budget, a.Waits)
 	case SelfConsistency:

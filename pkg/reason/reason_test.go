@@ -2,9 +2,7 @@ package reason_test
 
 import (
 	"context"
-	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -13,9 +11,11 @@ import (
 
 	"github.com/attune-lab/attune/pkg/corpus/generate"
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/reason"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 func open(t testing.TB) *model.Model {
@@ -36,22 +36,45 @@ func easy(t testing.TB, n int) []eval.Example {
 	return task.Examples
 }
 
-// run scores examples by an arm and returns scores and entries.
+// run answers examples by an arm and returns scores and entries.
 func run(t testing.TB, m *model.Model, exp model.Experiment, a reason.Arm, examples []eval.Example) ([][]float64, []reason.Entry) {
 	t.Helper()
-	s, err := reason.NewScorer(m, exp, a)
+	outcomes, err := answer(m, exp, a, examples)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, details, err := s.ScoreDetailed(context.Background(), examples)
+	entries, err := reason.Ledger(&eval.Comparison{Outcomes: [][]eval.Outcome{outcomes}}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := reason.Ledger(&eval.Comparison{Details: [][]json.RawMessage{details}}, 0)
-	if err != nil {
-		t.Fatal(err)
+	scores := make([][]float64, len(outcomes))
+	for i, o := range outcomes {
+		scores[i] = o.Scores
 	}
 	return scores, entries
+}
+
+func answer(m *model.Model, exp model.Experiment, a eval.Answer, examples []eval.Example) ([]eval.Outcome, error) {
+	outcomes := make([]eval.Outcome, len(examples))
+	err := a.Run(context.Background(), engine.New(m, engine.Options{}), exp, examples, func(i int, o eval.Outcome) error {
+		outcomes[i] = o
+		return nil
+	})
+	return outcomes, err
+}
+
+// plain are the scores of examples as they stand.
+func plain(t testing.TB, m *model.Model, examples ...eval.Example) [][]float64 {
+	t.Helper()
+	outcomes, err := answer(m, nil, eval.Choices{}, examples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scores [][]float64
+	for _, o := range outcomes {
+		scores = append(scores, o.Scores)
+	}
+	return scores
 }
 
 // near compares scores but for what another batch changes in the last digits.
@@ -61,14 +84,7 @@ func near(a, b []float64) bool {
 
 func TestDirectIsThePlainScorer(t *testing.T) {
 	m, examples := open(t), easy(t, 4)
-	plain, err := eval.NewModelScorer(m, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := plain.Score(context.Background(), examples)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := plain(t, m, examples...)
 	got, entries := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)
 	for i, e := range examples {
 		if !slices.Equal(got[i], want[i]) {
@@ -91,19 +107,16 @@ func TestReasoningIsWhatTheModelWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x := entries[i]; len(x.Thoughts) != 1 || x.Thoughts[0] != g.Texts[0] || x.Ended != 1 || x.Reasoning != len(g.Tokens[0]) {
+		x := entries[i]
+		if len(x.Thoughts) != 1 || x.Thoughts[0] != g.Texts[0] || x.Ended != 1 || x.Reasoning != len(g.Tokens[0]) || x.Forced != 0 || x.Cue != len(m.Tokenizer.EncodePlain("\nResponse:")) {
 			t.Errorf("%s: ledger %+v, expected the thought %q of %d tokens", e.ID, x, g.Texts[0], len(g.Tokens[0]))
+		}
+		if whole := len(m.Tokenizer.Encode(opened + g.Texts[0] + "\nResponse:")); x.Sum() != whole+1 {
+			t.Errorf("%s: the ledger sums to %d, prompt, reasoning, cue and answer are %d tokens", e.ID, x.Sum(), whole+1)
 		}
 		asked := e
 		asked.Prompt = opened + g.Texts[0] + "\nResponse:"
-		plain, err := eval.NewModelScorer(m, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := plain.Score(context.Background(), []eval.Example{asked})
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := plain(t, m, asked)
 		if !near(scores[i], want[0]) {
 			t.Errorf("%s: scores %v, read after the thought %v", e.ID, scores[i], want[0])
 		}
@@ -126,28 +139,52 @@ func TestBudgetCutsAndForcingGoesOn(t *testing.T) {
 			t.Errorf("%s: a budget of 5 gave %+v", e.ID, x)
 		}
 		x := forced[i]
-		if x.Reasoning > 160 || x.Reasoning <= long[i].Reasoning || strings.Count(x.Thoughts[0], "\nWait") != 2 || !strings.HasPrefix(x.Thoughts[0], strings.TrimRight(long[i].Thoughts[0], " \n")) {
+		if x.Reasoning+x.Forced > 160 || x.Reasoning <= long[i].Reasoning || x.Forced != 2*len(m.Tokenizer.EncodePlain("\nWait")) || strings.Count(x.Thoughts[0], "\nWait") != 2 || !strings.HasPrefix(x.Thoughts[0], strings.TrimRight(long[i].Thoughts[0], " \n")) {
 			t.Errorf("%s: two waits gave %+v, without them %+v", e.ID, x, long[i])
 		}
 	}
 }
 
-func TestFillersAreCountedAsPrompt(t *testing.T) {
+// TestFillersStandBeforeTheCue: after it they would ask the model to go on with them.
+func TestFillersStandBeforeTheCue(t *testing.T) {
 	m, examples := open(t), easy(t, 4)
-	_, direct := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)
+	direct, without := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)
 	scores, filled := run(t, m, nil, reason.Arm{Kind: reason.Filler, Budget: 9}, examples)
-	plain, _ := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)
 	same := 0
 	for i, e := range examples {
-		if filled[i].Prompt > direct[i].Prompt+9 || filled[i].Prompt < direct[i].Prompt+8 || filled[i].Reasoning != 0 {
-			t.Errorf("%s: nine tokens of filler gave %+v, none %+v", e.ID, filled[i], direct[i])
+		if more := filled[i].Prompt - without[i].Prompt; more > 9 || more < 8 || filled[i].Reasoning != 0 {
+			t.Errorf("%s: nine tokens of filler gave %+v, none %+v", e.ID, filled[i], without[i])
 		}
-		if near(scores[i], plain[i]) {
+		question := strings.TrimSuffix(e.Prompt, "\nResponse:")
+		asked := e
+		for n := range 10 {
+			asked.Prompt = question + strings.Repeat(" .", n) + "\nResponse:"
+			if len(m.Tokenizer.Encode(asked.Prompt)) == filled[i].Prompt {
+				break
+			}
+		}
+		if want := plain(t, m, asked)[0]; !slices.Equal(scores[i], want) {
+			t.Errorf("%s: scores %v, with fillers before the cue %v", e.ID, scores[i], want)
+		}
+		if near(scores[i], direct[i]) {
 			same++
 		}
 	}
 	if same == len(examples) {
 		t.Error("fillers change nothing: they are not in the prompt")
+	}
+}
+
+func TestRepeatWritesTheQuestionAgain(t *testing.T) {
+	m, examples := open(t), easy(t, 2)
+	scores, _ := run(t, m, nil, reason.Arm{Kind: reason.Repeat, Times: 2}, examples)
+	for i, e := range examples {
+		question := strings.TrimSuffix(e.Prompt, "\nResponse:")
+		asked := e
+		asked.Prompt = question + "\n\n" + question + "\n\n" + question + "\nResponse:"
+		if want := plain(t, m, asked)[0]; !slices.Equal(scores[i], want) {
+			t.Errorf("%s: scores %v, of the question thrice %v", e.ID, scores[i], want)
+		}
 	}
 }
 
@@ -211,16 +248,12 @@ func TestArmsRefuseWhatCannotBe(t *testing.T) {
 	for want, a := range map[string]reason.Arm{
 		`kind "guess"`: {Kind: "guess"}, "budget": {Kind: reason.CoT, Budget: -1}, "temperature": {Kind: reason.SelfConsistency, Temperature: -1},
 	} {
-		if _, err := reason.NewScorer(m, nil, a); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := answer(m, nil, a, examples); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: error %v, expected one with %s", a, err, want)
 		}
 	}
 	score := func(a reason.Arm, e eval.Example) error {
-		s, err := reason.NewScorer(m, nil, a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = s.Score(context.Background(), []eval.Example{e})
+		_, err := answer(m, nil, a, []eval.Example{e})
 		return err
 	}
 	if err := score(reason.Arm{Kind: reason.CoT, Budget: 600}, examples[0]); err == nil || !strings.Contains(err.Error(), "context of 512") {
@@ -228,12 +261,14 @@ func TestArmsRefuseWhatCannotBe(t *testing.T) {
 	}
 	long := examples[0]
 	long.Prompt = strings.Repeat("What is 4 plus 17? ", 80) + "\n" + long.Prompt
-	s, err := reason.NewScorer(m, nil, reason.Arm{Kind: reason.CoT, Budget: 20})
-	if err != nil {
-		t.Fatal(err)
+	arm := reason.Arm{Kind: reason.CoT, Budget: 20}
+	got, err := answer(m, nil, arm, []eval.Example{long, examples[1]})
+	if err != nil || !strings.Contains(got[0].Refused, "context is 512") || got[1].Refused != "" || len(got[1].Scores) != 4 {
+		t.Errorf("a prompt beyond the context: error %v, %+v", err, got)
 	}
-	if _, err := s.Score(context.Background(), []eval.Example{long}); err != nil || s.Truncated != 1 {
-		t.Errorf("a prompt beyond the context: error %v, %d truncated, expected 1", err, s.Truncated)
+	arm.Cut = true
+	if got, err = answer(m, nil, arm, []eval.Example{long}); err != nil || got[0].Refused != "" || got[0].Tokens.Cut < 100 {
+		t.Errorf("a prompt that may be cut: error %v, %+v", err, got)
 	}
 	bare := examples[0]
 	bare.Prompt = "no cue"
@@ -255,21 +290,20 @@ func TestHashIsOfWhatIsComputed(t *testing.T) {
 	}
 }
 
-// TestLedgerIsInTheJournal: a comparison that was computed before gives the same tokens and thoughts from its journal, and another arm of the same name its own.
-func TestLedgerIsInTheJournal(t *testing.T) {
+// TestLedgerIsInTheStore: a comparison that was computed before gives the same tokens and thoughts from the store, without a model, and another arm its own.
+func TestLedgerIsInTheStore(t *testing.T) {
 	m := open(t)
 	task, err := eval.LoadTask("generated:easy", 4, eval.TaskOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	journal := filepath.Join(t.TempDir(), "journal.jsonl")
+	s := store.Fresh()
+	defer s.Close()
+	opened := 0
+	o := eval.Options{Store: s, Job: store.Job{Code: "c", Model: m.Hash, Numerics: "n"}, Runner: func() (*engine.Runner, error) { opened++; return engine.New(m, engine.Options{}), nil }}
 	ledger := func(a reason.Arm) []reason.Entry {
 		t.Helper()
-		s, err := reason.NewScorer(m, nil, a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := eval.Compare(context.Background(), task, []eval.Arm{{Name: "arm", SpecHash: a.Hash(), Scorer: s}}, eval.CompareOptions{Journal: journal, Provenance: m.Hash})
+		c, err := eval.Compare(context.Background(), task, []eval.Arm{{Name: "arm", Answer: a}}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,29 +316,18 @@ func TestLedgerIsInTheJournal(t *testing.T) {
 	short, long := reason.Arm{Kind: reason.CoT, Budget: 12}, reason.Arm{Kind: reason.CoT, Budget: 30}
 	first := ledger(short)
 	other := ledger(long)
-	before, err := os.ReadFile(journal)
-	if err != nil {
-		t.Fatal(err)
+	if again := ledger(short); !reflect.DeepEqual(again, first) || reflect.DeepEqual(other, first) || opened != 2 {
+		t.Errorf("from the store %+v, computed %+v; another budget %+v; the model was opened %d times", again, first, other, opened)
 	}
-	if again := ledger(short); !reflect.DeepEqual(again, first) || reflect.DeepEqual(other, first) {
-		t.Errorf("from the journal %+v, computed %+v; another budget %+v", again, first, other)
-	}
-	if after, _ := os.ReadFile(journal); len(after) != len(before) {
-		t.Error("what the journal has was computed again")
-	}
-	if u := reason.Sum(first); u.Prompt < 20 || u.Reasoning != 12 || u.Answer != 1 || u.Ended != 0 || math.Abs(u.Total()-u.Prompt-13) > 1e-9 {
+	if u := reason.Sum(first); u.Prompt < 20 || u.Reasoning != 12 || u.Answer != 1 || u.Ended != 0 || math.Abs(u.Total()-u.Prompt-u.Cue-13) > 1e-9 {
 		t.Errorf("usage %+v", u)
 	}
-	plain, err := eval.NewModelScorer(m, nil)
+	c, err := eval.Compare(context.Background(), task, []eval.Arm{{Name: "arm"}}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := eval.Compare(context.Background(), task, []eval.Arm{{Name: "arm", Scorer: plain}}, eval.CompareOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := reason.Ledger(c, 0); err == nil || !strings.Contains(err.Error(), "scored by this package") {
-		t.Errorf("the ledger of another scorer: %v", err)
+	if _, err := reason.Ledger(c, 0); err == nil || !strings.Contains(err.Error(), "answered by this package") {
+		t.Errorf("the ledger of another answer: %v", err)
 	}
 	if _, err := reason.Ledger(c, 1); err == nil {
 		t.Error("the ledger of an arm that is not there")
