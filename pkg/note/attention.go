@@ -32,42 +32,32 @@ type packed struct {
 	Data []byte `json:"data"`
 }
 
-func packAttention(a *report.Attention) *packed {
+func packAttention(a *report.Attention) (*packed, error) {
 	s := a.Probs.Shape
-	p := &packed{Name: a.Name, Title: a.Title, Caption: a.Caption, Tokens: a.Tokens, Arms: a.Arms, Layers: s[1], Heads: s[2], Scale: 1}
-	if p.Data = p.compress(a.Probs.Values, s[2], false); len(p.Data) > maxAttention {
-		p.Mean, p.Heads = true, 1
-		p.Data = p.compress(a.Probs.Values, s[2], true)
-	}
-	return p
-}
-
-func (p *packed) compress(values []float32, heads int, mean bool) []byte {
+	p := &packed{Name: a.Name, Title: a.Title, Caption: a.Caption, Tokens: a.Tokens, Arms: a.Arms, Layers: s[1], Heads: s[2]}
 	n := len(p.Tokens)
 	var lower []float64 // of every map, the entries up to the diagonal
-	for m := range len(p.Arms) * p.Layers {
-		for h := range heads {
-			if mean && h > 0 {
-				break
-			}
-			for q := range n {
-				for k := range q + 1 {
-					v := 0.0
-					if mean {
-						for each := range heads {
-							v += float64(values[((m*heads+each)*n+q)*n+k]) / float64(heads)
-						}
-					} else {
-						v = float64(values[((m*heads+h)*n+q)*n+k])
-					}
-					if !(v > 0) || math.IsInf(v, 0) {
-						v = 0
-					}
-					lower = append(lower, v)
+	for m := range s[0] * s[1] * s[2] {
+		for q := range n {
+			for k := range q + 1 {
+				v := float64(a.Probs.Values[(m*n+q)*n+k])
+				if !(v > 0) || math.IsInf(v, 0) {
+					v = 0
 				}
+				lower = append(lower, v)
 			}
 		}
 	}
+	if p.pack(lower); len(p.Data) > maxAttention {
+		if err := p.reduce(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// pack compresses the entries up to the diagonal of all maps.
+func (p *packed) pack(lower []float64) {
 	p.Scale = max(1, slices.Max(lower))
 	out := make([]byte, len(lower))
 	for i, v := range lower {
@@ -77,7 +67,32 @@ func (p *packed) compress(values []float32, heads int, mean bool) []byte {
 	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is a valid one
 	w.Write(out)                                          // into memory
 	w.Close()
-	return b.Bytes()
+	p.Data = b.Bytes()
+}
+
+// reduce leaves of a view the mean over heads.
+func (p *packed) reduce() error {
+	if p.Mean || p.Data == nil {
+		return nil
+	}
+	at, err := p.maps()
+	if err != nil {
+		return err
+	}
+	n := len(p.Tokens)
+	var lower []float64
+	for a := range p.Arms {
+		for l := range p.Layers {
+			for q := range n {
+				for k := range q + 1 {
+					lower = append(lower, p.mean(at, a, l, q, k))
+				}
+			}
+		}
+	}
+	p.Mean, p.Heads = true, 1
+	p.pack(lower)
+	return nil
 }
 
 // maps opens the data: value gives one probability.

@@ -1,7 +1,8 @@
 "use strict";
 for (const figure of document.querySelectorAll("figure.attention")) {
-  const data = JSON.parse(figure.querySelector("script").textContent);
   const look = figure.querySelector(".look");
+  if (!look) continue; // its maps are in the CSV only
+  const data = JSON.parse(figure.querySelector("script").textContent);
   const make = (tag, properties, ...children) => {
     const e = Object.assign(document.createElement(tag), properties);
     e.append(...children);

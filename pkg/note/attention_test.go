@@ -1,7 +1,10 @@
 package note
 
 import (
+	"bytes"
 	"encoding/csv"
+	"image"
+	"image/png"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -41,11 +44,18 @@ func attentionOf(name string, tokens []string, layers, heads int, arms ...string
 	return a
 }
 
+func packedMaps(t *testing.T, a report.Attention) (func(arm, layer, head, query, key int) float64, error) {
+	t.Helper()
+	p, err := packAttention(&a)
+	must(t, err)
+	return p.maps()
+}
+
 func TestAViewKeepsProbabilitiesToAThousandth(t *testing.T) {
 	tokens := strings.Fields("the quick brown fox jumps over it")
 	a := tokenView("v", tokens, "baseline", "released")
 	n := len(tokens)
-	at, err := packAttention(&a).maps()
+	at, err := packedMaps(t, a)
 	must(t, err)
 	for i, want := range a.Probs.Values {
 		k, q := i%n, i/n%n
@@ -59,7 +69,7 @@ func TestAViewKeepsProbabilitiesToAThousandth(t *testing.T) {
 		}
 	}
 	a.Probs.Values[0] = 2.5 // a gain may carry an entry above 1
-	if at, err = packAttention(&a).maps(); err != nil || at(0, 0, 0, 0, 0) != 2.5 {
+	if at, err = packedMaps(t, a); err != nil || at(0, 0, 0, 0, 0) != 2.5 {
 		t.Errorf("the largest entry is %v, %v; want 2.5", at(0, 0, 0, 0, 0), err)
 	}
 }
@@ -70,7 +80,8 @@ func TestAViewThatIsTooLargeKeepsTheMeanOverHeads(t *testing.T) {
 		tokens[i] = strconv.Itoa(i)
 	}
 	a := attentionOf("v", tokens, 12, 24, "baseline")
-	p := packAttention(&a)
+	p, err := packAttention(&a)
+	must(t, err)
 	if !p.Mean || p.Heads != 1 || len(p.Data) > maxAttention {
 		t.Fatalf("mean %v, %d heads, %d bytes", p.Mean, p.Heads, len(p.Data))
 	}
@@ -88,7 +99,8 @@ func TestAViewThatIsTooLargeKeepsTheMeanOverHeads(t *testing.T) {
 func TestTheTableAndTheCSVSayWhatTheViewShows(t *testing.T) {
 	a := report.Attention{Name: "v", Tokens: []string{"a", "b"}, Arms: []string{"x"},
 		Probs: report.Array{Shape: []int{1, 1, 2, 2, 2}, Axes: make([]string, 5), Values: []float32{1, 0, 0.25, 0.75, 1, 0, 0.25, 0.75}}}
-	p := packAttention(&a)
+	p, err := packAttention(&a)
+	must(t, err)
 	table, err := p.table()
 	must(t, err)
 	if got := table.Rows[1][4]; got != "1 b 75.1 % · 0 a 25.2 %" {
@@ -122,5 +134,40 @@ func TestThePageRunsTheScriptOfAViewAndNoOther(t *testing.T) {
 	}
 	if !strings.Contains(page, "script-src &#39;sha256-") || strings.Contains(page, "alert(1)</script>") || strings.Contains(page, "<!--") {
 		t.Error("a token can leave the data, or the policy names no hash")
+	}
+}
+
+func TestANoteStaysBelowThreeMegabytes(t *testing.T) {
+	_, dir := repository(t)
+	r := open(t, nil)
+	noise := rand.New(rand.NewPCG(3, 4))
+	tokens := make([]string, 90)
+	for i := range tokens {
+		tokens[i] = "token"
+	}
+	p := &report.Part{}
+	for i := range 3 {
+		p.Attention = append(p.Attention, attentionOf("view"+strconv.Itoa(i), tokens, 8, 10, "baseline"))
+		picture := image.NewGray(image.Rect(0, 0, 1000, 900))
+		for k := range picture.Pix {
+			picture.Pix[k] = byte(noise.Uint32())
+		}
+		var b bytes.Buffer
+		must(t, png.Encode(&b, picture))
+		p.Figures = append(p.Figures, report.Figure{Name: "noise" + strconv.Itoa(i), Chart: report.PNG(b.Bytes())})
+	}
+	table := report.Table{Name: "long", Columns: []string{"a", "b", "c"}}
+	for i := range 9000 {
+		table.Rows = append(table.Rows, []any{i, noise.Float64(), "some words"})
+	}
+	p.Tables = []report.Table{table}
+	must(t, r.Section("Much", p))
+	must(t, r.Finish())
+	page := read(t, dir, "note.html")
+	if len(page) > 3_000_000 {
+		t.Errorf("note.html has %d bytes", len(page))
+	}
+	if !strings.Contains(page, "of 9000 rows") || strings.Count(read(t, dir, "tables", "long.csv"), "\n") != 9001 {
+		t.Error("the page shows part of the long table and says so, its CSV has all")
 	}
 }

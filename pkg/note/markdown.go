@@ -42,7 +42,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 			}
 		}
 	}
-	l := r.layout(c)
+	l := r.layout(c, 0)
 	for _, s := range c.sections {
 		shown, err := l.section(s)
 		if err != nil {
@@ -70,7 +70,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 			}
 			for _, t := range p.Tables {
 				m.line("*%s. %s.* [CSV](%s)", t.Label, inline(t.Title), tableFile(t.Name))
-				m.table(t.Table)
+				m.table(t.Table, t.All)
 			}
 			for _, sample := range p.Samples {
 				if sample.Title != "" {
@@ -93,7 +93,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 			}
 			t.Rows = append(t.Rows, []any{row.Name, row.Value, row.Unit, n, ci})
 		}
-		m.table(t)
+		m.table(t, len(t.Rows))
 	}
 	if r.isRecipe(res.Recipe) {
 		m.title("Run it again")
@@ -104,7 +104,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 	for _, f := range append(sorted(res.Parameters), sorted(flat(res.Provenance))...) {
 		t.Rows = append(t.Rows, []any{f.Name, f.Value})
 	}
-	m.table(t)
+	m.table(t, len(t.Rows))
 	return []byte(strings.TrimRight(m.b.String(), "\n") + "\n"), nil
 }
 
@@ -133,7 +133,10 @@ func (m *markdownPage) text(s string) {
 
 func (m *markdownPage) title(s string) {
 	m.number++
-	m.b.WriteString(strings.TrimRight(fmt.Sprintf("\n## %d %s", m.number, s), " ") + "\n\n")
+	if !strings.HasSuffix(m.b.String(), "\n\n") {
+		m.add("")
+	}
+	m.line("## %d %s", m.number, s)
 }
 
 // fenced shows a text as it is, in a fence that is longer than any in it.
@@ -145,7 +148,7 @@ func (m *markdownPage) fenced(language, s string) {
 	m.b.WriteString(fence + language + "\n" + strings.TrimRight(s, "\n") + "\n" + fence + "\n\n")
 }
 
-func (m *markdownPage) table(t *report.Table) {
+func (m *markdownPage) table(t *report.Table, all int) {
 	row := func(cells []string) { m.add("| " + strings.Join(cells, " | ") + " |") }
 	columns, rule := make([]string, len(t.Columns)), make([]string, len(t.Columns))
 	for i, numeric := range t.Numeric() {
@@ -158,7 +161,7 @@ func (m *markdownPage) table(t *report.Table) {
 	row(rule)
 	for i, values := range t.Rows {
 		if i == shownInMarkdown {
-			m.b.WriteString(fmt.Sprintf("\n%d more rows are in the CSV.\n", len(t.Rows)-i))
+			fmt.Fprintf(&m.b, "\n%d rows in all: see the CSV.\n", all)
 			break
 		}
 		cells := make([]string, len(values))

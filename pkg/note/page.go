@@ -85,6 +85,7 @@ type shownPart struct {
 type shownTable struct {
 	Label string // "Table 3"
 	*report.Table
+	All    int  // number of rows; the page may show fewer
 	Folded bool // long: shown on request, and in print
 }
 
@@ -111,16 +112,28 @@ type layout struct {
 	tables, figures int
 	shownTables     map[string]bool // by name: what two sections share is shown where it comes first
 	budget          int             // bytes that figures may still take in the page
+	thrift          int             // 0 to most thrifty: what the page leaves to the files beside it
 }
 
 // foldFrom is the number of rows from which a table is folded.
 const foldFrom = 40
 
-// maxFigures bounds the bytes of a page's pictures: beyond it they are embedded at half their resolution; figures/ has them all.
-const maxFigures = 1_500_000
+const (
+	maxPage    = 2_900_000 // bytes of note.html
+	maxFigures = 1_200_000 // of its pictures; beyond it they are embedded at half their resolution, figures/ has them whole
+)
 
-func (r *Run) layout(c *content) *layout {
-	return &layout{run: r, content: c, shownTables: map[string]bool{}, budget: maxFigures}
+// maxShown is the number of a table's rows that a page shows, by thrift; the CSV has all.
+var maxShown = []int{2000, 400, 200, 100}
+
+const mostThrifty = 3
+
+func (r *Run) layout(c *content, thrift int) *layout {
+	l := &layout{run: r, content: c, shownTables: map[string]bool{}, budget: maxFigures, thrift: thrift}
+	if thrift > 0 {
+		l.budget = 0
+	}
+	return l
 }
 
 func (l *layout) table(t *report.Table) *shownTable {
@@ -129,7 +142,13 @@ func (l *layout) table(t *report.Table) *shownTable {
 	}
 	l.shownTables[t.Name] = true
 	l.tables++
-	return &shownTable{Label: fmt.Sprintf("Table %d", l.tables), Table: t, Folded: len(t.Rows) > foldFrom}
+	out := &shownTable{Label: fmt.Sprintf("Table %d", l.tables), Table: t, Folded: len(t.Rows) > foldFrom}
+	if out.All = len(t.Rows); out.All > maxShown[l.thrift] {
+		cut := *t
+		cut.Rows = t.Rows[:maxShown[l.thrift]]
+		out.Table = &cut
+	}
+	return out
 }
 
 // section lays out a section.
@@ -179,7 +198,11 @@ func (l *layout) figure(f report.Figure) (*shownFigure, error) {
 	}
 	l.figures++
 	scale := density(b)
+	halvings := max(0, l.thrift-1) // of 2 device pixels a CSS pixel, then below
 	if len(b) > l.budget {
+		halvings = max(1, halvings)
+	}
+	for range halvings {
 		if b, err = halved(b); err != nil {
 			return nil, fmt.Errorf("note: figure %q: %s: %w", f.Name, path, err)
 		}
@@ -202,11 +225,19 @@ func (l *layout) attention(name string) (*shownAttention, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.thrift > 0 {
+		if err := p.reduce(); err != nil {
+			return nil, err
+		}
+	}
 	b, err := json.Marshal(p) // with '<' as \u003c
 	if err != nil {
 		return nil, fmt.Errorf("note: attention %q: %w", name, err)
 	}
 	l.figures++
+	if l.thrift == mostThrifty {
+		p.Data = nil
+	}
 	out := &shownAttention{Label: fmt.Sprintf("Figure %d", l.figures), packed: p, JSON: template.JS(b), Table: t}
 	if file := tableFile("attention-" + name); l.run.has(file) {
 		out.CSV = file
@@ -219,8 +250,17 @@ func (r *Run) has(file string) bool {
 	return err == nil
 }
 
-// page renders note.html.
+// page renders note.html, as thriftily as its bound asks for.
 func (r *Run) page(c *content) ([]byte, error) {
+	for thrift := 0; ; thrift++ {
+		b, err := r.render(c, thrift)
+		if err != nil || len(b) <= maxPage || thrift == mostThrifty {
+			return b, err
+		}
+	}
+}
+
+func (r *Run) render(c *content, thrift int) ([]byte, error) {
 	res := c.results
 	v := &view{
 		Style: template.CSS(pageStyle), Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
@@ -237,7 +277,7 @@ func (r *Run) page(c *content) ([]byte, error) {
 	if r.isRecipe(res.Recipe) {
 		v.Run, v.Check = rerun(res), "go run ./recipes check "+shellWord(res.Recipe)
 	}
-	l := r.layout(c)
+	l := r.layout(c, thrift)
 	for _, s := range c.sections {
 		shown, err := l.section(s)
 		if err != nil {

@@ -117,7 +117,11 @@ func (r *Run) prepare(s *section) (map[string][]byte, error) {
 			if err := checkName("attention", a.Name); err != nil {
 				return nil, err
 			}
-			b, err := json.Marshal(packAttention(a))
+			packed, err := packAttention(a)
+			if err != nil {
+				return nil, err
+			}
+			b, err := json.Marshal(packed)
 			if err != nil {
 				return nil, where(err)
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 )
 
-// Display shows parts as output of the notebook cell that runs: what was found, tables, figures, samples, and how it was measured. Every display
+// Display shows parts as output of the notebook cell that runs: what was found, how it was measured, tables, figures and samples. Every display
 // of this package returns when the kernel has it, because a cell's process may exit right after. Outside a GoNB kernel it checks its arguments only.
 func Display(parts ...*Part) error {
 	for _, p := range parts {
@@ -52,8 +52,12 @@ func (p *Part) blocks() ([]block, error) {
 		b.WriteString("<p><b>" + html.EscapeString(f) + "</b></p>\n")
 	}
 	b.WriteString(paragraph("p", p.Method))
-	for i := range p.Tables {
-		t, err := p.Tables[i].titled()
+	tables := p.Tables
+	if len(tables) == 0 {
+		tables = p.plainTables()
+	}
+	for i := range tables {
+		t, err := tables[i].titled()
 		if err != nil {
 			return nil, err
 		}
@@ -74,6 +78,33 @@ func (p *Part) blocks() ([]block, error) {
 	}
 	flush()
 	return out, nil
+}
+
+// plainTables show the arms and numbers of a part that brings no table of its own.
+func (p *Part) plainTables() []Table {
+	var out []Table
+	if len(p.Arms) > 0 {
+		t := Table{Columns: []string{"arm", "what it does"}}
+		for _, a := range p.Arms {
+			t.Rows = append(t.Rows, []any{a.Name, a.Words})
+		}
+		out = append(out, t)
+	}
+	if len(p.Numbers) > 0 && len(p.Figures) == 0 {
+		t := Table{Columns: []string{"result", "value", "unit", "n", "95 % interval"}}
+		for _, n := range p.Numbers {
+			row := []any{n.Name, n.Value, n.Unit, nil, nil}
+			if n.N > 0 {
+				row[3] = n.N
+			}
+			if n.CI95 != nil {
+				row[4] = fmt.Sprintf("%s to %s", Text(n.CI95.Low), Text(n.CI95.High))
+			}
+			t.Rows = append(t.Rows, row)
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 // DisplayPNG shows a picture.

@@ -147,6 +147,10 @@ func TestACellShowsFindingTablesPicturesAndSamplesInOrder(t *testing.T) {
 			t.Errorf("block %d is %q, want %q first", i, blocks[i].html, want)
 		}
 	}
+	bare, err := (&Part{Arms: []Arm{{Name: "released", Words: "emulates"}}, Numbers: []Number{{Name: "acc", Value: 0.5, CI95: &stats.Interval{Low: 0.4, High: 0.6}}}}).blocks()
+	if err != nil || len(bare) != 1 || !strings.Contains(bare[0].html, "released") || !strings.Contains(bare[0].html, "0.4000 to 0.6000") {
+		t.Errorf("a part of arms and numbers shows %v, %v", bare, err)
+	}
 	wantError(t, Display(&Part{Figures: []Figure{{Name: "x"}}}), `figure "x" has no chart`)
 	wantError(t, Display(&Part{Figures: []Figure{{Name: "x", Chart: PNG("gif")}}}), `figure "x": not a PNG (3 bytes)`)
 	wantError(t, Display(&Part{Tables: []Table{{Columns: []string{"a"}, Rows: [][]any{{1, 2}}}}}), "row 0 has 2 cells for 1 columns")

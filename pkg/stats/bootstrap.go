@@ -103,6 +103,25 @@ func PairedMean(after, before []float64, seed uint64) Change {
 	return Change{sum / float64(max(1, len(d))), MeanInterval(d, seed), len(d)}
 }
 
+// PairedRatio compares two ratios of sums over the same units, such as the mean loss per token over documents before and after an
+// intervention: sum after / sum weights - sum before / sum weights, with the [Bootstrap] interval of that difference when units are drawn
+// with both of their sums. It panics if the lists differ in length.
+func PairedRatio(after, before, weights []float64, seed uint64) Change {
+	if len(after) != len(before) || len(after) != len(weights) {
+		panic("stats.PairedRatio: measurements of different units")
+	}
+	d := make([]float64, len(after))
+	sum, weight := 0.0, 0.0
+	for i := range d {
+		d[i] = after[i] - before[i]
+		sum, weight = sum+d[i], weight+weights[i]
+	}
+	if weight == 0 {
+		weight = 1
+	}
+	return Change{sum / weight, RatioInterval(d, weights, seed), len(d)}
+}
+
 // Spread is how sampled answers vary, for k answers to each of n items.
 type Spread struct {
 	Mean    float64 `json:"mean"`    // share of right answers

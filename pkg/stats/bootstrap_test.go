@@ -73,6 +73,15 @@ func TestPairedMeanIsOfTheDifferences(t *testing.T) {
 	}
 }
 
+// TestPairedRatioWeighsDocumentsByTheirTokens: the losses of a short and a long document change by 2 and by 10 in all.
+func TestPairedRatioWeighsDocumentsByTheirTokens(t *testing.T) {
+	before, tokens := []float64{30, 300}, []float64{10, 100}
+	got := PairedRatio([]float64{32, 310}, before, tokens, 1)
+	if !near(got.Mean, 12.0/110, 1e-12) || got.N != 2 || !near(got.CI95.Low, 0.1, 1e-9) || !near(got.CI95.High, 0.2, 1e-9) {
+		t.Errorf("%+v, expected 12/110 between 0.1 and 0.2", got)
+	}
+}
+
 func TestVariationSeparatesItemsFromSamples(t *testing.T) {
 	// Answers that depend on the item alone: all variance is between items. Answers that never depend on it: none is.
 	fixed := Variation([][]float64{{1, 1, 1}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0}})

@@ -23,7 +23,7 @@
 // # Means of measurements
 //
 //	interval           percentile bootstrap over units         [Bootstrap], [MeanInterval], [RatioInterval]
-//	change             the same of paired differences          [PairedMean]
+//	change             the same of paired differences          [PairedMean], [PairedRatio]
 //	sampled answers    variance within and between items       [Variation]
 //
 // Each function states its formula, its source and its edge cases. Functions panic only where lists that belong to the same units

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,14 +27,12 @@ const (
 
 // Options of [Read]. The zero value takes what a file says by itself.
 type Options struct {
-	Metric  string       // lm-eval's metric or Inspect's scorer that says what is right; "" = the only one, or acc or exact_match among several
-	Filter  string       // lm-eval's filter, where rows carry several; "" = the first in the file
-	Arm     string       // of our own samples, whose rows carry an arm; "" = the only one
-	ID      string       // columns of a plain log; "" = the usual names
-	Correct string       //
-	Answer  string       //
-	Target  string       //
-	Form    extract.Form // of the answers that are read out of texts; "" = from the log's targets
+	Metric string       // lm-eval's metric or Inspect's scorer that says what is right; "" = the only one, or acc or exact_match among several
+	Filter string       // lm-eval's filter, where rows carry several; "" = the first in the file
+	Arm    string       // of our own samples, whose rows carry an arm; "" = the only one
+	Form   extract.Form // of the answers that are read out of texts; "" = from the log's targets
+	// Columns of a plain log; "" = the usual names.
+	ID, Correct, Answer, Target, Cluster string
 }
 
 // Sample is one item of a log.
@@ -67,15 +66,20 @@ const (
 	maxLine = 64 << 20 // bytes
 )
 
-// Read reads a log. Behind a "#" the path may name an arm: "samples_piqa.jsonl#released".
+// Read reads a log: a file, or the folder of one run of the harness with samples_*.jsonl of several tasks (MMLU has one for each subject),
+// whose ids then begin with the task. Behind a "#" the path may name an arm: "samples_piqa.jsonl#released".
 func Read(path string, o Options) (*Log, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		if file, arm, ok := strings.Cut(path, "#"); ok && o.Arm == "" {
 			path, o.Arm = file, arm
 		}
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("logs: %s is no file: name one log, such as samples_TASK_DATE.jsonl", path)
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return readFolder(path, o)
+	case err == nil && !info.Mode().IsRegular():
+		return nil, fmt.Errorf("logs: %s is no file", path)
 	}
 	records, top, err := load(path)
 	if err != nil {
@@ -107,6 +111,53 @@ func Read(path string, o Options) (*Log, error) {
 	}
 	log.judge(o)
 	return log, nil
+}
+
+// samplesFile is how the harness names the samples of a task.
+var samplesFile = regexp.MustCompile(`^samples_(.+)_\d{4}-\d\d-\d\dT[\d.-]+\.jsonl(?:\.gz)?$`)
+
+// readFolder reads the samples of all tasks of one run.
+func readFolder(path string, o Options) (*Log, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("logs: %w", err)
+	}
+	var whole *Log
+	files := make(map[string]string)
+	for _, entry := range entries {
+		m := samplesFile.FindStringSubmatch(entry.Name())
+		if m == nil {
+			continue
+		}
+		task := m[1]
+		if before := files[task]; before != "" {
+			return nil, fmt.Errorf("logs: %s has two runs of %s, %s and %s: name one file, or keep one run in a folder", path, task, before, entry.Name())
+		}
+		files[task] = entry.Name()
+		l, err := Read(filepath.Join(path, entry.Name()), o)
+		if err != nil {
+			return nil, err
+		}
+		for i := range l.Samples {
+			l.Samples[i].ID = task + "/" + l.Samples[i].ID
+			if l.Samples[i].Cluster != "" {
+				l.Samples[i].Cluster = task + "/" + l.Samples[i].Cluster
+			}
+		}
+		if whole == nil {
+			whole = l
+			whole.Name = filepath.Base(path)
+			continue
+		}
+		if l.Metric != whole.Metric || l.Filter != whole.Filter {
+			return nil, fmt.Errorf("logs: %s is judged by %s, %s, the tasks before it by %s, %s: name one metric and filter", entry.Name(), l.Metric, l.Filter, whole.Metric, whole.Filter)
+		}
+		whole.Samples = append(whole.Samples, l.Samples...)
+	}
+	if whole == nil {
+		return nil, fmt.Errorf("logs: no samples_TASK_DATE.jsonl in %s: name a log", path)
+	}
+	return whole, nil
 }
 
 // judge reads answers out of texts where the log does not say what is right.

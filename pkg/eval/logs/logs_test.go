@@ -293,7 +293,7 @@ func TestBadLogsAreRefusedWithTheirCause(t *testing.T) {
 			t.Errorf("%q, %+v: error %v, expected one with %q", test.text[:min(60, len(test.text))], test.o, err, test.want)
 		}
 	}
-	if _, err := logs.Read(t.TempDir(), logs.Options{}); err == nil || !strings.Contains(err.Error(), "is no file") {
+	if _, err := logs.Read(t.TempDir(), logs.Options{}); err == nil || !strings.Contains(err.Error(), "no samples_TASK_DATE.jsonl") {
 		t.Errorf("a folder: %v", err)
 	}
 	if _, err := logs.Read("absent.jsonl", logs.Options{}); err == nil {
@@ -306,6 +306,44 @@ func TestBadLogsAreRefusedWithTheirCause(t *testing.T) {
 	}
 	if _, err := logs.Rescore(a, ""); err == nil || !strings.Contains(err.Error(), "no target") {
 		t.Errorf("nothing to score: %v", err)
+	}
+}
+
+// TestFoldersOfSubjectsAreOneLog: the harness writes a file for each subject of MMLU.
+func TestFoldersOfSubjectsAreOneLog(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile(golden("a", "tiny_piqa"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"mmlu_anatomy", "mmlu_virology"} {
+		if err := os.WriteFile(filepath.Join(dir, "samples_"+subject+date+".jsonl"), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := mustRead(t, dir, logs.Options{})
+	if len(l.Samples) != 12 || l.Samples[0].ID != "mmlu_anatomy/0" || l.Samples[11].ID != "mmlu_virology/5" || l.Metric != "acc" {
+		t.Errorf("%d samples, %q to %q", len(l.Samples), l.Samples[0].ID, l.Samples[11].ID)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "samples_mmlu_anatomy_2026-11-30T00-00-00.000000.jsonl"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := logs.Read(dir, logs.Options{}); err == nil || !strings.Contains(err.Error(), "two runs of mmlu_anatomy") {
+		t.Errorf("two runs in one folder: %v", err)
+	}
+}
+
+func TestClustersOfPlainLogsAreRead(t *testing.T) {
+	var a, b strings.Builder
+	a.WriteString("id,passage,correct\n")
+	b.WriteString("id,passage,correct\n")
+	for i := range 40 {
+		fmt.Fprintf(&a, "%d,p%d,0\n", i, i/2)
+		fmt.Fprintf(&b, "%d,p%d,%d\n", i, i/2, i/2%2)
+	}
+	c, err := logs.Compare(mustRead(t, file(t, "a.csv", a.String()), logs.Options{}), mustRead(t, file(t, "b.csv", b.String()), logs.Options{}), 0)
+	if err != nil || c.Clustered == nil || !c.Clustered.Decides || c.Clustered.Clusters != 20 || c.Gained != 20 {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

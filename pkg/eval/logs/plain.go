@@ -17,6 +17,7 @@ var (
 	idNames      = []string{"id", "item_id", "item", "doc_id", "question_id", "qid", "sample_id", "example_id", "uid", "key", "index", "idx"}
 	correctNames = []string{"correct", "is_correct", "right", "acc", "accuracy", "exact_match", "em", "score", "passed"}
 	outputNames  = []string{"prediction", "predicted", "pred", "output", "response", "completion", "generated", "generation", "choice", "model_answer"}
+	clusterNames = []string{"cluster", "passage", "passage_id", "context_id"}
 	targetNames  = []string{"target", "gold", "label", "reference", "expected", "truth", "answer_key", "correct_answer", "solution"}
 )
 
@@ -67,7 +68,7 @@ func (l *Log) plain(records []record, top map[string]json.RawMessage, o Options)
 				return fmt.Errorf("row %d has no %s", r.line, c.id)
 			}
 		}
-		s.Output, s.Target = r.text(c.output), r.text(c.target)
+		s.Output, s.Target, s.Cluster = r.text(c.output), r.text(c.target), r.text(c.cluster)
 		if c.correct != "" {
 			if s.Right, err = binary(r.fields[c.correct]); err != nil {
 				return fmt.Errorf("row %d (%s), %s: %w", r.line, s.ID, c.correct, err)
@@ -95,7 +96,7 @@ func all(records []record) record {
 	return union
 }
 
-type columns struct{ id, correct, output, target string }
+type columns struct{ id, correct, output, target, cluster string }
 
 // columnsOf finds the columns by the names that are given, else by the usual ones.
 func columnsOf(r record, o Options) (c columns, err error) {
@@ -119,7 +120,7 @@ func columnsOf(r record, o Options) (c columns, err error) {
 		to    *string
 		given string
 		usual []string
-	}{{&c.id, o.ID, idNames}, {&c.correct, o.Correct, correctNames}, {&c.output, o.Answer, outputNames}, {&c.target, o.Target, targetNames}} {
+	}{{&c.id, o.ID, idNames}, {&c.correct, o.Correct, correctNames}, {&c.output, o.Answer, outputNames}, {&c.target, o.Target, targetNames}, {&c.cluster, o.Cluster, clusterNames}} {
 		if *column.to, err = find(column.given, column.usual); err != nil {
 			return c, err
 		}

@@ -5,28 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
 // ErrNoTemplate is a model without a chat template: a base model, which continues text.
 var ErrNoTemplate = errors.New("no chat template")
 
 // Load reads the chat template of a model's directory as transformers does: chat_template.jinja, else chat_template.json, else
-// the chat_template of tokenizer_config.json (of several, the one named "default"); the special tokens come from tokenizer_config.json
-// and special_tokens_map.json.
+// the chat_template of tokenizer_config.json (of several, the one named "default"); the special tokens are those of [tokenizer.ReadConfig].
 func Load(dir string) (*Template, error) {
 	var config map[string]json.RawMessage
-	if err := readJSON(filepath.Join(dir, "tokenizer_config.json"), &config); err != nil {
-		return nil, err
+	settings, err := tokenizer.ReadConfig(dir)
+	if err != nil {
+		return nil, fmt.Errorf("chat: %w", err)
+	}
+	if settings != nil {
+		if err := json.Unmarshal(settings, &config); err != nil {
+			return nil, fmt.Errorf("chat: %s is not valid JSON: %w", filepath.Join(dir, "tokenizer_config.json"), err)
+		}
 	}
 	special := map[string]string{}
-	var tokens map[string]json.RawMessage
-	if err := readJSON(filepath.Join(dir, "special_tokens_map.json"), &tokens); err != nil {
-		return nil, err
-	}
-	addSpecial(special, tokens)
 	addSpecial(special, config)
 
 	source, err := findSource(dir, config["chat_template"])
@@ -41,7 +43,7 @@ func Load(dir string) (*Template, error) {
 }
 
 func findSource(dir string, inConfig json.RawMessage) (string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja"))
+	text, err := env.ReadFile(filepath.Join(dir, "chat_template.jinja"), maxSource)
 	if err == nil {
 		return string(text), nil
 	}
@@ -104,7 +106,7 @@ func addSpecial(special map[string]string, config map[string]json.RawMessage) {
 
 // readJSON leaves v alone if there is no such file.
 func readJSON(path string, v any) error {
-	text, err := os.ReadFile(path)
+	text, err := env.ReadFile(path, 4*maxSource)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

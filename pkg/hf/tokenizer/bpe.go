@@ -19,6 +19,8 @@ type unit struct {
 // model turns one word into units.
 type model interface {
 	encode(word string, units []unit) []unit
+	// unknownID is the id of text without one, or absent.
+	unknownID() int
 }
 
 // absent marks an id that does not exist.
@@ -109,6 +111,8 @@ func newBPE(spec *bpeSpec, bytes bool) (*bpe, error) {
 	}
 	return m, nil
 }
+
+func (m *bpe) unknownID() int { return int(m.unknown) }
 
 func (m *bpe) id(entry string) int32 {
 	if id, ok := m.ids[entry]; ok {

@@ -11,17 +11,26 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // The files of a tokenizer in a model directory.
 const (
 	tokenizerName = "tokenizer.json"
 	configName    = "tokenizer_config.json"
+	specialName   = "special_tokens_map.json"
+)
+
+// Largest files read, in bytes: published ones have up to about 35 MB and 2 MB (many added tokens).
+const (
+	maxFile     = 256 << 20
+	maxSettings = 32 << 20
 )
 
 // Load reads a tokenizer.json, or the one in a directory together with its tokenizer_config.json, of which add_bos_token, add_eos_token,
-// bos_token, eos_token and add_prefix_space are honoured. What the file asks for and this package does not do is an error
-// with its name.
+// bos_token, eos_token, unk_token and add_prefix_space are honoured, and with its special_tokens_map.json ([ReadConfig]). What the file
+// asks for and this package does not do is an error with its name.
 func Load(path string) (*Tokenizer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -29,13 +38,12 @@ func Load(path string) (*Tokenizer, error) {
 	}
 	var settings []byte
 	if info.IsDir() {
-		settings, err = os.ReadFile(filepath.Join(path, configName))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("tokenizer: %w", err)
+		if settings, err = ReadConfig(path); err != nil {
+			return nil, err
 		}
 		path = filepath.Join(path, tokenizerName)
 	}
-	source, err := os.ReadFile(path)
+	source, err := env.ReadFile(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tokenizer: %w; a model with another form (tokenizer.model, vocab.json) is converted in Python by "+
 			"AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)", err)
@@ -48,6 +56,51 @@ func Load(path string) (*Tokenizer, error) {
 		return nil, fmt.Errorf("%w (in %s)", err, path)
 	}
 	return t, nil
+}
+
+// ReadConfig returns the tokenizer_config.json of a directory with the special tokens of its special_tokens_map.json where they count; nil
+// if there is neither. As in transformers the map is read, and then decides, only where the config has no added_tokens_decoder: it
+// is the older place of the same tokens.
+func ReadConfig(dir string) ([]byte, error) {
+	settings, err := readIfThere(filepath.Join(dir, configName))
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := readIfThere(filepath.Join(dir, specialName))
+	if err != nil || tokens == nil {
+		return settings, err
+	}
+	merged := map[string]json.RawMessage{}
+	if settings != nil {
+		if err := json.Unmarshal(settings, &merged); err != nil {
+			return nil, fmt.Errorf("tokenizer: %s: %w", filepath.Join(dir, configName), describeJSON(err))
+		}
+		if decoder := merged["added_tokens_decoder"]; !isNull(decoder) {
+			return settings, nil
+		}
+	}
+	var special map[string]json.RawMessage
+	if err := json.Unmarshal(tokens, &special); err != nil {
+		return nil, fmt.Errorf("tokenizer: %s: %w", filepath.Join(dir, specialName), describeJSON(err))
+	}
+	for name, token := range special {
+		if !isNull(token) {
+			merged[name] = token
+		}
+	}
+	return marshal(merged), nil
+}
+
+// readIfThere returns nil for a file that does not exist.
+func readIfThere(path string) ([]byte, error) {
+	content, err := env.ReadFile(path, maxSettings)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	return content, nil
 }
 
 // file is a tokenizer.json. Its truncation and padding are not read: see the package comment.
@@ -145,6 +198,7 @@ func (t *Tokenizer) sum() error {
 type config struct {
 	BOS            tokenName `json:"bos_token"`
 	EOS            tokenName `json:"eos_token"`
+	Unknown        tokenName `json:"unk_token"`
 	AddBOS         *bool     `json:"add_bos_token"`
 	AddEOS         *bool     `json:"add_eos_token"`
 	AddPrefixSpace *bool     `json:"add_prefix_space"`
@@ -182,7 +236,10 @@ var (
 // apply settles BOS and EOS, and what the post-processor adds where the config overrides it, as transformers does.
 func (t *Tokenizer) apply(c config) error {
 	t.config = c
-	t.bos, t.eos = absent, absent
+	t.bos, t.eos, t.unknown = absent, absent, t.model.unknownID()
+	if id := t.find(c.Unknown); id != absent {
+		t.unknown = id
+	}
 	if c.found {
 		t.bos, t.eos = t.find(c.BOS), t.find(c.EOS)
 	} else {

@@ -19,11 +19,12 @@ type Tokenizer struct {
 	before, after []int // ids the post-processor adds
 	decoder       *decoder
 
-	pieces []entry // by id
-	count  int     // ids in use
-	ids    map[string]int
-	bos    int
-	eos    int
+	pieces  []entry // by id
+	count   int     // ids in use
+	ids     map[string]int
+	bos     int
+	eos     int
+	unknown int
 }
 
 // entry is what is known of an id.
@@ -174,6 +175,9 @@ func (t *Tokenizer) BOS() (id int, ok bool) { return max(t.bos, 0), t.bos >= 0 }
 
 // EOS returns the id that ends a text, if the tokenizer names one.
 func (t *Tokenizer) EOS() (id int, ok bool) { return max(t.eos, 0), t.eos >= 0 }
+
+// Unknown returns the id of text that the vocabulary cannot spell, if there is one.
+func (t *Tokenizer) Unknown() (id int, ok bool) { return max(t.unknown, 0), t.unknown >= 0 }
 
 // Hash identifies what the tokenizer does: SHA-256, in hexadecimal, of its tokenizer.json and of the settings read from its tokenizer_config.json.
 func (t *Tokenizer) Hash() string { return t.hash }

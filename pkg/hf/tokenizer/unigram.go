@@ -75,6 +75,8 @@ func newUnigram(spec *unigramSpec) (*unigram, error) {
 	return m, nil
 }
 
+func (m *unigram) unknownID() int { return int(m.unknown) }
+
 // best is the best path that ends at a byte of the word.
 type best struct {
 	score float64

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/gobuild"
 )
 
 // The tools, at the versions that the repository's go.mod pins (`tool` lines).
@@ -90,9 +94,8 @@ func (t Tools) BuildGopls(ctx context.Context, root string, log io.Writer, termi
 	return buildInto(ctx, root, log, terminal, label, map[string]string{goplsPackage: t.Gopls})
 }
 
-// buildInto builds commands in one go and moves them to their places: another run never sees half a binary.
+// buildInto builds commands in one go and moves them to their places: another run never sees half a binary. Two runs that build at a time wait for each other.
 func buildInto(ctx context.Context, root string, log io.Writer, terminal bool, label string, targets map[string]string) error {
-	args := []string{"build", "-v", "-o"}
 	var dir string
 	for _, target := range targets {
 		dir = filepath.Dir(target)
@@ -100,16 +103,26 @@ func buildInto(ctx context.Context, root string, log io.Writer, terminal bool, l
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("the folder for the kernel: %w", err)
 	}
+	lock, err := waitForLock(ctx, filepath.Join(dir, "build.lock"), log)
+	if err != nil {
+		return fmt.Errorf("the folder for the kernel: %w", err)
+	}
+	defer lock.Unlock()
+	if missing := slices.DeleteFunc(slices.Collect(maps.Values(targets)), isFile); len(missing) == 0 {
+		return nil // built while this run waited
+	}
+	stale, _ := filepath.Glob(filepath.Join(dir, ".build-*")) // of a build that was killed
+	for _, folder := range stale {
+		os.RemoveAll(folder)
+	}
 	temp, err := os.MkdirTemp(dir, ".build-")
 	if err != nil {
 		return fmt.Errorf("the folder for the kernel: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	args = append(args, temp+string(filepath.Separator))
-	for pkg := range targets {
-		args = append(args, pkg)
-	}
-	if err := goBuild(ctx, root, Environment(GoBackend, ""), log, terminal, label, args); err != nil {
+	err = goBuild(ctx, gobuild.Build{Dir: root, Packages: slices.Sorted(maps.Keys(targets)), Output: temp + string(filepath.Separator), Env: Environment(GoBackend, ""),
+		Label: label, Log: log, Terminal: terminal})
+	if err != nil {
 		return err
 	}
 	for _, target := range targets {
@@ -118,6 +131,25 @@ func buildInto(ctx context.Context, root string, log io.Writer, terminal bool, l
 		}
 	}
 	return nil
+}
+
+// waitForLock takes a lock, and waits where another process holds it.
+func waitForLock(ctx context.Context, path string, log io.Writer) (*env.FileLock, error) {
+	for waiting := false; ; waiting = true {
+		lock, err := env.TryLock(path, fmt.Sprintf("process %d", os.Getpid()))
+		var locked *env.LockedError
+		if !errors.As(err, &locked) || locked.Stale {
+			return lock, err
+		}
+		if !waiting && log != nil {
+			fmt.Fprintf(log, "waiting for another build of the kernel (%s)\n", locked.Holder)
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, stopReason(ctx)
+		}
+	}
 }
 
 // goOutput runs the go command in the repository, without a go.work of the user's.
