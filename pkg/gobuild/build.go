@@ -26,10 +26,12 @@ type Build struct {
 	Label    string    // what is being built, for the reader
 	Log      io.Writer // progress; nil: none
 	Terminal bool      // Log redraws a line after a carriage return (a terminal, a cell): else a line now and then
+	Quiet    bool      // say nothing of a build that takes less than 2 s
 }
 
 const (
 	redrawEvery = time.Second / 4
+	quietFor    = 2 * time.Second
 	lineEvery   = 4 * time.Second // nobody should see nothing for longer than 5 s
 	indent      = "       "
 )

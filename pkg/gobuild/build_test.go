@@ -52,6 +52,10 @@ func TestBuildCountsWhatIsNotInTheCache(t *testing.T) {
 	if got := build("", "./a", "./b"); got != "building … nothing to do" {
 		t.Errorf("again: %q", got)
 	}
+	var quiet bytes.Buffer
+	if err := (Build{Dir: dir, Env: env, Packages: []string{"./a"}, Log: &quiet, Quiet: true}).Run(t.Context()); err != nil || quiet.Len() > 0 {
+		t.Errorf("quietly: %q, %v", quiet.String(), err)
+	}
 	command := filepath.Join(dir, "out")
 	if got := build(command, "./command"); got != "building … 1 packages" {
 		t.Errorf("the command: %q", got)

@@ -28,6 +28,7 @@ type progress struct {
 	current    string // what was compiled or downloaded last
 	width      int    // of the line as it was drawn last
 	lines      int    // printed so far
+	quiet      bool   // nothing was said yet
 }
 
 func newProgress(b Build) *progress {
@@ -38,10 +39,17 @@ func newProgress(b Build) *progress {
 	if p.label == "" {
 		p.label = "building " + strings.Join(b.Packages, " ")
 	}
-	fmt.Fprintf(p.w, "%s …", p.label)
-	p.width = utf8.RuneCountInString(p.label) + 2
+	if p.quiet = b.Quiet; !p.quiet {
+		p.begin()
+	}
 	p.stopped.Go(p.draw)
 	return p
+}
+
+func (p *progress) begin() {
+	fmt.Fprintf(p.w, "%s …", p.label)
+	p.width = utf8.RuneCountInString(p.label) + 2
+	p.quiet = false
 }
 
 // draw shows that something happens, until the build ends.
@@ -59,9 +67,14 @@ func (p *progress) draw() {
 		case <-ticker.C:
 			p.mu.Lock()
 			state := p.state()
-			if p.terminal {
+			if p.quiet && time.Since(p.started) >= quietFor {
+				p.begin()
+			}
+			switch {
+			case p.quiet:
+			case p.terminal:
 				p.redraw(fmt.Sprintf("%s … %s", p.label, state))
-			} else {
+			default:
 				fmt.Fprintf(p.w, "\n%s… %s", indent, state)
 				p.lines++
 			}
@@ -136,6 +149,7 @@ func (p *progress) end(ctx context.Context, err error, messages string) error {
 		what = fmt.Sprintf("%d packages, %s", p.compiled, took)
 	}
 	switch {
+	case p.quiet:
 	case p.terminal:
 		p.redraw(fmt.Sprintf("%s … %s", p.label, what))
 		fmt.Fprintln(p.w)

@@ -13,9 +13,8 @@ import (
 	"github.com/attune-lab/attune/pkg/notebook"
 )
 
-// bind is the first cell of every notebook: it ties GoNB's temporary module to the checkout.
-const bind = `!*R=$(dirname "$(cd "$GONB_DIR" && go env GOMOD)"); M=$(awk '$1=="module"{print $2}' "$R/go.mod"); sed "s#^module .*#module $M/gonb_cells#" "$R/go.mod" > go.mod && cp "$R/go.sum" . && go mod edit -require="$M@v0.0.0" -replace="$M=$R"
-%noautoget`
+// bind is the first cell of each notebook.
+const bind = `!*go -C "$GONB_DIR" run github.com/attune-lab/attune/recipes/bind "$PWD"`
 
 var repository = sync.OnceValue(func() string {
 	root, err := env.FindRoot(".")
