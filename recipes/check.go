@@ -40,7 +40,7 @@ func check(ctx context.Context, where site, args []string) error {
 	}
 	options.Overrides = parametersOf(want)
 	fmt.Printf("checking %s against %s\n", want.Recipe, relative(committed))
-	result, err := execute(ctx, where, options)
+	result, err := execute(ctx, where, options, "check "+quote(names[0]))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 )
@@ -15,7 +17,8 @@ func jupyter(ctx context.Context, where site, args []string) error {
 	flags := flag.NewFlagSet("jupyter", flag.ContinueOnError)
 	backend := flags.String("backend", kernel.GoBackend, "backend of the notebooks")
 	noStart := flags.Bool("no-start", false, "only install the kernel")
-	if _, err := parse(flags, args, 0, "no argument"); err != nil {
+	ours, theirs := split(args)
+	if _, err := parse(flags, ours, 0, "no argument"); err != nil {
 		return err
 	}
 	if err := kernel.CheckBackend(*backend); err != nil {
@@ -41,7 +44,11 @@ func jupyter(ctx context.Context, where site, args []string) error {
 		fmt.Print(howToInstallJupyter)
 		return nil
 	}
-	fmt.Printf("starting %s in %s (end it with Ctrl-C)\n", command[0], relative(where.root))
+	if os.Geteuid() == 0 && !slices.ContainsFunc(theirs, func(flag string) bool { return strings.HasPrefix(flag, "--allow-root") }) {
+		theirs = append(theirs, "--allow-root") // it refuses root otherwise
+	}
+	command = append(command, theirs...)
+	fmt.Printf("starting %s in %s (end it with Ctrl-C)\n", quote(command...), relative(where.root))
 	// Not CommandContext: Ctrl-C reaches Jupyter as well, which asks before it ends.
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = where.root
@@ -50,6 +57,29 @@ func jupyter(ctx context.Context, where site, args []string) error {
 		return fmt.Errorf("%s: %w", command[0], err)
 	}
 	return nil
+}
+
+// split divides a command line into this command's flags and those for Jupyter, which are all others.
+func split(args []string) (ours, theirs []string) {
+	for i := 0; i < len(args); i++ {
+		name, _, hasValue := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		isFlag := strings.HasPrefix(args[i], "-")
+		switch {
+		case args[i] == "--":
+			return ours, append(theirs, args[i+1:]...)
+		case isFlag && (name == "no-start" || name == "h" || name == "help"):
+			ours = append(ours, args[i])
+		case isFlag && name == "backend":
+			ours = append(ours, args[i])
+			if !hasValue && i+1 < len(args) {
+				i++
+				ours = append(ours, args[i])
+			}
+		default:
+			theirs = append(theirs, args[i])
+		}
+	}
+	return ours, theirs
 }
 
 // jupyterCommand is the Jupyter front end that is installed, nil when there is none. `jupyter` alone may be there without any (Debian's

@@ -4,9 +4,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/recipe"
 )
 
@@ -20,19 +23,62 @@ func list(_ context.Context, where site, args []string) error {
 		if i > 0 {
 			fmt.Println()
 		}
-		fmt.Print(r.Name)
-		if r.Title != "" {
-			fmt.Print(": ", r.Title)
-		}
-		fmt.Println()
-		if r.Answers != "" {
-			fmt.Println("  " + r.Answers)
-		}
-		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		for _, p := range r.Parameters {
-			fmt.Fprintf(table, "    -p %s=%s\t%s\t%s\n", p.Name, p.Literal(), p.Kind, p.Help)
-		}
-		table.Flush()
+		describe(os.Stdout, r)
 	}
 	return err
+}
+
+// describe prints what a recipe answers, and its parameters with their defaults.
+func describe(w io.Writer, r recipe.Recipe) {
+	fmt.Fprint(w, r.Name)
+	if r.Title != "" {
+		fmt.Fprint(w, ": ", r.Title)
+	}
+	fmt.Fprintln(w)
+	if r.Answers != "" {
+		fmt.Fprintln(w, "  "+r.Answers)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range r.Parameters {
+		fmt.Fprintf(table, "    -p %s=%s\t%s\t%s\n", p.Name, p.Literal(), p.Kind, p.Help)
+	}
+	table.Flush()
+}
+
+// helpFor is the recipe that a command line asks help for: the first word that is no flag and no flag's value.
+func helpFor(args []string) string {
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "-p", "--p", "-o", "--o", "-backend", "--backend", "-timeout", "--timeout", "-cell-timeout", "--cell-timeout":
+			i++
+			continue
+		}
+		if !strings.HasPrefix(args[i], "-") {
+			return args[i]
+		}
+	}
+	return ""
+}
+
+// help prints what a recipe answers, its parameters, and how it is run.
+func help(w io.Writer, where site, name string) error {
+	path, err := recipe.Find(where.recipes, name)
+	if err != nil {
+		return err
+	}
+	r, err := recipe.Read(path)
+	if err != nil {
+		return err
+	}
+	describe(w, r)
+	fmt.Fprintf(w, `
+usage: go run ./recipes run %s [-p key=value]... [flags]
+
+  -o DIR               run directory (default: a new one, runs/%s/TIME)
+  --force              run into a directory that already holds a run; what is long continues where it stopped
+  --backend NAME       %s
+  --timeout D          limit for all cells together (default 24h; 0: none)
+  --cell-timeout D     limit for each cell (default: none)
+`, quote(name), r.Name, strings.Join(kernel.Backends, ", "))
+	return nil
 }

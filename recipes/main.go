@@ -14,24 +14,30 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 const usage = `usage: go run ./recipes COMMAND
 
   list                     recipes, what each answers, its parameters and defaults
   run NAME [flags]         run a recipe; exit 0 only if every cell succeeded
+      --help               the parameters of the recipe NAME
       -p key=value         set a parameter (again for each one)
       -o DIR               run directory (default: a new one, runs/NAME/TIME)
       --force              run into a directory that already holds a run
       --backend NAME       go (default), xla:cuda or xla:cpu
-      --timeout D          limit for all cells together, for example 10m (default: none)
+      --timeout D          limit for all cells together, for example 10m (default 24h; 0: none)
       --cell-timeout D     limit for each cell (default: none)
   check NAME|DIR [flags]   rerun and compare each number with the committed one, within its tolerance
       -o, --force, --backend, --timeout, --cell-timeout as for run
@@ -39,39 +45,50 @@ const usage = `usage: go run ./recipes COMMAND
   jupyter [flags]          install the kernel for Jupyter, then start Jupyter
       --backend NAME       of the notebooks (default go)
       --no-start           only install
+      other flags          go to Jupyter, for example --no-browser --port 8889
 `
 
-// errUsage is a wrong command line: the usage follows the message, and the exit status is 2.
+// errUsage is a wrong command line: the exit status is 2.
 var errUsage = errors.New("wrong usage")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, func() { // a second Ctrl-C ends the process at once; a shell may send the first one twice
+		time.Sleep(time.Second)
+		stop()
+	})
 	err := dispatch(ctx, os.Args[1:])
 	interrupted := ctx.Err() != nil
 	stop()
-	switch {
-	case err == nil:
+	if err == nil {
 		return
-	case errors.Is(err, flag.ErrHelp):
+	}
+	if errors.Is(err, flag.ErrHelp) {
 		fmt.Print(usage)
 		return
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(os.Stderr, "%v\n\n%s", err, usage)
-		os.Exit(2)
 	}
-	fmt.Fprintln(os.Stderr, "\nerror:", err)
+	fmt.Fprintln(os.Stderr, "\nerror:", report.Clean(err.Error())) // it may quote what a cell or a server said
+	var unfinished *unfinishedError
+	switch {
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, "(go run ./recipes --help shows every command and its flags)")
+		os.Exit(2)
+	case errors.As(err, &unfinished):
+		fmt.Fprintf(os.Stderr, "\nto continue: %s\n", report.Clean(unfinished.command))
+	}
 	if interrupted {
 		os.Exit(130) // what a shell expects after Ctrl-C
 	}
 	os.Exit(1)
 }
 
+var commands = map[string]func(context.Context, site, []string) error{
+	"list": list, "run": run, "check": check, "doctor": doctor, "jupyter": jupyter,
+}
+
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("%w: no command given", errUsage)
-	}
-	commands := map[string]func(context.Context, site, []string) error{
-		"list": list, "run": run, "check": check, "doctor": doctor, "jupyter": jupyter,
 	}
 	command, known := commands[args[0]]
 	if !known {
@@ -79,7 +96,8 @@ func dispatch(ctx context.Context, args []string) error {
 		case "help", "-h", "-help", "--help":
 			return flag.ErrHelp
 		}
-		return fmt.Errorf("%w: unknown command %q", errUsage, args[0])
+		return fmt.Errorf("%w: unknown command %q%s the commands are %s", errUsage, args[0], didYouMean(args[0], slices.Collect(maps.Keys(commands))),
+			strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
 	}
 	where, err := findSite()
 	if err != nil {
@@ -115,7 +133,7 @@ func parse(flags *flag.FlagSet, args []string, positional int, what string) ([]s
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}
-			return nil, fmt.Errorf("%w: %s: %w", errUsage, flags.Name(), err)
+			return nil, fmt.Errorf("%w: %s: %w%s", errUsage, flags.Name(), err, nearFlag(flags, err))
 		}
 		if flags.NArg() == 0 {
 			break
@@ -126,6 +144,33 @@ func parse(flags *flag.FlagSet, args []string, positional int, what string) ([]s
 		return nil, fmt.Errorf("%w: %s takes %s, found %d: %s", errUsage, flags.Name(), what, len(names), strings.Join(names, " "))
 	}
 	return names, nil
+}
+
+// didYouMean suggests the name most like the one that was typed, and closes the sentence.
+func didYouMean(typed string, names []string) string {
+	slices.Sort(names)
+	if near := notebook.Nearest(typed, names); near != "" {
+		return fmt.Sprintf(", did you mean %q?", near)
+	}
+	return ";"
+}
+
+// nearFlag suggests a flag for one that package flag does not know.
+func nearFlag(flags *flag.FlagSet, err error) string {
+	typed, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return ""
+	}
+	var names []string
+	flags.VisitAll(func(f *flag.Flag) {
+		if len(f.Name) > 1 {
+			names = append(names, f.Name)
+		}
+	})
+	if near := notebook.Nearest(strings.TrimLeft(typed, "-"), names); near != "" {
+		return fmt.Sprintf(", did you mean --%s?", near)
+	}
+	return ""
 }
 
 type devNull struct{}

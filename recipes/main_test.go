@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -131,6 +132,11 @@ func TestWrongCommandLineIsAUsageError(t *testing.T) {
 			t.Errorf("%q gives %v", args, err)
 		}
 	}
+	for args, want := range map[string]string{"rum": `did you mean "run"?`, "lst": `did you mean "list"?`, "run a --bakend go": "did you mean --backend?", "frobnicate": "; the commands are check"} {
+		if err := dispatch(context.Background(), strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives %v, expected %q in it", args, err, want)
+		}
+	}
 	if err := dispatch(context.Background(), []string{"--help"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("--help gives %v", err)
 	}
@@ -145,5 +151,53 @@ func TestParametersOfResultsAreWhatTheFlagTakes(t *testing.T) {
 		if got[name] != text {
 			t.Errorf("%s is %q, expected %q", name, got[name], text)
 		}
+	}
+}
+
+func TestHelpOfARecipeShowsItsParameters(t *testing.T) {
+	var b bytes.Buffer
+	where, err := findSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := help(&b, where, "quickstart"); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"quickstart: ", "-p limit=200", "run quickstart [-p key=value]", "--backend"} {
+		if !strings.Contains(b.String(), part) {
+			t.Errorf("the help lacks %q:\n%s", part, b.String())
+		}
+	}
+	for args, want := range map[string]string{"quickstart --help": "quickstart", "-p a=1 --timeout 2m sinks -h": "sinks", "--help": "", "--force ablate --help": "ablate"} {
+		if got := helpFor(strings.Fields(args)); got != want {
+			t.Errorf("%q asks for the help of %q, expected %q", args, got, want)
+		}
+	}
+	if err := run(t.Context(), where, []string{"quikstart", "--help"}); err == nil || !strings.Contains(err.Error(), `did you mean "quickstart"?`) {
+		t.Errorf("help for a typing error gives %v", err)
+	}
+}
+
+func TestUnfinishedRunNamesTheCommandThatContinuesIt(t *testing.T) {
+	where := smallSite(t)
+	out := filepath.Join(t.TempDir(), "it's here")
+	err := run(t.Context(), where, []string{"small", "-p", "name=a b", "-p", "write=false", "-p", "value=-1", "-o", out, "--timeout", "1ms"})
+	var unfinished *unfinishedError
+	if !errors.As(err, &unfinished) {
+		t.Fatalf("a run without time ends with %v", err)
+	}
+	want := `go run ./recipes run small -p 'name=a b' -p value=-1 -p write=false --timeout 1ms -o '` + strings.ReplaceAll(relative(out), "'", `'\''`) + `' --force`
+	if unfinished.command != want {
+		t.Errorf("it continues with\n%s\nexpected\n%s", unfinished.command, want)
+	}
+}
+
+func TestFlagsOfJupyterAreItsOwn(t *testing.T) {
+	ours, theirs := split(strings.Fields("--port 8889 --backend xla:cpu --no-browser -no-start --ServerApp.token=x notebooks/01.ipynb --backend=go -- --no-start"))
+	if want := strings.Fields("--backend xla:cpu -no-start --backend=go"); !slices.Equal(ours, want) {
+		t.Errorf("ours are %q, expected %q", ours, want)
+	}
+	if want := strings.Fields("--port 8889 --no-browser --ServerApp.token=x notebooks/01.ipynb --no-start"); !slices.Equal(theirs, want) {
+		t.Errorf("Jupyter's are %q, expected %q", theirs, want)
 	}
 }

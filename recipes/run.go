@@ -5,8 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,12 +18,15 @@ import (
 	"github.com/attune-lab/attune/pkg/recipe"
 )
 
+// defaultTimeout ends a run that hangs; nothing that is known runs as long.
+const defaultTimeout = 24 * time.Hour
+
 // runFlags registers the flags that run and check share.
 func runFlags(flags *flag.FlagSet, options *recipe.Options) {
 	flags.StringVar(&options.Dir, "o", "", "run directory")
 	flags.BoolVar(&options.Force, "force", false, "run into a directory that already holds a run")
 	flags.StringVar(&options.Backend, "backend", kernel.GoBackend, "backend")
-	flags.DurationVar(&options.Timeout, "timeout", 0, "limit for all cells")
+	flags.DurationVar(&options.Timeout, "timeout", defaultTimeout, "limit for all cells; 0: none")
 	flags.DurationVar(&options.CellTimeout, "cell-timeout", 0, "limit for each cell")
 }
 
@@ -31,20 +37,33 @@ func run(ctx context.Context, where site, args []string) error {
 	runFlags(flags, &options)
 	flags.Func("p", "parameter key=value", options.Overrides.Set)
 	names, err := parse(flags, args, 1, "the name of one recipe")
+	if name := helpFor(args); errors.Is(err, flag.ErrHelp) && name != "" {
+		return help(os.Stdout, where, name)
+	}
 	if err != nil {
 		return err
 	}
 	if options.Path, err = recipe.Find(where.recipes, names[0]); err != nil {
 		return err
 	}
-	_, err = execute(ctx, where, options)
+	_, err = execute(ctx, where, options, "run "+quote(names[0]))
 	return err
 }
 
+// unfinishedError is a run that did not come to its end, with the command that continues it.
+type unfinishedError struct {
+	err     error
+	command string
+}
+
+func (e *unfinishedError) Error() string { return e.err.Error() }
+func (e *unfinishedError) Unwrap() error { return e.err }
+
 // execute runs a recipe and prints what it left. Only a run whose cells all succeeded and that wrote results.json is a success; a
-// notebook from outside the recipes folder need not write any.
-func execute(ctx context.Context, where site, options recipe.Options) (*recipe.Result, error) {
+// notebook from outside the recipes folder need not write any. The command ("run NAME", "check NAME") begins the one that continues an unfinished run.
+func execute(ctx context.Context, where site, options recipe.Options, command string) (*recipe.Result, error) {
 	options.Root, options.Log, options.Terminal = where.root, os.Stdout, where.terminal
+	options.Command = "go run ./recipes " + quote(os.Args[1:]...)
 	started := time.Now()
 	result, err := recipe.Run(ctx, options)
 	if result == nil {
@@ -57,7 +76,7 @@ func execute(ctx context.Context, where site, options recipe.Options) (*recipe.R
 	}
 	if err != nil {
 		notebookLine() // as far as it was executed
-		return result, err
+		return result, &unfinishedError{err, continuation(command, result.Dir, options)}
 	}
 	results, note := filepath.Join(result.Dir, "results.json"), filepath.Join(result.Dir, "note.html")
 	isRecipe := filepath.Dir(options.Path) == where.recipes
@@ -73,6 +92,38 @@ func execute(ctx context.Context, where site, options recipe.Options) (*recipe.R
 		}
 	}
 	return result, nil
+}
+
+// continuation is the command that runs into the same directory again: what is long continues where it stopped.
+func continuation(command, dir string, options recipe.Options) string {
+	words := []string{"go run ./recipes", command}
+	if !strings.HasPrefix(command, "check") { // its parameters are those of the committed results
+		for _, name := range slices.Sorted(maps.Keys(options.Overrides)) {
+			words = append(words, "-p", quote(name+"="+options.Overrides[name]))
+		}
+	}
+	if options.Backend != kernel.GoBackend {
+		words = append(words, "--backend", quote(options.Backend))
+	}
+	if options.Timeout != defaultTimeout {
+		words = append(words, "--timeout", options.Timeout.String())
+	}
+	if options.CellTimeout != 0 {
+		words = append(words, "--cell-timeout", options.CellTimeout.String())
+	}
+	return strings.Join(append(words, "-o", quote(relative(dir)), "--force"), " ")
+}
+
+// quote writes words so that a shell reads them as they are.
+func quote(words ...string) string {
+	plain := regexp.MustCompile(`^[a-zA-Z0-9_=./:,+@%-]+$`)
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		if quoted[i] = word; !plain.MatchString(word) {
+			quoted[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }
 
 func exists(path string) bool {

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -76,6 +77,14 @@ func TestDefaultRunDirectoriesAreNew(t *testing.T) {
 
 func TestRunRefusesBadInputBeforeItBuildsAnything(t *testing.T) {
 	path := writeRecipe(t, t.TempDir(), "r")
+	python := &notebook.Notebook{Metadata: map[string]any{"kernelspec": map[string]any{"name": "python3", "language": "python"}}}
+	inPython := filepath.Join(t.TempDir(), "p.ipynb")
+	if err := python.Write(inPython); err != nil {
+		t.Fatal(err)
+	}
+	check := func(recipe string, values map[string]any) error {
+		return fmt.Errorf("%s does not take %v", recipe, values["limit"])
+	}
 	for _, test := range []struct {
 		options Options
 		want    string
@@ -84,6 +93,8 @@ func TestRunRefusesBadInputBeforeItBuildsAnything(t *testing.T) {
 		{Options{Path: path, Backend: "xla:cudaa"}, "use one of go, xla:cuda, xla:cpu"},
 		{Options{Path: path, Overrides: notebook.Overrides{"limit": "x"}}, "expected an integer"},
 		{Options{Path: "none.ipynb"}, "does not exist"},
+		{Options{Path: inPython}, "in python, and only Go is run"},
+		{Options{Path: path, Overrides: notebook.Overrides{"limit": "7"}, Check: check}, "r does not take 7"},
 	} {
 		test.options.Dir = filepath.Join(t.TempDir(), "out")
 		_, err := Run(t.Context(), test.options)

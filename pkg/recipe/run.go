@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,14 @@ import (
 
 // Options say how a recipe is run.
 type Options struct {
-	Root        string             // repository root
-	Path        string             // the notebook
-	Overrides   notebook.Overrides // parameters given
-	Dir         string             // run directory; "": runs/NAME/TIME below the root
-	Force       bool               // run into a Dir that already holds a run
-	Command     string             // the command line, told to those who find the directory locked; "": unknown
-	Backend     string             // "": "go"
+	Root        string                                           // repository root
+	Path        string                                           // the notebook
+	Overrides   notebook.Overrides                               // parameters given
+	Dir         string                                           // run directory; "": runs/NAME/TIME below the root
+	Force       bool                                             // run into a Dir that already holds a run
+	Check       func(recipe string, values map[string]any) error // of the parameters' values, before anything is started; nil: none
+	Command     string                                           // the command line, told to those who find the directory locked; "": unknown
+	Backend     string                                           // "": "go"
 	Timeout     time.Duration
 	CellTimeout time.Duration
 	Log         io.Writer // progress; nil: none
@@ -59,16 +61,24 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if language := nb.Language(); language != "" && language != "go" {
+		return nil, fmt.Errorf("notebook %s: its cells are in %s, and only Go is run: choose the kernel \"Go (gonb)\" for it in Jupyter", options.Path, language)
+	}
 	values, err := nb.Inject(options.Overrides)
 	if err != nil {
 		return nil, err
+	}
+	name := strings.TrimSuffix(filepath.Base(options.Path), ".ipynb")
+	if options.Check != nil {
+		if err := options.Check(name, values); err != nil {
+			return nil, err
+		}
 	}
 	if options.Backend != kernel.GoBackend {
 		if _, err := kernel.CCompiler(); err != nil {
 			return nil, fmt.Errorf("the backend %q is linked with cgo: %w, or use --backend %s", options.Backend, err, kernel.GoBackend)
 		}
 	}
-	name := strings.TrimSuffix(filepath.Base(options.Path), ".ipynb")
 	dir, err := openDirectory(options, name)
 	if err != nil {
 		return nil, err
@@ -84,7 +94,7 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 		return result, err
 	}
 	environment := append(kernel.Environment(options.Backend, tools.Dir), variables...) // the last of two entries counts
-	if err := kernel.Prebuild(ctx, options.Root, nb.Imports(), environment, options.Log, options.Terminal); err != nil {
+	if err := kernel.Prebuild(ctx, options.Root, packages(nb, options.Root), environment, options.Log, options.Terminal); err != nil {
 		if ctx.Err() != nil {
 			return result, err
 		}
@@ -100,6 +110,15 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 		Timeout: options.Timeout, CellTimeout: options.CellTimeout,
 		Log: options.Log, Terminal: options.Terminal,
 	})
+}
+
+// packages are what the run needs compiled: what cells import, and the worker that lab asks.
+func packages(nb *notebook.Notebook, root string) []string {
+	imports := nb.Imports()
+	if _, err := os.Stat(filepath.Join(root, "recipes", "work")); err == nil && slices.Contains(imports, env.Module+"/pkg/lab") {
+		imports = append(imports, "./recipes/work")
+	}
+	return imports
 }
 
 // runEnvironment is what the cells find in their environment about the run.

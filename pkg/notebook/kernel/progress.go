@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/attune-lab/attune/pkg/notebook"
@@ -16,6 +17,9 @@ const (
 	maxShown    = 1 << 20 // bytes of one cell's output that are shown
 	maxLogLine  = 2000    // characters of a line
 	maxTermLine = 100     // of an unfinished line on a terminal, which must not wrap to be redrawn
+
+	firstSilence   = 5 * time.Second // after which a log says that the cell still runs
+	longestSilence = time.Minute
 )
 
 // progress shows one cell on a terminal or in a log:
@@ -34,25 +38,85 @@ type progress struct {
 	drawn    string // the unfinished line as it is on the terminal, "" if it is not
 	bytes    int    // shown so far
 	long     bool   // within a line of which enough was shown
+
+	mu      sync.Mutex // messages and the clock draw at the same time
+	head    string     // the cell's first line
+	last    time.Time  // when something was shown
+	silence time.Duration
+	clock   bool // the time so far stands at the end of the terminal's line
+	stop    chan struct{}
 }
 
 func newProgress(w io.Writer, terminal bool) *progress {
 	if w == nil {
 		w = io.Discard
 	}
-	p := &progress{w: w, terminal: terminal, started: time.Now()}
+	p := &progress{w: w, terminal: terminal, started: time.Now(), last: time.Now(), silence: firstSilence, stop: make(chan struct{})}
 	p.screen.Emit = p.lines
 	return p
 }
 
 func (p *progress) begin(number, total int, heading string) {
-	fmt.Fprintf(p.w, "[%d/%d] %s …", number, total, report.Clean(heading))
+	p.head = fmt.Sprintf("[%d/%d] %s …", number, total, report.Clean(heading))
+	fmt.Fprint(p.w, p.head)
+	go func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				p.tick()
+			case <-p.stop:
+				return
+			}
+		}
+	}()
+}
+
+// tick shows that a silent cell still runs: on a terminal every second, in a log at growing distances.
+func (p *progress) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	took := seconds(time.Since(p.started).Truncate(time.Second))
+	if p.terminal {
+		if p.drawn == "" { // an unfinished line is the program's own
+			p.clear()
+			if p.printed {
+				fmt.Fprint(p.w, indent, "…")
+			}
+			fmt.Fprint(p.w, " ", took)
+			p.clock = true
+		}
+		return
+	}
+	if time.Since(p.last) < p.silence {
+		return
+	}
+	fmt.Fprint(p.w, p.lead(), "… running, ", took, "\n")
+	p.last = time.Now()
+	p.silence = min(2*p.silence, longestSilence)
+}
+
+// clear takes the time away again.
+func (p *progress) clear() {
+	if !p.clock {
+		return
+	}
+	fmt.Fprint(p.w, "\r\033[K")
+	if !p.printed {
+		fmt.Fprint(p.w, p.head)
+	}
+	p.clock = false
 }
 
 func (p *progress) end(failed bool) {
+	close(p.stop)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if line := p.screen.Pending(); line != "" {
 		p.lines(line + "\n")
 	}
+	p.clear()
 	word := ""
 	if failed {
 		word = " FAILED after"
@@ -86,6 +150,8 @@ func (p *progress) message(msg *message) {
 }
 
 func (p *progress) text(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bytes > maxShown {
 		return
 	}
@@ -101,6 +167,8 @@ func (p *progress) lines(text string) {
 		line, whole := strings.CutSuffix(line, "\n")
 		if !p.long && p.bytes <= maxShown {
 			p.draw("")
+			p.clear()
+			p.last, p.silence = time.Now(), firstSilence
 			p.bytes += len(line) + 1
 			fmt.Fprint(p.w, p.lead(), shorten(report.Clean(line), maxLogLine), "\n")
 			if p.bytes > maxShown {
@@ -116,6 +184,7 @@ func (p *progress) draw(line string) {
 	if line == p.drawn {
 		return
 	}
+	p.clear()
 	if p.drawn != "" {
 		fmt.Fprint(p.w, "\r\033[K") // back to the first column, erase to the end
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func published(t *testing.T, kind string, content map[string]any) *message {
@@ -46,5 +47,32 @@ func TestProgressShowsLinesOnce(t *testing.T) {
 	}
 	if got, want := show(false), "[1/2] Title "; got != want {
 		t.Errorf("a silent cell: %q, expected %q", got, want)
+	}
+}
+
+func TestSilentCellsAreSeenToRun(t *testing.T) {
+	show := func(terminal bool, printed string) string {
+		var b strings.Builder
+		p := newProgress(&b, terminal)
+		p.begin(1, 2, "Title")
+		p.text(printed)
+		p.started, p.last = time.Now().Add(-12*time.Second), time.Now().Add(-12*time.Second)
+		p.tick()
+		p.tick()
+		p.end(false)
+		return b.String()
+	}
+	for _, test := range []struct {
+		terminal      bool
+		printed, want string
+	}{
+		{false, "", "[1/2] Title …\n       … running, 12.0 s\n       … 12.0 s\n"},
+		{true, "", "[1/2] Title … 12.0 s\r\033[K[1/2] Title … 12.0 s\r\033[K[1/2] Title … 12.0 s\n"},
+		{true, "a\n", "[1/2] Title …\n       a\n       … 12.0 s\r\033[K       … 12.0 s\r\033[K       … 12.0 s\n"},
+		{true, "bar", "[1/2] Title …\n       bar\r\033[K       bar\n       … 12.0 s\n"},
+	} {
+		if got := show(test.terminal, test.printed); got != test.want {
+			t.Errorf("terminal %v, printed %q: %q, expected %q", test.terminal, test.printed, got, test.want)
+		}
 	}
 }
