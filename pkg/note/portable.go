@@ -18,6 +18,9 @@ func (r *Run) clean(s string) string { return r.portable(report.Clean(s)) }
 // portable writes a string without this machine's paths: inside the run's directory, the repository or the caller's directory a path is relative to
 // it, the home directory is ~, and of any other absolute path whose folder is there only the last element stays.
 func (r *Run) portable(s string) string {
+	if !strings.ContainsRune(s, filepath.Separator) {
+		return s
+	}
 	if filepath.IsAbs(s) {
 		for _, base := range []string{r.root, r.dir, callerDir()} {
 			if rel, ok := inside(base, s); ok {
@@ -31,6 +34,9 @@ func (r *Run) portable(s string) string {
 	return absolute.ReplaceAllStringFunc(r.withoutFolders(s), func(found string) string {
 		m := absolute.FindStringSubmatch(found)
 		path := strings.TrimRight(m[2], ".")
+		if len(path) < 2 || path[1] == '/' { // of a URL
+			return found
+		}
 		if _, err := os.Stat(path); err != nil {
 			if folder := filepath.Dir(path); folder == "/" {
 				return found
@@ -47,16 +53,32 @@ var absolute = regexp.MustCompile("(^|[\\s\"'`(\\[{=,;:])(/[^\\s\"'`()\\[\\]{},;
 
 // withoutFolders replaces the folders that are known to be of this machine, wherever they stand in a text.
 func (r *Run) withoutFolders(s string) string {
-	for _, base := range []string{r.dir, r.root, callerDir()} {
-		s = replaceFolder(s, base, "")
-		if real, err := filepath.EvalSymlinks(base); err == nil && real != base {
-			s = replaceFolder(s, real, "")
-		}
+	if !strings.ContainsRune(s, filepath.Separator) {
+		return s
 	}
-	if home, err := os.UserHomeDir(); err == nil && home != os.TempDir() {
-		s = replaceFolder(s, home, "~/")
+	for _, f := range r.folders() {
+		s = replaceFolder(s, f.path, f.prefix)
 	}
 	return s
+}
+
+// folder is a folder of this machine and what stands for it.
+type folder struct{ path, prefix string }
+
+// folders are the run's, the repository's and the caller's, also as they are without links, and the home directory.
+func (r *Run) folders() []folder {
+	if r.known == nil {
+		for _, base := range []string{r.dir, r.root, callerDir()} {
+			r.known = append(r.known, folder{base, ""})
+			if real, err := filepath.EvalSymlinks(base); err == nil && real != base {
+				r.known = append(r.known, folder{real, ""})
+			}
+		}
+		if home, err := os.UserHomeDir(); err == nil && home != os.TempDir() {
+			r.known = append(r.known, folder{home, "~/"})
+		}
+	}
+	return r.known
 }
 
 // replaceFolder writes what lies in a folder relative to it, after prefix, wherever the folder's path stands in a text.

@@ -23,6 +23,7 @@ type Run struct {
 	root  string // the repository, "" when there is none around
 	state string // where this run, with these parameters, keeps its sections
 	isNew bool
+	known []folder // see folders
 }
 
 // start is what Open records.
