@@ -49,7 +49,7 @@ func (t Tokens) Sum() int { return t.Prompt + t.Cue + t.Reasoning + t.Forced + t
 
 // check that an answer kept to its contract.
 func (o Outcome) check(e Example) error {
-	if o.Refused != "" || o.Scores == nil && (o.Text != "" || o.Parsed) {
+	if o.Refused != "" || o.Scores == nil && (o.Text != "" || o.Parsed || o.Detail != nil) {
 		return nil
 	}
 	if len(o.Scores) != len(e.Choices) {

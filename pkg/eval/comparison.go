@@ -44,6 +44,7 @@ type Row struct {
 	Correct      int            `json:"correct"`           // undecided examples not counted
 	Tied         int            `json:"tied"`              // examples whose largest score several choices share, see [Judge]
 	Undecided    int            `json:"undecided"`         // of those, examples all of whose choices tie
+	Unparsed     int            `json:"unparsed"`          // examples whose written answer could not be read: wrong
 	Accuracy     float64        `json:"accuracy"`          // mean worth of the verdicts
 	FirstMaximum float64        `json:"first_maximum"`     // accuracy where the first among equals is taken, as the common harness does
 	CI95         stats.Interval `json:"ci95"`              // Wilson
@@ -158,6 +159,9 @@ func accuracy(task *Task, metric string, g group, answers []Outcome, judged []Ve
 		}
 		if v.Undecided {
 			row.Undecided++
+		}
+		if o := answers[place]; o.Scores == nil && !o.Parsed {
+			row.Unparsed++
 		}
 		switch o := answers[place]; {
 		case o.Parsed && v.Right, !o.Parsed && o.Scores != nil && Predict(metric, e.Choices, o.Scores) == e.Answer:

@@ -48,10 +48,19 @@ func (c *Comparison) tested(baseline Row) bool {
 }
 
 func baselineFinding(r Row) string {
-	s := fmt.Sprintf("%s answers %s of %d items correctly (95 %% interval %s to %s; guessing gives %s).",
-		r.Arm, percent(r.Accuracy), r.N, percent(r.CI95.Low), percent(r.CI95.High), percent(r.Chance))
+	s := fmt.Sprintf("%s answers %s of %d items correctly (95 %% interval %s to %s", r.Arm, percent(r.Accuracy), r.N, percent(r.CI95.Low), percent(r.CI95.High))
+	if r.Chance > 0 {
+		s += fmt.Sprintf("; guessing gives %s", percent(r.Chance))
+	}
+	s += ")."
 	if r.Tied > 0 {
 		s += fmt.Sprintf(" On %d of them several options tie; on %d all do, which counts as guessing.", r.Tied, r.Undecided)
+	}
+	if r.Unparsed > 0 {
+		s += fmt.Sprintf(" %d answers could not be read and count as wrong.", r.Unparsed)
+	}
+	if r.Chance == 0 { // open answers
+		return s
 	}
 	if r.AtChance() {
 		return s + fmt.Sprintf(" This cannot be told from guessing (one-sided p = %.2g): whatever changes below, it says nothing about reasoning.", r.ChanceP)
@@ -63,6 +72,9 @@ func (r Row) finding(v Paired, margin float64) string {
 	s := v.Finding(r.Arm, v.Baseline, margin)
 	if room := 1 - (r.Accuracy - v.Difference); v.Judge(margin) == stats.NotShown && v.Detectable > room {
 		s += fmt.Sprintf(" A gain of that size has no room: %s leaves %s. Ask harder items.", v.Baseline, points(room))
+	}
+	if r.Unparsed > 0 {
+		s += fmt.Sprintf(" %d answers of %s could not be read and count as wrong.", r.Unparsed, r.Arm)
 	}
 	return s
 }

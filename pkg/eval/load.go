@@ -22,6 +22,9 @@ type TaskOptions struct {
 	STEM    source.STEMMap   // MMLU: which subjects are STEM; zero means source.DefaultMMLUSTEM
 	Corpus  generate.Options // of the generated task; its Train is not made
 	Columns string           // of one's own file, see [source.ParseColumns]
+	// Letters asks for the letter of an option, all options in the prompt ([TemplateItems]), also where a task's own protocol scores the texts
+	// (PIQA, SIQA, ARC, HellaSwag): what reasoning and written answers need.
+	Letters bool
 }
 
 // LoadTask makes a task of what a reference names, see [source.Open]: the generator, a published set, a data set of the hub, a file of one's own items. A
@@ -47,9 +50,19 @@ func load(ref string, o TaskOptions) (*Task, error) {
 		return nil, fmt.Errorf("eval: %d worked examples asked for %s: only MMLU has a split for them, use 0", o.Shots, ref)
 	}
 	if len(set.Problems) > 0 {
-		return nil, fmt.Errorf("eval: %s (%s) asks for open answers, which have no choices to score", ref, set.Kind)
+		template := TemplateProblems
+		switch set.Kind {
+		case source.KindGSM8K:
+			template = TemplateGSM8K
+		case source.KindBBH:
+			template = TemplateBBH
+		}
+		return NewOpenTask(set.Name, template, set.Problems, nil)
 	}
 	declared := func(item corpus.Item) bool { return item.STEM }
+	if o.Letters && set.Kind != source.KindMMLU {
+		return withGrouping("declared")(NewTask(set.Name, TemplateItems, set.Items, nil, declared))
+	}
 	switch set.Kind {
 	case source.KindSIQA:
 		return NewTask(set.Name, TemplateSIQA, set.Items, nil, nil)

@@ -157,6 +157,9 @@ func (e Example) Encode(tok *tokenizer.Tokenizer, text string) []int {
 
 // layout lays an example out as sequences.
 func (c Choices) layout(m *model.Model, e Example) (layout, error) {
+	if e.Open != nil {
+		return layout{}, errors.New("it asks for an open answer and has no choices to score: answer it with Extracted")
+	}
 	prompt := strings.TrimRightFunc(e.Prompt, unicode.IsSpace)
 	space := e.Prompt[len(prompt):]
 	context := e.Encode(m.Tokenizer, prompt)

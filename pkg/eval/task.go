@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/eval/extract"
 )
 
 // Example is one question as a model sees it.
@@ -26,6 +27,14 @@ type Example struct {
 	// Text is the example written out with its analysis, where it has one, and its answer: what a survey of attention reads. It is not part
 	// of what is scored, nor of Hash.
 	Text string `json:"-"`
+	// Open is the form of an answer that is written, and Target the right one, where there are no choices; see [NewOpenTask].
+	Open   *extract.Question `json:"open,omitempty"`
+	Target string            `json:"target,omitempty"`
+	// Options are the texts of the choices, Row is the example's place in its source, and Doc is the document that it was made of, as logs
+	// show it. They are not part of Hash.
+	Options []string `json:"-"`
+	Row     int      `json:"-"`
+	Doc     any      `json:"-"`
 	// Plain prompts are encoded as they stand: they bring their own special tokens, as chat templates do, or are to have none.
 	Plain bool `json:"plain,omitempty"`
 
@@ -81,6 +90,9 @@ func (t *Task) Validate() error {
 			return fmt.Errorf("eval: task %s: the id %q is there twice: ids must differ", t.Name, e.ID)
 		case e.Prompt == "":
 			return fmt.Errorf("eval: task %s: example %s has an empty prompt", t.Name, e.ID)
+		case e.Open != nil && (e.Target == "" || len(e.Choices) > 0):
+			return fmt.Errorf("eval: task %s: example %s asks for an open answer, expected a target and no choices", t.Name, e.ID)
+		case e.Open != nil:
 		case len(e.Choices) < 2:
 			return fmt.Errorf("eval: task %s: example %s has %d choices, expected at least 2", t.Name, e.ID, len(e.Choices))
 		case slices.Contains(e.Choices, ""):
@@ -122,7 +134,8 @@ func NewTask(name string, template Template, items []corpus.Item, worked map[str
 		if err != nil {
 			return nil, err
 		}
-		t.Examples[i] = Example{ID: item.ID, Domain: item.Domain, Prompt: prompt, Choices: choices, Answer: item.Answer, Cluster: item.Passage, Text: prompt + choices[item.Answer]}
+		t.Examples[i] = Example{ID: item.ID, Domain: item.Domain, Prompt: prompt, Choices: choices, Answer: item.Answer, Cluster: item.Passage, Text: prompt + choices[item.Answer],
+			Options: item.Options, Row: i, Doc: documentOf(template, item)}
 		if item.Analysis != "" {
 			t.Examples[i].Text = item.Text()
 		}

@@ -69,6 +69,11 @@ func Judge(metric string, e Example, scores []float64) Verdict {
 // judge gives the verdict on an outcome: on the letter that was read or that won a vote, else on the scores. What could not be read from a text is wrong, not undecided.
 func (o Outcome) judge(metric string, e Example) Verdict {
 	switch {
+	case e.Open != nil:
+		if o.Parsed && e.Open.Right(o.Letter, e.Target) {
+			return Verdict{Right: true, Worth: 1}
+		}
+		return Verdict{}
 	case o.Parsed && o.Letter == corpus.Letter(e.Answer):
 		return Verdict{Right: true, Worth: 1}
 	case o.Parsed || o.Scores == nil:
