@@ -16,6 +16,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // doctor prints what is installed, which backends load, and how to get what is missing. It changes nothing and downloads
@@ -61,7 +62,7 @@ func doctor(ctx context.Context, where site, args []string) error {
 }
 
 func say(what, state, format string, args ...any) {
-	fmt.Printf("%-9s %-3s %s\n", what, state, fmt.Sprintf(format, args...))
+	fmt.Printf("%-9s %-3s %s\n", what, state, report.Clean(fmt.Sprintf(format, args...)))
 }
 
 const probeTimeout = 5 * time.Minute // compiling XLA's binding with a cold cache on few cores

@@ -11,6 +11,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/recipe"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // list prints every recipe with the question it answers and its parameters.
@@ -30,17 +31,18 @@ func list(_ context.Context, where site, args []string) error {
 
 // describe prints what a recipe answers, and its parameters with their defaults.
 func describe(w io.Writer, r recipe.Recipe) {
-	fmt.Fprint(w, r.Name)
+	clean := report.Clean // a notebook may come from anywhere
+	fmt.Fprint(w, clean(r.Name))
 	if r.Title != "" {
-		fmt.Fprint(w, ": ", r.Title)
+		fmt.Fprint(w, ": ", clean(r.Title))
 	}
 	fmt.Fprintln(w)
 	if r.Answers != "" {
-		fmt.Fprintln(w, "  "+r.Answers)
+		fmt.Fprintln(w, "  "+clean(r.Answers))
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range r.Parameters {
-		fmt.Fprintf(table, "    -p %s=%s\t%s\t%s\n", p.Name, p.Literal(), p.Kind, p.Help)
+		fmt.Fprintf(table, "    -p %s=%s\t%s\t%s\n", p.Name, p.Literal(), p.Kind, clean(p.Help))
 	}
 	table.Flush()
 }

@@ -61,7 +61,9 @@ func InstallSpec(ctx context.Context, tools Tools, options SpecOptions) (string,
 	variables := environmentOverrides(options.Backend)
 	variables["PATH"] = kernelPath(binaries)
 	spec := kernelspec{
-		Argv:          []string{filepath.Join(binaries, filepath.Base(tools.Gonb)), "--kernel", "{connection_file}", "--raw_error", "--logtostderr"},
+		Argv: []string{filepath.Join(binaries, filepath.Base(tools.Gonb)), "--kernel", "{connection_file}", "--raw_error",
+			// Its log goes to a file: nbconvert prints what a kernel writes to standard error, and informations in colour look like failures.
+			"--logtostderr=false", "--stderrthreshold=FATAL", "--log_file=" + filepath.Join(dir, "gonb.log"), "--log_file_max_size=1"},
 		DisplayName:   "Go (gonb)",
 		Language:      "go",
 		InterruptMode: "message",
