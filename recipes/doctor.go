@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/gobuild"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/report"
 )
@@ -41,7 +43,6 @@ func doctor(ctx context.Context, where site, args []string) error {
 	} else {
 		say("cgo", "-", "%v; only XLA needs it", compilerErr)
 	}
-	fmt.Println("          (opening each backend; the first time this compiles GoMLX)")
 	works := probe(ctx, where, kernel.GoBackend)
 	if compilerErr == nil {
 		loaded := false
@@ -71,8 +72,15 @@ const probeTimeout = 5 * time.Minute // compiling XLA's binding with a cold cach
 func probe(ctx context.Context, where site, backend string) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+	environment := kernel.Environment(backend, "")
+	err := kernel.Build(ctx, gobuild.Build{Dir: where.root, Packages: []string{"./recipes/probe"}, Env: environment,
+		Label: "compiling what opens " + backend, Log: os.Stdout, Terminal: where.terminal, Quiet: true})
+	if err != nil {
+		say(backend, "no", "%s", lastLine(err.Error()))
+		return false
+	}
 	cmd := exec.CommandContext(ctx, "go", "run", "./recipes/probe", backend)
-	cmd.Dir, cmd.Env = where.root, kernel.Environment(backend, "")
+	cmd.Dir, cmd.Env = where.root, environment
 	cmd.WaitDelay = time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

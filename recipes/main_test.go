@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -139,18 +138,6 @@ func TestWrongCommandLineIsAUsageError(t *testing.T) {
 	}
 	if err := dispatch(context.Background(), []string{"--help"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("--help gives %v", err)
-	}
-}
-
-func TestParametersOfResultsAreWhatTheFlagTakes(t *testing.T) {
-	got := parametersOf(&note.Results{Parameters: map[string]any{
-		"i": 200.0, "big": 1e9, "f": 0.25, "s": "a b", "b": true, "n": json.Number("3"),
-	}})
-	want := map[string]string{"i": "200", "big": "1000000000", "f": "0.25", "s": "a b", "b": "true", "n": "3"}
-	for name, text := range want {
-		if got[name] != text {
-			t.Errorf("%s is %q, expected %q", name, got[name], text)
-		}
 	}
 }
 

@@ -105,7 +105,7 @@ func (p *progress) state() string {
 
 // redraw replaces the line. Spaces erase what stood behind it: notebooks know no other way.
 func (p *progress) redraw(line string) {
-	const widest = 110 // a wrapped line cannot be replaced
+	const widest = 79 // a wrapped line cannot be replaced
 	if runes := []rune(line); len(runes) > widest {
 		line = string(runes[:widest-1]) + "…"
 	}

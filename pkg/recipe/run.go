@@ -18,18 +18,21 @@ import (
 
 // Options say how a recipe is run.
 type Options struct {
-	Root        string                                           // repository root
-	Path        string                                           // the notebook
-	Overrides   notebook.Overrides                               // parameters given
-	Dir         string                                           // run directory; "": runs/NAME/TIME below the root
-	Force       bool                                             // run into a Dir that already holds a run
-	Check       func(recipe string, values map[string]any) error // of the parameters' values, before anything is started; nil: none
-	Command     string                                           // the command line, told to those who find the directory locked; "": unknown
-	Backend     string                                           // "": "go"
-	Timeout     time.Duration
-	CellTimeout time.Duration
-	Log         io.Writer // progress; nil: none
-	Terminal    bool      // Log is a terminal
+	Root        string             // repository root
+	Path        string             // the notebook
+	Overrides   notebook.Overrides // parameters given
+	Dir         string             // run directory; "": runs/NAME/TIME below the root
+	Force       bool               // run into a Dir that already holds a run
+	Fresh       bool               // results known already are not taken from the store: the run has a store of its own
+	Backend     string             // "": "go"
+	Timeout     time.Duration      // for all cells together; 0: none
+	CellTimeout time.Duration      // for each cell; 0: none
+	Command     string             // the command line, told to those who find the directory locked; "": unknown
+	Log         io.Writer          // progress; nil: none
+	Terminal    bool               // Log is a terminal
+
+	// Check is asked about the values of the parameters before anything is started; nil: they are only checked for their types.
+	Check func(recipe string, values map[string]any) error
 }
 
 // Result is what a run left behind.
@@ -47,7 +50,7 @@ type Result struct {
 //
 // The run directory is locked meanwhile (run.lock): a second run into it is refused with an error that names the first one, and changes nothing. The lock ends
 // with this process, also when that is killed.
-func Run(ctx context.Context, options Options) (*Result, error) {
+func Run(ctx context.Context, options Options) (result *Result, err error) {
 	if options.Log == nil {
 		options.Log = io.Discard
 	}
@@ -84,10 +87,19 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 		return nil, err
 	}
 	defer dir.lock.Unlock()
-	result := &Result{Dir: dir.path, ID: dir.id, Notebook: filepath.Join(dir.path, name+".ipynb"), Parameters: values}
+	result = &Result{Dir: dir.path, ID: dir.id, Notebook: filepath.Join(dir.path, name+".ipynb"), Parameters: values}
 	variables, err := runEnvironment(name, result)
 	if err != nil {
 		return nil, err
+	}
+	if options.Fresh { // in work/: an interrupted run continues with it
+		store := filepath.Join(dir.path, "work", "store")
+		defer func() {
+			if err == nil {
+				os.RemoveAll(store)
+			}
+		}()
+		variables = append(variables, env.Store+"="+store)
 	}
 	tools, err := kernel.BuildTools(ctx, options.Root, options.Log, options.Terminal)
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 // a minute without a word. Of a command among them what it imports is compiled. Packages that do not compile are reported in the error; the cell
 // that imports them fails as well.
 func Prebuild(ctx context.Context, root string, packages, env []string, log io.Writer, terminal bool) error {
-	return goBuild(ctx, gobuild.Build{Dir: root, Packages: packages, Env: env,
-		Label: "building the packages that the cells import", Log: log, Terminal: terminal})
+	return Build(ctx, gobuild.Build{Dir: root, Packages: packages, Env: env,
+		Label: "compiling what the cells import", Log: log, Terminal: terminal})
 }
 
-// goBuild runs a build whose processes and temporary files do not outlive this process.
-func goBuild(ctx context.Context, build gobuild.Build) error {
+// Build runs a build whose processes and temporary files do not outlive this process.
+func Build(ctx context.Context, build gobuild.Build) error {
 	if len(build.Packages) == 0 {
 		return nil
 	}

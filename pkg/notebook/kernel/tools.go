@@ -81,7 +81,7 @@ func BuildTools(ctx context.Context, root string, log io.Writer, terminal bool) 
 		return t, err
 	}
 	// Built with the cells' environment, so that the standard library is compiled once for both.
-	label := fmt.Sprintf("building the kernel: gonb %s and goimports %s with %s (once per version)", t.GonbVersion, t.GoimportsVersion, t.GoVersion)
+	label := fmt.Sprintf("building the kernel, gonb %s (once)", t.GonbVersion)
 	return t, buildInto(ctx, root, log, terminal, label, map[string]string{gonbPackage: t.Gonb, goimportsPackage: t.Goimports})
 }
 
@@ -90,7 +90,7 @@ func (t Tools) BuildGopls(ctx context.Context, root string, log io.Writer, termi
 	if isFile(t.Gopls) {
 		return nil
 	}
-	label := fmt.Sprintf("building gopls %s for completion in Jupyter (once per version)", t.GoplsVersion)
+	label := fmt.Sprintf("building gopls %s for completion (once)", t.GoplsVersion)
 	return buildInto(ctx, root, log, terminal, label, map[string]string{goplsPackage: t.Gopls})
 }
 
@@ -120,7 +120,7 @@ func buildInto(ctx context.Context, root string, log io.Writer, terminal bool, l
 		return fmt.Errorf("the folder for the kernel: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	err = goBuild(ctx, gobuild.Build{Dir: root, Packages: slices.Sorted(maps.Keys(targets)), Output: temp + string(filepath.Separator), Env: Environment(GoBackend, ""),
+	err = Build(ctx, gobuild.Build{Dir: root, Packages: slices.Sorted(maps.Keys(targets)), Output: temp + string(filepath.Separator), Env: Environment(GoBackend, ""),
 		Label: label, Log: log, Terminal: terminal})
 	if err != nil {
 		return err
