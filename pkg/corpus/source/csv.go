@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -172,54 +171,45 @@ func (r *csvReader) skip(kind corpus.ErrorKind, format string, args ...any) erro
 	}
 }
 
-// csvRows reads a table whose first row names the fields. A column without a name is left out. The separator is the comma, in a .tsv file the tab; where
+// csvTable reads a table whose first row names the fields. A column without a name is left out. The separator is the comma, in a .tsv file the tab; where
 // the header has no comma but semicolons or tabs outside of quotes, as spreadsheets write it, it is those.
-func csvRows(path string) iter.Seq2[corpus.Row, error] {
-	return func(yield func(corpus.Row, error) bool) {
-		file, text, err := openText(path)
-		if err != nil {
-			yield(corpus.Row{}, err)
+func csvTable(path string, text *bufio.Reader, yield func(corpus.Row, error) bool) {
+	reader := newCSV(text, '\t')
+	if !strings.EqualFold(filepath.Ext(path), ".tsv") {
+		start, _ := text.Peek(text.Size())
+		reader.comma = separator(start)
+	}
+	header, line, err := reader.read()
+	if err == nil {
+		err = checkHeader(header)
+	}
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = errors.New("the file is empty")
+		}
+		yield(corpus.Row{}, fmt.Errorf("%s:%d: reading the header: %w: expected a first row with the names of the fields", path, line, err))
+		return
+	}
+	for {
+		record, line, err := reader.read()
+		if errors.Is(err, io.EOF) {
 			return
 		}
-		defer file.Close()
-		reader := newCSV(text, ',')
-		if strings.EqualFold(filepath.Ext(path), ".tsv") {
-			reader.comma = '\t'
-		} else if start, _ := text.Peek(text.Size()); reader.comma == ',' {
-			reader.comma = separator(start)
-		}
-		header, line, err := reader.read()
-		if err == nil {
-			err = checkHeader(header)
-		}
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = errors.New("the file is empty")
-			}
-			yield(corpus.Row{}, fmt.Errorf("%s:%d: reading the header: %w: expected a first row with the names of the fields", path, line, err))
+		row := corpus.Row{File: path, Line: line}
+		bad, ok := errors.AsType[*corpus.RowError](err)
+		switch {
+		case ok:
+			err = at(path, line, bad)
+		case err != nil:
+			yield(corpus.Row{}, fmt.Errorf("%s:%d: %w", path, line, err))
 			return
+		default:
+			if row.Text, err = fill(header, record); err != nil {
+				err = at(path, line, err)
+			}
 		}
-		for {
-			record, line, err := reader.read()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			row := corpus.Row{File: path, Line: line}
-			bad, ok := errors.AsType[*corpus.RowError](err)
-			switch {
-			case ok:
-				err = at(path, line, bad)
-			case err != nil:
-				yield(corpus.Row{}, fmt.Errorf("%s:%d: %w", path, line, err))
-				return
-			default:
-				if row.Text, err = fill(header, record); err != nil {
-					err = at(path, line, err)
-				}
-			}
-			if !yield(row, err) {
-				return
-			}
+		if !yield(row, err) {
+			return
 		}
 	}
 }

@@ -2,14 +2,16 @@ package source
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/attune-lab/attune/pkg/corpus"
 )
 
 // maxRow is the most bytes of one row or line. A longer one is a wrong file: an item has a few thousand.
@@ -60,29 +62,53 @@ var signatures = []struct{ start, found, do string }{
 // byteOrderMark of UTF-8. It is not part of the text.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// openText opens a file of UTF-8 text behind its byte order mark, and refuses other encodings by name.
+// openText opens a file of UTF-8 text.
 func openText(path string) (*os.File, *bufio.Reader, error) {
 	file, _, err := openRegular(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	text := bufio.NewReaderSize(file, 64<<10)
+	text, err := newText(path, file)
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, text, nil
+}
+
+// newText reads UTF-8 text behind its byte order mark, and refuses other encodings by name.
+func newText(path string, r io.Reader) (*bufio.Reader, error) {
+	text := bufio.NewReaderSize(r, 64<<10)
 	start, err := text.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
-		file.Close()
-		return nil, nil, fmt.Errorf("corpus: %w", err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if strings.HasPrefix(string(start), byteOrderMark) {
 		_, err = text.Discard(len(byteOrderMark))
-		return file, text, err
+		return text, err
 	}
 	for _, s := range signatures {
 		if strings.HasPrefix(string(start), s.start) {
-			file.Close()
-			return nil, nil, fmt.Errorf("%s:1: the file is %s, not UTF-8 text: %s", path, s.found, s.do)
+			return nil, fmt.Errorf("%s:1: the file is %s, not UTF-8 text: %s", path, s.found, s.do)
 		}
 	}
-	return file, text, nil
+	return text, nil
+}
+
+// textFormat reads the rows of a text; path is told in errors.
+type textFormat func(path string, text *bufio.Reader, yield func(corpus.Row, error) bool)
+
+// rows reads a file of the format.
+func (read textFormat) rows(path string) iter.Seq2[corpus.Row, error] {
+	return func(yield func(corpus.Row, error) bool) {
+		file, text, err := openText(path)
+		if err != nil {
+			yield(corpus.Row{}, err)
+			return
+		}
+		defer file.Close()
+		read(path, text, yield)
+	}
 }
 
 // errTooLong is a row or a line of more than maxRow bytes.
@@ -99,31 +125,6 @@ func readLine(text *bufio.Reader, buffer []byte) ([]byte, error) {
 		buffer = append(buffer, piece...)
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return buffer, err
-		}
-	}
-}
-
-// eachLine calls do with every line of a file that is not blank, counted from 1, without white space at its end. The text is valid until do
-// returns. An error of do ends the reading and comes back as it is.
-func eachLine(path string, do func(line int, text []byte) error) error {
-	file, text, err := openText(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	var buffer []byte
-	for line := 1; ; line++ {
-		buffer, err = readLine(text, buffer)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("%s:%d: %w", path, line, err)
-		}
-		if trimmed := bytes.TrimRight(buffer, " \t\r\n"); len(trimmed) > 0 {
-			if err := do(line, trimmed); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return nil
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -15,64 +16,63 @@ import (
 )
 
 // jsonRows reads an object per line; blank lines are skipped.
-func jsonRows(path string) iter.Seq2[corpus.Row, error] {
-	return func(yield func(corpus.Row, error) bool) {
-		enough := errors.New("the caller has enough")
-		err := eachLine(path, func(line int, text []byte) error {
-			row, err := jsonRow(text)
+func jsonRows(path string) iter.Seq2[corpus.Row, error] { return textFormat(jsonLines).rows(path) }
+
+func jsonLines(path string, text *bufio.Reader, yield func(corpus.Row, error) bool) {
+	var buffer []byte
+	for line := 1; ; line++ {
+		var end error
+		buffer, end = readLine(text, buffer)
+		if end != nil && !errors.Is(end, io.EOF) {
+			yield(corpus.Row{}, fmt.Errorf("%s:%d: %w", path, line, end))
+			return
+		}
+		if object := bytes.TrimRight(buffer, " \t\r\n"); len(object) > 0 {
+			row, err := jsonRow(object)
 			row.File, row.Line = path, line
 			if err != nil {
 				err = at(path, line, err)
 			}
 			if !yield(row, err) {
-				return enough
+				return
 			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, enough) {
-			yield(corpus.Row{}, err)
+		}
+		if end != nil {
+			return
 		}
 	}
 }
 
 // jsonDocument reads a .json file: an array of objects, or an object that has one such array ("examples", "data"). A row's "line" is its number, from 1.
-func jsonDocument(path string) iter.Seq2[corpus.Row, error] {
-	return func(yield func(corpus.Row, error) bool) {
-		file, text, err := openText(path)
-		if err != nil {
-			yield(corpus.Row{}, err)
-			return
-		}
-		defer file.Close()
-		budget := &budget{text: text}
-		d := jsontext.NewDecoder(budget)
-		line, arrays := 0, 0
-		// array reads the objects of an array, and says whether to go on.
-		array := func() (bool, error) {
-			for arrays++; d.PeekKind() != ']'; {
-				budget.used = 0
-				value, err := d.ReadValue()
-				if err != nil {
-					return false, err
-				}
-				line++
-				row, err := jsonRow(value)
-				row.File, row.Line = path, line
-				if err != nil {
-					err = at(path, line, err)
-				}
-				if !yield(row, err) {
-					return false, nil
-				}
+func jsonDocument(path string, text *bufio.Reader, yield func(corpus.Row, error) bool) {
+	budget := &budget{text: text}
+	d := jsontext.NewDecoder(budget)
+	line, arrays := 0, 0
+	// array reads the objects of an array, and says whether to go on.
+	array := func() (bool, error) {
+		for arrays++; d.PeekKind() != ']'; {
+			budget.used = 0
+			value, err := d.ReadValue()
+			if err != nil {
+				return false, err
 			}
-			_, err := d.ReadToken()
-			return true, err
+			line++
+			row, err := jsonRow(value)
+			row.File, row.Line = path, line
+			if err != nil {
+				err = at(path, line, err)
+			}
+			if !yield(row, err) {
+				return false, nil
+			}
 		}
-		if err := documentArrays(d, array); err != nil {
-			yield(corpus.Row{}, fmt.Errorf("%s: after %d rows: %w: expected an array of JSON objects", path, line, err))
-		} else if arrays > 1 {
-			yield(corpus.Row{}, fmt.Errorf("%s: the object has %d arrays of objects, expected one: write the rows into a file of their own", path, arrays))
-		}
+		_, err := d.ReadToken()
+		return true, err
+	}
+	if err := documentArrays(d, array); err != nil {
+		yield(corpus.Row{}, fmt.Errorf("%s: after %d rows: %w: expected an array of JSON objects", path, line, err))
+	} else if arrays > 1 {
+		yield(corpus.Row{}, fmt.Errorf("%s: the object has %d arrays of objects, expected one: write the rows into a file of their own", path, arrays))
 	}
 }
 

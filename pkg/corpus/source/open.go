@@ -229,7 +229,8 @@ func uniqueIDs(item func(corpus.Row) (corpus.Item, error)) func(corpus.Row) (cor
 
 // formats are the endings that [Rows] reads.
 var formats = map[string]func(path string) iter.Seq2[corpus.Row, error]{
-	".csv": csvRows, ".tsv": csvRows, ".jsonl": jsonRows, ".json": jsonDocument, ".parquet": parquetRows, ".sections": sectionRows,
+	".csv": textFormat(csvTable).rows, ".tsv": textFormat(csvTable).rows, ".jsonl": jsonRows, ".json": textFormat(jsonDocument).rows,
+	".sections": textFormat(sectionLines).rows, ".parquet": parquetRows,
 }
 
 // Rows reads a file of one's own by its ending, row by row, without holding it in memory:

@@ -1,10 +1,10 @@
 package source
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -17,7 +17,7 @@ const sectionEnd = "@end"
 
 var sectionLine = regexp.MustCompile(`^@([A-Za-z_][A-Za-z0-9_]*):[ \t]?`)
 
-// sectionRows reads rows of "@Name: text" fields that end with "@end":
+// sectionLines reads rows of "@Name: text" fields that end with "@end":
 //
 //	@question: What is 1 plus 1?
 //	@options:
@@ -27,39 +27,32 @@ var sectionLine = regexp.MustCompile(`^@([A-Za-z_][A-Za-z0-9_]*):[ \t]?`)
 //	@end
 //
 // Names are as they are written. A text runs to the next line that begins with a field or the end; blank lines around it are not part of it.
-func sectionRows(path string) iter.Seq2[corpus.Row, error] {
-	return func(yield func(corpus.Row, error) bool) {
-		file, text, err := openText(path)
-		if err != nil {
-			yield(corpus.Row{}, err)
+func sectionLines(path string, text *bufio.Reader, yield func(corpus.Row, error) bool) {
+	r := sectionReader{path: path}
+	var buffer []byte
+	for line := 1; ; line++ {
+		var end error
+		buffer, end = readLine(text, buffer)
+		if r.size += len(buffer); r.size > maxRow {
+			end = errTooLong
+		}
+		if end != nil && !errors.Is(end, io.EOF) {
+			yield(corpus.Row{}, fmt.Errorf("%s:%d: %w", path, line, end))
 			return
 		}
-		defer file.Close()
-		r := sectionReader{path: path}
-		var buffer []byte
-		for line := 1; ; line++ {
-			buffer, err = readLine(text, buffer)
-			if r.size += len(buffer); r.size > maxRow {
-				err = errTooLong
-			}
-			if err != nil && !errors.Is(err, io.EOF) {
-				yield(corpus.Row{}, fmt.Errorf("%s:%d: %w", path, line, err))
-				return
-			}
-			row, rowErr, done := r.line(line, buffer)
-			if done && !yield(row, rowErr) {
-				return
-			}
-			if done {
-				r.size = 0
-			}
-			if err != nil {
-				break
-			}
+		row, err, done := r.line(line, buffer)
+		if done && !yield(row, err) {
+			return
 		}
-		if r.row != nil {
-			yield(corpus.Row{}, r.bad(rowError(corpus.OpenSection, "the row's last section, @%s at line %d, never closes: the file ends without %s", r.name, r.nameLine, sectionEnd)))
+		if done {
+			r.size = 0
 		}
+		if end != nil {
+			break
+		}
+	}
+	if r.row != nil {
+		yield(corpus.Row{}, r.bad(rowError(corpus.OpenSection, "the row's last section, @%s at line %d, never closes: the file ends without %s", r.name, r.nameLine, sectionEnd)))
 	}
 }
 
