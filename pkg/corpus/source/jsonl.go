@@ -45,13 +45,20 @@ func jsonLines(path string, text *bufio.Reader, yield func(corpus.Row, error) bo
 
 // jsonDocument reads a .json file: an array of objects, or an object that has one such array ("examples", "data"). A row's "line" is its number, from 1.
 func jsonDocument(path string, text *bufio.Reader, yield func(corpus.Row, error) bool) {
-	budget := &budget{text: text}
-	d := jsontext.NewDecoder(budget)
+	var content bytes.Buffer
+	if _, err := content.ReadFrom(io.LimitReader(text, maxDocument+1)); err != nil {
+		yield(corpus.Row{}, fmt.Errorf("%s: %w", path, err))
+		return
+	}
+	if content.Len() > maxDocument {
+		yield(corpus.Row{}, fmt.Errorf("%s: a document of more than %d MiB: write its rows as JSON lines, which are not held in memory", path, maxDocument>>20))
+		return
+	}
+	d := jsontext.NewDecoder(&content)
 	line, arrays := 0, 0
 	// array reads the objects of an array, and says whether to go on.
 	array := func() (bool, error) {
 		for arrays++; d.PeekKind() != ']'; {
-			budget.used = 0
 			value, err := d.ReadValue()
 			if err != nil {
 				return false, err
@@ -120,19 +127,8 @@ func documentArrays(d *jsontext.Decoder, array func() (bool, error)) error {
 	return fmt.Errorf("found %s", kindName(token.Kind()))
 }
 
-// budget fails when more than maxRow bytes are read without a row.
-type budget struct {
-	text io.Reader
-	used int
-}
-
-func (b *budget) Read(p []byte) (int, error) {
-	n, err := b.text.Read(p)
-	if b.used += n; b.used > maxRow {
-		return n, errTooLong
-	}
-	return n, err
-}
+// maxDocument is the most bytes of a .json file, which is read whole.
+const maxDocument = 32 << 20
 
 // maxDepth of objects and lists in a row: their names are joined, so that depth costs the square of it.
 const maxDepth = 16

@@ -1,7 +1,7 @@
 package source
 
 import (
-	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 
@@ -50,10 +49,93 @@ func parquetRows(path string) iter.Seq2[corpus.Row, error] {
 	}
 }
 
-// parquetFile is an opened file and how its columns become fields.
+// parquetFile is an opened file and how its columns become fields. Its pages are decoded here and not by parquet-go, which allocates what a page
+// announces, and for ever where one is damaged; the types of the format are its.
 type parquetFile struct {
-	file   *parquet.File
+	r      io.ReaderAt
+	size   int64
+	meta   *format.FileMetaData
 	leaves []leaf
+	held   int64 // bytes of open pages
+}
+
+// openParquet reads the footer, see [checkParquet].
+func openParquet(r io.ReaderAt, size int64) (*parquetFile, error) {
+	meta, err := checkParquet(r, size)
+	if err != nil {
+		return nil, err
+	}
+	leaves, err := leavesOf(meta.Schema)
+	if err != nil {
+		return nil, err
+	}
+	return &parquetFile{r: r, size: size, meta: meta, leaves: leaves}, nil
+}
+
+// each gives the rows until do says that it has enough.
+func (p *parquetFile) each(do func(corpus.Row, error) bool) error {
+	columns := make([]columnReader, len(p.leaves))
+	for g := range p.meta.RowGroups {
+		group := &p.meta.RowGroups[g]
+		if group.NumRows == 0 {
+			continue
+		}
+		for i := range columns {
+			columns[i].leaf, columns[i].file = &p.leaves[i], p
+			if err := columns[i].open(&group.Columns[i]); err != nil {
+				return fmt.Errorf("row group %d, column %q: %w", g, p.leaves[i].name, err)
+			}
+		}
+		for range group.NumRows {
+			row, bad, err := readRow(columns)
+			if err != nil {
+				return err
+			}
+			if !do(row, bad) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// readRow reads a row of all columns. bad is what is wrong with its texts; after err nothing can be read.
+func readRow(columns []columnReader) (row corpus.Row, bad, err error) {
+	row = newRow()
+	size := 0
+	for i := range columns {
+		column := &columns[i]
+		for first := true; ; first = false {
+			e, err := column.next()
+			if errors.Is(err, io.EOF) {
+				if first {
+					return row, nil, fmt.Errorf("column %q ends before the rows do: %w", column.leaf.name, errDamaged)
+				}
+				break
+			}
+			if err != nil {
+				return row, nil, err
+			}
+			if !first && e.rep == 0 { // of the next row
+				column.ahead, column.hasAhead = e, true
+				break
+			}
+			if first && e.rep != 0 {
+				return row, nil, fmt.Errorf("column %q: a row begins in the middle of a list: %w", column.leaf.name, errDamaged)
+			}
+			const entryBytes = 16 // of a text in a list
+			if size += len(e.value.bytes) + entryBytes; size > maxRow {
+				return row, nil, errTooLong
+			}
+			if wrong := column.leaf.add(row, e); wrong != nil && bad == nil {
+				bad = wrong
+			}
+			if column.leaf.repeated == 0 {
+				break
+			}
+		}
+	}
+	return row, bad, nil
 }
 
 // leaf is a column of values.
@@ -65,143 +147,66 @@ type leaf struct {
 	entryLevel int // definition level at which the innermost list has an entry
 }
 
-// openParquet checks the file (see checkParquet) and opens it. The library panics on some damaged files; that is an error here.
-func openParquet(r io.ReaderAt, size int64) (opened *parquetFile, err error) {
-	defer recovered(&err)
-	meta, err := checkParquet(r, size)
-	if err != nil {
-		return nil, err
-	}
-	leaves, err := leavesOf(meta.Schema)
-	if err != nil {
-		return nil, err
-	}
-	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return nil, err
-	}
-	return &parquetFile{file, leaves}, nil
-}
-
-func recovered(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("damaged: %v", r)
-	}
-}
-
-// each gives the rows until do says that it has enough.
-func (p *parquetFile) each(do func(corpus.Row, error) bool) error {
-	rows := make([]parquet.Row, 64)
-	for _, group := range p.file.RowGroups() {
-		if group.NumRows() == 0 {
-			continue
-		}
-		reader := group.Rows()
-		for {
-			n, err := readRows(reader, rows)
-			for _, values := range rows[:n] {
-				if !do(p.row(values)) {
-					return reader.Close()
-				}
-			}
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil || n == 0 {
-				reader.Close()
-				return cmp.Or(err, errDamaged)
-			}
-		}
-		if err := reader.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func readRows(reader parquet.Rows, rows []parquet.Row) (n int, err error) {
-	defer recovered(&err)
-	for i := range rows {
-		rows[i] = rows[i][:0]
-	}
-	return reader.ReadRows(rows)
-}
-
-// row makes fields of the values of a row, which come in the order of the columns.
-func (p *parquetFile) row(values parquet.Row) (corpus.Row, error) {
-	row := newRow()
-	for len(values) > 0 {
-		column := values[0].Column()
-		n := 1
-		for n < len(values) && values[n].Column() == column {
-			n++
-		}
-		if column < 0 || column >= len(p.leaves) {
-			return row, rowError(corpus.Malformed, "a value of column %d of %d", column, len(p.leaves))
-		}
-		if err := p.leaves[column].add(row, values[:n]); err != nil {
-			return row, err
-		}
-		values = values[n:]
-	}
-	return row, nil
-}
-
-// add puts the values of one column into a row.
-func (l leaf) add(row corpus.Row, values []parquet.Value) error {
-	if l.repeated > 1 {
-		row.Bad[l.name] = rowError(corpus.Malformed, "field %q is a list of lists, expected a text or a list of texts", l.name)
+// add puts a value into a row: the field's, or one of its list.
+func (l *leaf) add(row corpus.Row, e entry) error {
+	if row.Bad[l.name] != nil {
 		return nil
 	}
-	if first := values[0]; l.repeated == 0 {
-		if first.IsNull() {
-			return nil // a field that is not there
-		}
-		text, err := l.text(first)
+	there := e.def == uint32(l.maxLevel)
+	switch {
+	case l.repeated > 1:
+		row.Bad[l.name] = rowError(corpus.Malformed, "field %q is a list of lists, expected a text or a list of texts", l.name)
+		return nil
+	case l.repeated == 0 && !there:
+		return nil // a field that is not there
+	case l.repeated == 0:
+		text, err := l.text(e.value)
 		if err != nil {
 			return err
 		}
 		return addText(row, l.name, text)
-	}
-	list := []string{}
-	if level := values[0].DefinitionLevel(); level < l.entryLevel {
-		if level < l.entryLevel-1 {
-			return nil // null, not a list
-		}
-		return addList(row, l.name, list)
-	}
-	for i, v := range values {
-		if v.DefinitionLevel() < l.maxLevel {
-			row.Bad[l.name] = rowError(corpus.Malformed, "field %q: entry %d is null, expected a text", l.name, i+1)
-			return nil
-		}
-		text, err := l.text(v)
-		if err != nil {
+	case e.rep == 0 && e.def < uint32(l.entryLevel)-1:
+		return nil // null, not a list
+	case e.rep == 0:
+		if err := addList(row, l.name, []string{}); err != nil {
 			return err
 		}
-		list = append(list, text)
+		if e.def < uint32(l.entryLevel) {
+			return nil // a list of nothing
+		}
 	}
-	return addList(row, l.name, list)
+	list := row.Lists[l.name]
+	if !there {
+		row.Bad[l.name] = rowError(corpus.Malformed, "field %q: entry %d is null, expected a text", l.name, len(list)+1)
+		delete(row.Lists, l.name)
+		return nil
+	}
+	text, err := l.text(e.value)
+	if err != nil {
+		return err
+	}
+	row.Lists[l.name] = append(list, text)
+	return nil
 }
 
 // text writes a value as JSON would, or as ISO 8601 has it.
-func (l leaf) text(v parquet.Value) (string, error) {
+func (l *leaf) text(v parquetValue) (string, error) {
 	logical, converted := l.element.LogicalType.V, l.element.ConvertedType
 	is := func(c deprecated.ConvertedType) bool { return converted.Valid && converted.V == c }
-	switch v.Kind() {
-	case parquet.Boolean:
-		return strconv.FormatBool(v.Boolean()), nil
-	case parquet.Float:
-		return strconv.FormatFloat(float64(v.Float()), 'g', -1, 32), nil
-	case parquet.Double:
-		return strconv.FormatFloat(v.Double(), 'g', -1, 64), nil
-	case parquet.Int96:
-		t := v.Int96() // nanoseconds of the day and the Julian day, whose number at the start of 1970 was 2440588
-		return time.Unix((int64(t[2])-2440588)*86400, int64(t[1])<<32|int64(t[0])).UTC().Format(time.RFC3339Nano), nil
-	case parquet.Int32, parquet.Int64:
-		n := v.Int64()
-		if v.Kind() == parquet.Int32 {
-			n = int64(v.Int32())
+	switch kind := l.element.Type.V; kind {
+	case format.Boolean:
+		return strconv.FormatBool(v.bits != 0), nil
+	case format.Float:
+		return strconv.FormatFloat(float64(math.Float32frombits(uint32(v.bits))), 'g', -1, 32), nil
+	case format.Double:
+		return strconv.FormatFloat(math.Float64frombits(v.bits), 'g', -1, 64), nil
+	case format.Int96: // nanoseconds of the day and the Julian day, whose number at the start of 1970 was 2440588
+		nanos, day := binary.LittleEndian.Uint64(v.bytes), binary.LittleEndian.Uint32(v.bytes[8:])
+		return time.Unix((int64(day)-2440588)*86400, int64(nanos)).UTC().Format(time.RFC3339Nano), nil
+	case format.Int32, format.Int64:
+		n := int64(v.bits)
+		if kind == format.Int32 {
+			n = int64(int32(v.bits))
 		}
 		unsigned := logical.Integer != nil && !logical.Integer.IsSigned || is(deprecated.Uint8) || is(deprecated.Uint16) || is(deprecated.Uint32) || is(deprecated.Uint64)
 		switch {
@@ -217,30 +222,27 @@ func (l leaf) text(v parquet.Value) (string, error) {
 			return moment(n, l.unit()).Format(layout), nil
 		case logical.Time != nil || is(deprecated.TimeMillis) || is(deprecated.TimeMicros):
 			return moment(n, l.unit()).Format("15:04:05.999999999"), nil
-		case unsigned && v.Kind() == parquet.Int32:
-			return strconv.FormatUint(uint64(v.Uint32()), 10), nil
 		case unsigned:
-			return strconv.FormatUint(v.Uint64(), 10), nil
+			return strconv.FormatUint(v.bits, 10), nil
 		}
 		return strconv.FormatInt(n, 10), nil
 	}
-	raw := v.ByteArray()
 	switch {
 	case logical.Decimal != nil || is(deprecated.Decimal):
-		return decimal(twosComplement(raw), l.scale()), nil
-	case logical.UUID != nil && len(raw) == 16:
-		return fmt.Sprintf("%x-%x-%x-%x-%x", raw[:4], raw[4:6], raw[6:8], raw[8:10], raw[10:]), nil
-	case logical.Float16 != nil && len(raw) == 2:
-		return strconv.FormatFloat(half(uint16(raw[0])|uint16(raw[1])<<8), 'g', -1, 32), nil
+		return decimal(twosComplement(v.bytes), l.scale()), nil
+	case logical.UUID != nil && len(v.bytes) == 16:
+		return fmt.Sprintf("%x-%x-%x-%x-%x", v.bytes[:4], v.bytes[4:6], v.bytes[6:8], v.bytes[8:10], v.bytes[10:]), nil
+	case logical.Float16 != nil && len(v.bytes) == 2:
+		return strconv.FormatFloat(half(binary.LittleEndian.Uint16(v.bytes)), 'g', -1, 32), nil
 	}
-	text := string(raw)
+	text := string(v.bytes)
 	if err := checkText(text); err != nil {
 		return "", rowError(corpus.InvalidUTF8, "field %q %w", l.name, err)
 	}
 	return text, nil
 }
 
-func (l leaf) scale() int {
+func (l *leaf) scale() int {
 	if d := l.element.LogicalType.V.Decimal; d != nil {
 		return int(d.Scale)
 	}
@@ -248,7 +250,7 @@ func (l leaf) scale() int {
 }
 
 // unit of a time, in nanoseconds.
-func (l leaf) unit() int64 {
+func (l *leaf) unit() int64 {
 	var u format.TimeUnit
 	switch t := l.element.LogicalType.V; {
 	case t.Timestamp != nil:
@@ -330,6 +332,9 @@ func leavesOf(schema []format.SchemaElement) ([]leaf, error) {
 		}
 		e := take()
 		if !hidden {
+			if err := checkText(e.Name); err != nil {
+				return fmt.Errorf("the name %s of a column %w", excerpt(e.Name), err)
+			}
 			in.name = strings.TrimPrefix(in.name+"_"+e.Name, "_")
 		}
 		switch e.RepetitionType.V {

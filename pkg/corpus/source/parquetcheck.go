@@ -10,17 +10,12 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// Bounds on a parquet file. The library allocates what a file announces, so that is compared with the file's size first.
-const (
-	maxParquetColumns = 10_000
-	maxPageValues     = 16 << 20 // a page of truth values of 1 MiB, the usual size, has 8 Mi
-	maxPage           = 32 << 20 // bytes that a page may have besides twice the file's own
-	maxPageHeader     = 1 << 20  // with the statistics in it
-)
+// maxParquetColumns of a file.
+const maxParquetColumns = 10_000
 
 var errDamaged = errors.New("it is cut off or damaged")
 
-// checkParquet reads the footer and compares every size that it and the pages announce with the size of the file.
+// checkParquet reads the footer and compares every size that it announces with the size of the file.
 func checkParquet(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 	const magic, tail = "PAR1", 8
 	var start, end [tail]byte
@@ -74,11 +69,6 @@ func checkParquet(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 			return nil, fmt.Errorf("it announces more rows than it has bytes (%d): %w", size, errDamaged)
 		}
 		rows += group.NumRows
-		for j := range group.Columns {
-			if err := checkChunk(r, size, &group.Columns[j]); err != nil {
-				return nil, fmt.Errorf("its row group %d, column %d: %w", i, j, err)
-			}
-		}
 	}
 	return meta, nil
 }
@@ -115,79 +105,6 @@ func checkSchema(schema []format.SchemaElement) (columns int, err error) {
 		return 0, fmt.Errorf("it has %d columns, more than %d: write the ones that are needed into a file of their own", columns, maxParquetColumns)
 	}
 	return columns, nil
-}
-
-// checkChunk walks over the headers of a column's pages.
-func checkChunk(r io.ReaderAt, size int64, chunk *format.ColumnChunk) error {
-	meta := &chunk.MetaData
-	if meta.NumValues == 0 {
-		return nil // pyarrow writes such a chunk without pages
-	}
-	at, length := meta.DataPageOffset, meta.TotalCompressedSize
-	if d := meta.DictionaryPageOffset; d > 0 && d < at {
-		at = d
-	}
-	if at < 4 || length < 0 || length > size-at || meta.NumValues < 0 {
-		return fmt.Errorf("%d bytes from byte %d on are said to hold it, the file has %d: %w", length, at, size, errDamaged)
-	}
-	buffer := make([]byte, min(length, 512))
-	for end, values := at+length, int64(0); at < end && values < meta.NumValues; {
-		header, n, err := pageHeader(r, at, end-at, &buffer)
-		if err != nil {
-			return fmt.Errorf("the page at byte %d: %w", at, err)
-		}
-		at += n
-		if header.compressed < 0 || header.compressed > end-at {
-			return fmt.Errorf("the page before byte %d is said to have %d bytes, %d are left: %w", at, header.compressed, end-at, errDamaged)
-		}
-		if header.uncompressed < 0 || header.uncompressed > maxPage+2*size {
-			return fmt.Errorf("the page before byte %d is said to unpack to %d bytes, in a file of %d: %w", at, header.uncompressed, size, errDamaged)
-		}
-		if header.values < 0 || header.values > maxPageValues {
-			return fmt.Errorf("the page before byte %d is said to have %d values, more than %d: %w", at, header.values, maxPageValues, errDamaged)
-		}
-		if !header.dictionary {
-			values += header.values
-		}
-		at += header.compressed
-	}
-	return nil
-}
-
-type pageSizes struct {
-	compressed, uncompressed, values int64
-	dictionary                       bool
-}
-
-// pageHeader reads the header of a page at a place, behind which so many bytes follow, and says how long it is.
-func pageHeader(r io.ReaderAt, at, left int64, buffer *[]byte) (pageSizes, int64, error) {
-	for n := min(left, 512); ; n = min(left, maxPageHeader) {
-		if int64(len(*buffer)) < n {
-			*buffer = make([]byte, n)
-		}
-		if _, err := r.ReadAt((*buffer)[:n], at); err != nil {
-			return pageSizes{}, 0, err
-		}
-		var sizes pageSizes
-		check := thriftChecker{rest: (*buffer)[:n]}
-		err := check.structure(0, func(path [2]int, value int64) {
-			switch path {
-			case [2]int{2, 0}:
-				sizes.uncompressed = value
-			case [2]int{3, 0}:
-				sizes.compressed = value
-			case [2]int{5, 1}, [2]int{7, 1}, [2]int{8, 1}: // of a data page, a dictionary, a data page of the second version
-				sizes.values = value
-				sizes.dictionary = path[0] == 7
-			}
-		})
-		if err == nil {
-			return sizes, n - int64(len(check.rest)), nil
-		}
-		if n == min(left, maxPageHeader) {
-			return pageSizes{}, 0, err
-		}
-	}
 }
 
 // thriftChecker walks over a structure in Thrift's compact protocol
@@ -272,6 +189,9 @@ func (c *thriftChecker) structure(depth int, note func(path [2]int, value int64)
 func (c *thriftChecker) value(kind byte, depth int, note func(path [2]int, value int64)) error {
 	switch kind {
 	case thriftTrue, thriftFalse:
+		if note != nil && depth < len(c.path) {
+			note(c.path, int64(thriftFalse-kind))
+		}
 		return nil
 	case thriftByte:
 		return c.skip(1)
