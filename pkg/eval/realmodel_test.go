@@ -1,0 +1,99 @@
+package eval_test
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/engine"
+	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// TestRealModelsLogLikelihoods compares every choice's log-likelihood with transformers' within 5e-3 in float32, and in bfloat16 the choices: at least 98.5 % the same.
+// ATTUNE_REAL_MODEL is the directory that ../shared/data/models/smollm2-135m-instruct/convert.py writes, ATTUNE_REAL_ITEMS how many items of each set are asked
+// (100; 0 = all); the backend is ATTUNE_BACKEND, the type ATTUNE_DTYPE.
+func TestRealModelsLogLikelihoods(t *testing.T) {
+	dir := os.Getenv("ATTUNE_REAL_MODEL")
+	shared := filepath.Join("..", "..", "..", "shared", "data")
+	if _, err := os.Stat(shared); err != nil || dir == "" {
+		t.Skip("needs ATTUNE_REAL_MODEL, a directory that smollm2-135m-instruct/convert.py wrote, and the folder shared beside the repository")
+	}
+	limit := 100
+	if text := os.Getenv("ATTUNE_REAL_ITEMS"); text != "" {
+		limit, _ = strconv.Atoi(text)
+	}
+	b, err := backend.FromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dtype, err := backend.DType(os.Getenv("ATTUNE_DTYPE"), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Load(dir, model.Options{Backend: b, DType: dtype})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := engine.New(m, engine.Options{})
+	t.Log(r.Numerics())
+	references := readReferences(t, filepath.Join(shared, "models", "smollm2-135m-instruct", "loglikelihoods.json.gz"))
+	for _, name := range []string{"piqa", "siqa"} {
+		task, err := eval.LoadTask(filepath.Join(shared, name), 0, eval.TaskOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reference := references[name+".float32"]
+		if len(reference) != len(task.Examples) {
+			t.Fatalf("%s: %d examples, the references are of %d", name, len(task.Examples), len(reference))
+		}
+		if limit > 0 {
+			task.Examples, reference = task.Examples[:min(limit, len(task.Examples))], reference[:min(limit, len(reference))]
+		}
+		start := time.Now()
+		c, err := eval.Compare(context.Background(), task, []eval.Arm{{Name: "untouched"}}, eval.Options{Runner: func() (*engine.Runner, error) { return r, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst, same := 0.0, 0
+		for i, e := range c.Examples {
+			scores := c.Outcomes[0][i].Scores
+			for k := range scores {
+				worst = math.Max(worst, math.Abs(scores[k]-reference[i][k]))
+			}
+			if eval.Predict(eval.Acc, e.Choices, scores) == eval.Predict(eval.Acc, e.Choices, reference[i]) {
+				same++
+			}
+		}
+		row, _ := c.Row(eval.Acc, eval.GroupAll, "untouched")
+		t.Logf("%s: %d items in %.1f s, the worst log-likelihood %.2g off, %d choices the same, acc %.4f", name, len(task.Examples), time.Since(start).Seconds(), worst, same, row.FirstMaximum)
+		if os.Getenv("ATTUNE_DTYPE") != "bfloat16" && !backend.IsCUDA(b) && worst > 5e-3 || float64(same) < 0.985*float64(len(task.Examples)) {
+			t.Errorf("%s: the worst log-likelihood is %g off, %d of %d choices are the same", name, worst, same, len(task.Examples))
+		}
+	}
+}
+
+func readReferences(t *testing.T, path string) map[string][][]float64 {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	text, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var references map[string][][]float64
+	if err := json.NewDecoder(text).Decode(&references); err != nil {
+		t.Fatal(err)
+	}
+	return references
+}
