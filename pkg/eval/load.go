@@ -7,6 +7,7 @@ import (
 	"github.com/attune-lab/attune/pkg/corpus"
 	"github.com/attune-lab/attune/pkg/corpus/generate"
 	"github.com/attune-lab/attune/pkg/corpus/source"
+	"github.com/attune-lab/attune/pkg/hf/chat"
 )
 
 // Generated is the reference to the generator's held-out split, see [source.Open].
@@ -18,10 +19,12 @@ func FromGenerator(ref string) bool { return source.IsGenerated(ref) }
 // TaskOptions of [LoadTask]. The zero value loads a task as its protocol has it, zero-shot.
 type TaskOptions struct {
 	Seed    uint64           // of the subset when there is a limit
-	Shots   int              // MMLU: worked examples, the first of each subject's dev split; 0 to 5
+	Shots   int              // worked examples: the first of each subject's dev split for MMLU, of the train split for GSM8K, else the first items, which are then not asked
 	STEM    source.STEMMap   // MMLU: which subjects are STEM; zero means source.DefaultMMLUSTEM
 	Corpus  generate.Options // of the generated task; its Train is not made
 	Columns string           // of one's own file, see [source.ParseColumns]
+	Chat    *chat.Template   // prompts go through the checkpoint's chat template, see [Task.Chat]; nil = they do not
+	NoBOS   bool             // prompts do not begin with the tokenizer's BOS
 	// Letters asks for the letter of an option, all options in the prompt ([TemplateItems]), also where a task's own protocol scores the texts
 	// (PIQA, SIQA, ARC, HellaSwag): what reasoning and written answers need.
 	Letters bool
@@ -38,6 +41,14 @@ func LoadTask(ref string, limit int, o TaskOptions) (*Task, error) {
 		return nil, err
 	}
 	t.Limit(limit, o.Seed)
+	switch {
+	case o.Chat != nil && o.NoBOS:
+		return nil, fmt.Errorf("eval: a chat template and no BOS: the template says what a prompt begins with, choose one of them")
+	case o.Chat != nil:
+		return t, t.Chat(o.Chat)
+	case o.NoBOS:
+		t.WithoutBOS()
+	}
 	return t, nil
 }
 
@@ -46,8 +57,8 @@ func load(ref string, o TaskOptions) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Shots != 0 && set.Kind != source.KindMMLU {
-		return nil, fmt.Errorf("eval: %d worked examples asked for %s: only MMLU has a split for them, use 0", o.Shots, ref)
+	if o.Shots < 0 {
+		return nil, fmt.Errorf("eval: %d worked examples asked for, expected 0 or more", o.Shots)
 	}
 	if len(set.Problems) > 0 {
 		template := TemplateProblems
@@ -57,59 +68,42 @@ func load(ref string, o TaskOptions) (*Task, error) {
 		case source.KindBBH:
 			template = TemplateBBH
 		}
-		return NewOpenTask(set.Name, template, set.Problems, nil)
-	}
-	declared := func(item corpus.Item) bool { return item.STEM }
-	if o.Letters && set.Kind != source.KindMMLU {
-		return withGrouping("declared")(NewTask(set.Name, TemplateItems, set.Items, nil, declared))
-	}
-	switch set.Kind {
-	case source.KindSIQA:
-		return NewTask(set.Name, TemplateSIQA, set.Items, nil, nil)
-	case source.KindPIQA:
-		return NewTask(set.Name, TemplatePIQA, set.Items, nil, nil)
-	case source.KindARC:
-		return NewTask(set.Name, TemplateARC, set.Items, nil, nil)
-	case source.KindHellaSwag:
-		return NewTask(set.Name, TemplateHellaSwag, set.Items, nil, nil)
-	case source.KindMMLU:
-		return loadMMLU(ref, set.Items, o)
-	case source.KindGenerated:
-		return withGrouping("generator")(NewTask(set.Name, TemplateItems, set.Items, nil, declared))
-	default:
-		return withGrouping("declared")(NewTask(set.Name, TemplateItems, set.Items, nil, declared))
-	}
-}
-
-func loadMMLU(dir string, items []corpus.Item, o TaskOptions) (*Task, error) {
-	if o.STEM.Name == "" {
-		o.STEM = source.DefaultMMLUSTEM
-	}
-	template := TemplateMMLU
-	template.Shots = o.Shots
-	worked := make(map[string][]corpus.Item)
-	if o.Shots < 0 {
-		return nil, fmt.Errorf("eval: %d worked examples asked for, expected 0 or more", o.Shots)
-	}
-	if o.Shots > 0 {
-		dev, err := source.ReadMMLU(dir, "dev")
+		worked, problems, err := workedProblems(ref, set, o.Shots)
 		if err != nil {
-			return nil, fmt.Errorf("eval: %d worked examples asked for: %w", o.Shots, err)
+			return nil, err
 		}
-		for _, item := range dev {
-			worked[item.Domain] = append(worked[item.Domain], item)
-		}
+		template.Shots = o.Shots
+		return NewOpenTask(set.Name, template, problems, worked)
 	}
-	stem := func(item corpus.Item) bool { return o.STEM.Has(item.Domain) }
-	return withGrouping(o.STEM.Name)(NewTask("mmlu", template, items, worked, stem))
-}
-
-// withGrouping names where a task's groups come from, if it has any.
-func withGrouping(name string) func(*Task, error) (*Task, error) {
-	return func(t *Task, err error) (*Task, error) {
-		if err == nil && t.Examples[0].Group != "" {
-			t.Grouping = name
-		}
-		return t, err
+	worked, items, err := workedItems(ref, set, o.Shots)
+	if err != nil {
+		return nil, err
 	}
+	template, grouping, group := TemplateItems, "declared", func(item corpus.Item) bool { return item.STEM }
+	switch {
+	case set.Kind == source.KindMMLU:
+		if o.STEM.Name == "" {
+			o.STEM = source.DefaultMMLUSTEM
+		}
+		template, grouping, group = TemplateMMLU, o.STEM.Name, func(item corpus.Item) bool { return o.STEM.Has(item.Domain) }
+	case o.Letters:
+	case set.Kind == source.KindSIQA:
+		template, group = TemplateSIQA, nil
+	case set.Kind == source.KindPIQA:
+		template, group = TemplatePIQA, nil
+	case set.Kind == source.KindARC:
+		template, group = TemplateARC, nil
+	case set.Kind == source.KindHellaSwag:
+		template, group = TemplateHellaSwag, nil
+	case set.Kind == source.KindGenerated:
+		grouping = "generator"
+	}
+	if template.Shots = o.Shots; o.Shots > 0 && template.Between == "" {
+		template.Between = betweenShots
+	}
+	t, err := NewTask(set.Name, template, items, worked, group)
+	if err == nil && t.Examples[0].Group != "" {
+		t.Grouping = grouping
+	}
+	return t, err
 }

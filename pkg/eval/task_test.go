@@ -199,7 +199,6 @@ func TestLoadTaskRefusesWhatCannotBe(t *testing.T) {
 		want   string
 	}{
 		{Generated, -1, TaskOptions{}, "limit -1"},
-		{Generated, 0, TaskOptions{Shots: 3}, "only MMLU"},
 		{Generated, 0, TaskOptions{Corpus: generate.Options{Domains: []string{"astrology"}}}, "astrology"},
 		{Generated, 0, TaskOptions{Corpus: generate.Options{HeldOut: -1}}, "no examples"},
 		{"generated:medium,grim", 0, TaskOptions{}, `"grim"`},
