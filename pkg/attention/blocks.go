@@ -1,31 +1,39 @@
-package model
+package attention
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Blocked reports whether Rows can cut the site: whole prompts of one document each.
-func (s *Site) Blocked() bool {
-	return s.Phase == Prefill && !s.part && s.packed == nil && len(s.Keys) == 1
+const (
+	defaultMaxBytes   = 8 << 30 // of Execution.MaxBytes: a bias of 32 heads at 11,000 tokens
+	defaultBlockBytes = 4 << 30 // of the float32 scores of a block of rows: large enough to keep a GPU busy
+	leastBlocks       = 4       // of a mask: a block leaves out the keys behind it, so that 4 compute 5/8 of the square
+)
+
+// blockBytes is defaultBlockBytes but in tests, whose prompts are short.
+var blockBytes = defaultBlockBytes
+
+// blocked reports whether rows can cut the site: whole prompts of one document each.
+func (s *Site) blocked() bool {
+	return s.Phase == Prefill && !s.part && s.carry.Packed == nil && len(s.Keys) == 1
 }
 
-// Rows is the site of the queries start to end-1 and of the keys up to the last of them, behind which attention is causal and sees nothing. Masks,
+// rows is the site of the queries start to end-1 and of the keys up to the last of them, behind which attention is causal and sees nothing. Masks,
 // probabilities and weighed values of a layer can so be computed block by block, in memory that grows with the length and not with its square. It
-// is to be read: what is set on it does not reach the layer. Blocked says where it is defined.
-func (s *Site) Rows(start, end int) *Site {
+// is to be read: what is set on it does not reach the layer. blocked says where it is defined.
+func (s *Site) rows(start, end int) *Site {
 	rows := func(x *Node, axis int) *Node { return SliceAxis(x, axis, AxisRange(start, end)) }
 	seen := func(x *Node, axis int) *Node { return SliceAxis(x, axis, AxisRange(0, end)) }
-	part := &Site{Layer: s.Layer, Layers: s.Layers, Phase: s.Phase, Scale: s.Scale, Softcap: s.Softcap, Window: s.Window, Sinks: s.Sinks,
-		Query: rows(s.Query, 2), Keys: []*Node{seen(s.Keys[0], 2)}, Values: []*Node{seen(s.Values[0], 2)},
-		QueryPos: rows(s.QueryPos, 1), KeyPos: seen(s.KeyPos, 1), KeyTokens: seen(s.KeyTokens, 1), run: s.run, rewritten: s.rewritten, part: true}
-	// From positions: a slice of the layer's mask would keep the whole square in memory.
-	q, k := InsertAxes(part.QueryPos, 1, -1), InsertAxes(part.KeyPos, 1, 1)
-	part.Mask = GreaterOrEqual(q, k)
-	if s.Window > 0 {
-		part.Mask = LogicalAnd(part.Mask, GreaterThan(k, AddScalar(q, -s.Window)))
+	part := &Site{Layer: s.Layer, carry: s.carry, scope: s.scope, rewritten: s.rewritten, part: true, cutFrom: s, at: [2]int{start, end}, waits: s.waits}
+	part.Operands = Operands{Scale: s.Scale, Softcap: s.Softcap, Window: s.Window, Sinks: s.Sinks, Query: rows(s.Query, 2), Keys: []*Node{seen(s.Keys[0], 2)},
+		QueryPos: rows(s.QueryPos, 1), KeyPos: seen(s.KeyPos, 1), KeyTokens: seen(s.KeyTokens, 1), Lengths: s.Lengths}
+	if len(s.Values) > 0 { // KeptLayer has none
+		part.Values = []*Node{seen(s.Values[0], 2)}
 	}
+	// From positions: a slice of the layer's mask would keep the whole square in memory.
+	part.Mask = causal(part.QueryPos, part.KeyPos, s.Window)
 	switch {
-	case s.probs != nil || s.change != nil:
+	case s.probs != nil || s.later != nil:
 		part.probs = seen(rows(s.Probs(), 2), 3)
 	case s.LSE() != nil:
 		part.lse = rows(s.lse, 2)
@@ -33,15 +41,63 @@ func (s *Site) Rows(start, end int) *Site {
 	return part
 }
 
-// After is the site with its queries and keys behind a barrier that waits for a value. What blocks of rows compute from it is computed then and not before, and anew
+// causal is where queries of a prefill may attend: bool [1 or batch, 1, queries, keys].
+func causal(queryPos, keyPos *Node, window int) *Node {
+	q, k := InsertAxes(queryPos, 1, -1), InsertAxes(keyPos, 1, 1)
+	mask := GreaterOrEqual(q, k)
+	if window > 0 {
+		mask = LogicalAnd(mask, GreaterThan(k, AddScalar(q, -window)))
+	}
+	return mask
+}
+
+// after is the site with its queries and keys behind a barrier that waits for a value. What blocks of rows compute from it is computed then and not before, and anew
 // for each value: XLA would otherwise compute the blocks side by side, or see that several layers ask for the same, and keep the whole square.
-func (s *Site) After(value *Node) *Site {
-	if s.probs != nil || s.change != nil {
+func (s *Site) after(value *Node) *Site {
+	if s.probs != nil || s.later != nil {
 		return s // the square exists
 	}
 	s.LSE() // from the operands themselves, once
 	behind := *s
 	held := OptimizationBarriers(s.Query, s.Keys[0], value)
 	behind.Query, behind.Keys, behind.scores = held[0], []*Node{held[1]}, nil
+	behind.waits = value
 	return &behind
+}
+
+// blocks cuts a site's rows so that the scores of a block stay within blockBytes, and into no fewer than so many blocks.
+func blocks(site *Site, atLeast int) [][2]int {
+	d := site.entries()
+	rows := min((d[2]+atLeast-1)/atLeast, max(1, blockBytes/(4*d[0]*d[1]*d[3])))
+	var out [][2]int
+	for at := 0; at < d[2]; at += rows {
+		out = append(out, [2]int{at, min(at+rows, d[2])})
+	}
+	return out
+}
+
+// widen appends zeros to the last axis: keys that a block of rows does not see, where the causal kernel looks at no bias.
+func widen(x *Node, keys int) *Node {
+	more := keys - x.Shape().Dimensions[x.Rank()-1]
+	if more == 0 {
+		return x
+	}
+	return GrowRight(x, x.Rank()-1, more, 0)
+}
+
+// concatenateRows joins what blocks of rows gave, [batch, heads, rows, ...].
+func concatenateRows(parts []*Node) *Node {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return Concatenate(parts, 2)
+}
+
+// bytesOf is the size of float32 entries of these dimensions.
+func bytesOf(dims []int) int64 {
+	n := int64(4)
+	for _, d := range dims {
+		n *= int64(d)
+	}
+	return n
 }

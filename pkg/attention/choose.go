@@ -1,4 +1,4 @@
-package emulate
+package attention
 
 import (
 	"math/bits"
@@ -6,8 +6,6 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"github.com/attune-lab/attune/pkg/model"
 )
 
 // probabilityBits is how many bits order probabilities: a float32 of 0 to 1, read as an integer, is at most 0x3f800000.
@@ -40,31 +38,51 @@ func chooseLargest(eligible, priority, count *Node, width int) *Node {
 	return GreaterOrEqual(priority, bound)
 }
 
-// chooseAsMany takes from each row as many of the entries the Spec allows as the mask has there, by largest priority.
-func (s Spec) chooseAsMany(site *model.Site, mask, priority *Node, width int) *Node {
-	eligible := s.eligible(site, s.excluded(site), mask)
+// AsMany takes from each row as many of the entries that are not excluded as another mask has there: the nearest ones, or some drawn at random.
+type AsMany struct {
+	Of      Mask
+	Draw    *Node // float32 [2 * heads], of DrawInput; nil = the nearest
+	Without Excluded
+}
+
+func (m AsMany) of(site *Site, _ *Node) *Node {
+	mask := m.Of.of(site, nil)
+	priority, width := site.KeyPos, bitsFor(site.Positions)
+	if m.Draw != nil {
+		priority, width = drawn(m.Draw, site), drawnBits
+	}
 	if priority.Rank() == 2 { // positions, [1 or batch, keys]
 		priority = InsertAxes(priority, 1, 1)
 	}
 	visible := Where(like(site.Mask, mask), mask, LogicalNot(OnesLike(mask)))
-	return chooseLargest(eligible, priority, sumRow(ConvertDType(visible, dtypes.Int32)), width)
+	return chooseLargest(eligible(site, m.Without.marks(site), mask), priority, sumRow(ConvertDType(visible, dtypes.Int32)), width)
 }
+
+func (m AsMany) shared() string { return "" }
+func (m AsMany) byRows() bool   { return m.Of.byRows() }
 
 // drawnBits is the width of drawn: 15 bits of hash above 15 bits of key position.
 const drawnBits = 30
 
+// DrawInput is what AsMany draws a layer's entries by: two float32 for each head, the halves of 32 bits that a hash makes of (seed, layer, head).
+func DrawInput(seed uint32, layer, heads int) []float32 {
+	halves := make([]float32, 2*heads)
+	for h := range heads {
+		x := mixHost(mixHost(mixHost(seed)+uint32(layer)) + uint32(h))
+		halves[h], halves[heads+h] = float32(x>>16), float32(x&0xffff)
+	}
+	return halves
+}
+
 // drawn is a pseudo-random priority of each entry, int32 [1 or batch, heads, queries, keys]: a hash of (seed, layer, head, query position, key
 // position) in 32-bit integers, so that every backend, prefill and decoding agree. Its low bits are the key's position, so that up to 2^15
 // keys no two of a row are equal and a row's count is exact.
-func drawn(seed uint32, site *model.Site) *Node {
-	g := site.Query.Graph()
-	heads := make([]uint32, entries(site)[1])
-	for h := range heads {
-		heads[h] = mixHost(mixHost(mixHost(seed)+uint32(site.Layer)) + uint32(h))
-	}
+func drawn(draw *Node, site *Site) *Node {
+	g, heads := site.graph(), site.entries()[1]
 	u := func(x *Node) *Node { return ConvertDType(MaxScalar(x, 0), dtypes.Uint32) }
 	query, key := InsertAxes(u(site.QueryPos), 1, -1), InsertAxes(u(site.KeyPos), 1, 1)
-	head := InsertAxes(Const(g, heads), 0, -1, -1)
+	half := func(i int) *Node { return u(SliceAxis(draw, 0, AxisRange(i*heads, (i+1)*heads))) }
+	head := InsertAxes(BitwiseOr(BitwiseShiftLeftScalar(half(0), 16), half(1)), 0, -1, -1)
 	hash := mix(Add(mix(Add(head, query)), key))
 	high := BitwiseShiftLeftScalar(BitwiseShiftRightLogicalScalar(hash, 17), 15)
 	low := BitwiseAnd(key, like(Const(g, uint32(1<<15-1)), key))

@@ -1,4 +1,4 @@
-package emulate
+package attention_test
 
 import (
 	"fmt"
@@ -10,6 +10,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -38,67 +41,88 @@ func testPrompt(n int) []int {
 	return p
 }
 
-// probe emits what it is asked for at every site, beside a Spec attached in the same graph.
+// probe emits what it is asked for of the changes that a emulate.Spec makes, in place of making them.
 type probe struct {
-	what string
-	spec Spec
-	emit func(run *model.Run, a *attached, site *model.Site)
+	what  string
+	spec  emulate.Spec
+	emit  func(c *attention.Plan)
+	visit func(site *attention.Site) // called at every layer, may be nil
 }
 
-func (p probe) Key() string { return fmt.Sprintf("probe %s %s", p.what, p.spec.JSON()) }
-
-func (p probe) Attach(run *model.Run) func(*model.Site) {
-	a := &attached{spec: p.spec}
-	return func(site *model.Site) {
-		a.observe(site)
-		p.emit(run, a, site)
+func (p probe) Visit(l attention.Layer) *attention.Visit {
+	e, err := apply.New(p.spec)
+	if err != nil {
+		panic(err)
 	}
+	v := e.Visit(l)
+	if v == nil {
+		v = &attention.Visit{}
+	}
+	build := v.Build
+	v.Key = fmt.Sprintf("probe %s %d %s", p.what, l.Index, p.spec.JSON())
+	v.Build = func(site *attention.Site) {
+		attention.Intercept(site, p.emit)
+		if build != nil {
+			build(site)
+		}
+		if p.visit != nil {
+			p.visit(site)
+		}
+	}
+	return v
 }
 
+// emitted runs a prompt: of each name and layer what was emitted.
 func emitted(t *testing.T, m *model.Model, p []int, e probe) map[string]*tensors.Tensor {
 	t.Helper()
 	r, err := m.Forward(model.Batch{Tokens: [][]int{p}, Bucket: 1}, model.Want{}, e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.Emitted
+	all := map[string]*tensors.Tensor{}
+	for name, layers := range r.Emitted {
+		for l, x := range layers {
+			if x != nil {
+				all[fmt.Sprint(name, " ", l)] = x
+			}
+		}
+	}
+	return all
 }
 
 // edits are Specs for every kind of edit.
-func edits() map[string]Spec {
-	gain := func(g float64) Spec { return Spec{Alpha: g - 1, Schedule: ScheduleConstant, Tau: 0.04} }
-	with := func(s Spec, r Renormalisation) Spec { s.Renormalise = r; return s }
-	heads := with(gain(2), RenormaliseNone)
+func edits() map[string]emulate.Spec {
+	gain := func(g float64) emulate.Spec {
+		return emulate.Spec{Alpha: g - 1, Schedule: emulate.ScheduleConstant, Tau: 0.04}
+	}
+	with := func(s emulate.Spec, r emulate.Renormalisation) emulate.Spec { s.Renormalise = r; return s }
+	heads := with(gain(2), emulate.RenormaliseNone)
 	heads.Heads = []int{1, 2}
-	return map[string]Spec{
-		"none": gain(1.7), "none, damped": gain(0.3), "none, gain 0": gain(0), "row": with(gain(1.7), RenormaliseRow), "row, gain 0": with(gain(0), RenormaliseRow),
-		"rest": with(gain(0.4), RenormaliseRest), "rest, gain 0": with(gain(0), RenormaliseRest), "uniform": Uniform(gain(1.7)), "all": FirstRelease(), "heads": heads,
-		"keep-diagonal": with(gain(1.7), RenormaliseKeepDiagonal), "keep-diagonal, damped": with(gain(0.3), RenormaliseKeepDiagonal), "pair best": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Pairing: PairBest},
-		"two sources": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Source: []int{0, 1}}, "pair mean": {Alpha: 1, Schedule: ScheduleConstant, Tau: 0.04, Pairing: PairMean}, "quantile": {Alpha: 1, Schedule: ScheduleConstant, Quantile: 0.8},
-		"outside": PASTA([][2]int{{3, 20}}, [][2]int{{1, 0}, {2, 3}}), "top 3": {Alpha: 1, Schedule: ScheduleConstant, TopK: 3}, "local": Local(gain(2)),
-		"zero-tuning": ZeroTuning(0.2), "act": ACT(), "random": Random(gain(2), 3),
+	return map[string]emulate.Spec{
+		"none": gain(1.7), "none, damped": gain(0.3), "none, gain 0": gain(0), "row": with(gain(1.7), emulate.RenormaliseRow), "row, gain 0": with(gain(0), emulate.RenormaliseRow),
+		"rest": with(gain(0.4), emulate.RenormaliseRest), "rest, gain 0": with(gain(0), emulate.RenormaliseRest), "uniform": emulate.Uniform(gain(1.7)), "all": emulate.FirstRelease(), "heads": heads,
+		"keep-diagonal": with(gain(1.7), emulate.RenormaliseKeepDiagonal), "keep-diagonal, damped": with(gain(0.3), emulate.RenormaliseKeepDiagonal), "pair best": {Alpha: 1, Schedule: emulate.ScheduleConstant, Tau: 0.04, Pairing: emulate.PairBest},
+		"two sources": {Alpha: 1, Schedule: emulate.ScheduleConstant, Tau: 0.04, Source: []int{0, 1}}, "pair mean": {Alpha: 1, Schedule: emulate.ScheduleConstant, Tau: 0.04, Pairing: emulate.PairMean}, "quantile": {Alpha: 1, Schedule: emulate.ScheduleConstant, Quantile: 0.8},
+		"outside": emulate.PASTA([][2]int{{3, 20}}, [][2]int{{1, 0}, {2, 3}}), "top 3": {Alpha: 1, Schedule: emulate.ScheduleConstant, TopK: 3}, "local": emulate.Local(gain(2)),
+		"zero-tuning": emulate.ZeroTuning(0.2), "act": emulate.ACT(), "random": emulate.Random(gain(2), 3),
 	}
 }
 
-// onScores are the passes of a fused kernel, computed without one.
-func onScores(a *attached, e edit, site *model.Site) passes {
-	pass := func(bias *Node) (out, lse *Node) {
+// onScores is a run of a fused kernel, computed without one.
+func onScores(site *attention.Site) func(bias *Node) (out, lse *Node) {
+	return func(bias *Node) (out, lse *Node) {
 		scores := site.Scores()
 		if bias != nil {
 			scores = Add(scores, bias)
 		}
 		return site.Weigh(Softmax(scores, -1)), Squeeze(logSumExp(scores), -1)
 	}
-	return passes{
-		plain: func() (out, lse *Node) { return pass(nil) }, inside: func() (out, lse *Node) { return pass(a.bias(e, site, true)) },
-		outside: func() (out, lse *Node) { return pass(a.bias(e, site, false)) }, own: func(lse *Node) (share, value *Node) { return own(site, lse) },
-	}
 }
 
 // logSumExp of each row, [..., keys] -> [..., 1].
 func logSumExp(scores *Node) *Node {
 	top := ReduceAndKeep(scores, ReduceMax, -1)
-	return Add(top, Log(sumRow(Exp(Sub(scores, top)))))
+	return Add(top, Log(attention.SumRow(Exp(Sub(scores, top)))))
 }
 
 // TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities is the second equivalence: passes with a bias that does not depend on the gain give the edit
@@ -106,28 +130,24 @@ func logSumExp(scores *Node) *Node {
 func TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities(t *testing.T) {
 	m := testModel(t)
 	const tokens = 40
-	defer func(n int) { blockBytes = n }(blockBytes)
-	blockBytes = 16 * 4 * testHeads * tokens
+	defer attention.BlockBytes(attention.BlockBytes(16 * 4 * testHeads * tokens))
 	for name, s := range edits() {
 		fused := false
-		out := emitted(t, m, testPrompt(tokens), probe{"fused", s, func(run *model.Run, a *attached, site *model.Site) {
-			e, ok := a.edit(site)
-			if !ok {
-				return
-			}
-			if n := len(blocks(site, 1)); n != 3 {
+		out := emitted(t, m, testPrompt(tokens), probe{what: "fused", spec: s, emit: func(c *attention.Plan) {
+			site := c.Site()
+			if n := site.Blocks(1); n != 3 {
 				t.Fatalf("%d blocks, expected 3", n)
 			}
-			whole := site.Weigh(a.dense(e, site, site.Probs()))
+			whole := site.Weigh(c.OnProbs(site.Probs()))
 			differ := func(what string, x *Node) {
-				run.Emit(fmt.Sprint(what, " ", site.Layer), ReduceAllMax(Abs(Sub(x, whole))))
+				site.Emit(what, ReduceAllMax(Abs(Sub(x, whole))))
 			}
 			differ("change", site.Weigh(site.Probs()))
-			if a.cuttable(site) {
-				differ("blocks", a.runBlocks(e, site))
+			if c.Cuttable() {
+				differ("blocks", c.RunBlocks())
 			}
-			if fused = e.fusedForm(); fused {
-				differ("fused", e.fused(onScores(a, e, site)))
+			if fused = c.FusedForm(); fused {
+				differ("fused", c.ByPasses(onScores(site)))
 			}
 		}})
 		if fused == (name == "keep-diagonal, damped") {
@@ -150,24 +170,25 @@ func TestRunsOfAKernelAndBlocksOfRowsAreTheEditOnProbabilities(t *testing.T) {
 // rounding of tau may fall on either side.
 func TestThresholdNeedsNoSoftmax(t *testing.T) {
 	m := testModel(t)
-	for _, s := range []Spec{{Tau: 0.001}, {Tau: 0.01}, {Tau: 0.04}, {Tau: 0.3}, {PerKey: 0.5}, {PerKey: 2}} {
+	for _, s := range []emulate.Spec{{Tau: 0.001}, {Tau: 0.01}, {Tau: 0.04}, {Tau: 0.3}, {PerKey: 0.5}, {PerKey: 2}} {
 		s.Alpha, s.Diagonal = 1, true
-		out := emitted(t, m, testPrompt(60), probe{"threshold", s, func(run *model.Run, a *attached, site *model.Site) {
-			if site.Layer != 0 {
+		threshold := s.Tau + s.PerKey
+		out := emitted(t, m, testPrompt(60), probe{what: "threshold", spec: s, visit: func(site *attention.Site) {
+			if site.Index != 0 {
 				return
 			}
 			scores := site.Scores()
-			limits := InsertAxes(s.limits(Squeeze(logSumExp(scores), -1), site.QueryPos), -1)
+			limits := InsertAxes(attention.Limits(Squeeze(logSumExp(scores), -1), site.QueryPos, Scalar(scores.Graph(), dtypes.Float32, threshold), s.PerKey > 0), -1)
 			marked := func(mask *Node) *Node { return ConvertDType(mask, dtypes.Float32) }
-			byProbs, byScores := marked(a.spec.patternOf(a.sources[:1]).shared), marked(GreaterThan(scores, like(limits, scores)))
+			byProbs, byScores := marked(site.Kept("emulated.mask")), marked(GreaterThan(scores, attention.Like(limits, scores)))
 			near := marked(LessThan(Abs(Sub(scores, limits)), Scalar(scores.Graph(), dtypes.Float32, 1e-6)))
-			run.Emit("marked", ReduceAllSum(byProbs))
-			run.Emit("differ", ReduceAllSum(Mul(Abs(Sub(byProbs, byScores)), OneMinus(near))))
+			site.Emit("marked", ReduceAllSum(byProbs))
+			site.Emit("differ", ReduceAllSum(Mul(Abs(Sub(byProbs, byScores)), OneMinus(near))))
 		}})
-		if n := tensors.ToScalar[float32](out["differ"]); n != 0 {
+		if n := tensors.ToScalar[float32](out["differ 0"]); n != 0 {
 			t.Errorf("%s: %g entries differ", s, n)
 		}
-		if tensors.ToScalar[float32](out["marked"]) == 0 {
+		if tensors.ToScalar[float32](out["marked 0"]) == 0 {
 			t.Errorf("%s marks nothing: the test says nothing", s)
 		}
 	}
@@ -178,15 +199,16 @@ func TestBitsHoldTheMask(t *testing.T) {
 	m := testModel(t)
 	const tokens = 70
 	for name, s := range edits() {
-		if s.Mask == MaskAll || s.Mask == MaskRunningSinks {
+		if s.Mask == emulate.MaskAll || s.Mask == emulate.MaskRunningSinks {
 			continue // nothing to mark; not made by blocks
 		}
-		out := emitted(t, m, testPrompt(tokens), probe{"bits", s, func(run *model.Run, a *attached, site *model.Site) {
-			if _, ok := a.edit(site); !ok || site.Layer != testLayers-2 && site.Layer != testLayers-1 || a.bits != nil {
+		out := emitted(t, m, testPrompt(tokens), probe{what: "bits", spec: s, emit: func(c *attention.Plan) {
+			site := c.Site()
+			if site.Index != testLayers-2 && site.Index != testLayers-1 {
 				return
 			}
-			run.Emit(fmt.Sprint("bits ", site.Layer), a.inBits(site))
-			run.Emit(fmt.Sprint("mask ", site.Layer), ConvertDType(BroadcastToDims(a.mask(site), entries(site)...), dtypes.Int32))
+			site.Emit("bits", c.InBits())
+			site.Emit("mask", ConvertDType(BroadcastToDims(c.Whole(), site.Entries()...), dtypes.Int32))
 		}})
 		marked := 0
 		for layer := range testLayers {
@@ -214,14 +236,15 @@ func TestBitsHoldTheMask(t *testing.T) {
 }
 
 // masks returns a Spec's mask in a layer, [head][query][key].
-func masks(t *testing.T, m *model.Model, p []int, s Spec, layer int) [][][]bool {
+func masks(t *testing.T, m *model.Model, p []int, s emulate.Spec, layer int) [][][]bool {
 	t.Helper()
-	out := emitted(t, m, p, probe{fmt.Sprint("mask ", layer), s, func(run *model.Run, a *attached, site *model.Site) {
-		if site.Layer == layer {
-			run.Emit("mask", ConvertDType(a.mask(site), dtypes.Int32))
+	s.Schedule = emulate.ScheduleConstant // the mask does not depend on the gain, and with a gain of 1 there is no change
+	out := emitted(t, m, p, probe{what: fmt.Sprint("mask ", layer), spec: s, emit: func(c *attention.Plan) {
+		if c.Site().Index == layer {
+			c.Site().Emit("mask", ConvertDType(c.Whole(), dtypes.Int32))
 		}
 	}})
-	flat := tensors.MustCopyFlatData[int32](out["mask"])
+	flat := tensors.MustCopyFlatData[int32](out[fmt.Sprint("mask ", layer)])
 	n := len(p)
 	all := make([][][]bool, testHeads)
 	for h := range all {
@@ -250,9 +273,9 @@ func count(row []bool) int {
 func TestControlsHaveTheDensityOfTheMask(t *testing.T) {
 	m := testModel(t)
 	p := testPrompt(50)
-	s := Spec{Alpha: 1, Tau: 0.03, ExcludePositions: []int{4}}
+	s := emulate.Spec{Alpha: 1, Tau: 0.03, ExcludePositions: []int{4}}
 	want := masks(t, m, p, s, 1)
-	random, local := masks(t, m, p, Random(s, 5), 1), masks(t, m, p, Local(s), 1)
+	random, local := masks(t, m, p, emulate.Random(s, 5), 1), masks(t, m, p, emulate.Local(s), 1)
 	different := 0
 	for h := range want {
 		for i := range p {
@@ -284,7 +307,7 @@ func TestControlsHaveTheDensityOfTheMask(t *testing.T) {
 	if slices.EqualFunc(random[0], random[1], slices.Equal) {
 		t.Error("two heads have the same random mask")
 	}
-	for name, other := range map[string][][][]bool{"layer": masks(t, m, p, Random(s, 5), 2), "seed": masks(t, m, p, Random(s, 6), 1)} {
+	for name, other := range map[string][][][]bool{"layer": masks(t, m, p, emulate.Random(s, 5), 2), "seed": masks(t, m, p, emulate.Random(s, 6), 1)} {
 		if slices.EqualFunc(random[0], other[0], slices.Equal) {
 			t.Errorf("the random mask is the same for another %s", name)
 		}
@@ -294,7 +317,7 @@ func TestControlsHaveTheDensityOfTheMask(t *testing.T) {
 // byHash draws a row's mask on the host.
 func byHash(seed uint32, layer, head, query, n int, eligible []int, keys int) []bool {
 	priority := func(j int) uint32 {
-		h := mixHost(mixHost(mixHost(mixHost(mixHost(seed)+uint32(layer))+uint32(head))+uint32(query)) + uint32(j))
+		h := attention.MixHost(attention.MixHost(attention.MixHost(attention.MixHost(attention.MixHost(seed)+uint32(layer))+uint32(head))+uint32(query)) + uint32(j))
 		return h>>17<<15 | uint32(j)
 	}
 	order := slices.Clone(eligible)
@@ -332,7 +355,7 @@ func TestDrawIsEven(t *testing.T) {
 // TestAtMostOneOverTauKeysAreMarked holds at any length, since a row of probabilities sums to one.
 func TestAtMostOneOverTauKeysAreMarked(t *testing.T) {
 	m := testModel(t)
-	for _, s := range []Spec{{Alpha: 1, Tau: 0.05}, {Alpha: 1, Tau: 0.05, Diagonal: true}, {Alpha: 1, Tau: 0.05, Source: []int{0, 1}}, {Alpha: 1, Tau: 0.05, Pairing: PairMean}, {Alpha: 1, Tau: 0.05, Pairing: PairBest}} {
+	for _, s := range []emulate.Spec{{Alpha: 1, Tau: 0.05}, {Alpha: 1, Tau: 0.05, Diagonal: true}, {Alpha: 1, Tau: 0.05, Source: []int{0, 1}}, {Alpha: 1, Tau: 0.05, Pairing: emulate.PairMean}, {Alpha: 1, Tau: 0.05, Pairing: emulate.PairBest}} {
 		most := 0
 		for _, rows := range masks(t, m, testPrompt(200), s, 2) {
 			for i, row := range rows {

@@ -1,9 +1,76 @@
-package model
+package attention
 
-import "strings"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
-// Sequence attaches experiments in order: at each site the first acts first, and the next sees what it left. An intervention
-// followed by an observer measures the attention that the intervention made.
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Phase tells a pass over whole prompts from a step that continues them.
+type Phase int
+
+const (
+	Prefill Phase = iota // all tokens of the prompts at once: queries == keys
+	Decode               // one new token per sequence against the cache: queries == 1
+)
+
+func (p Phase) String() string {
+	if p == Decode {
+		return "decode"
+	}
+	return "prefill"
+}
+
+// Dims are a model's dimensions as experiments see them.
+type Dims struct{ Layers, Heads, KVHeads, HeadDim, Vocab, Positions int }
+
+// Layer is one layer of a model in a phase.
+type Layer struct {
+	Index    int
+	Phase    Phase
+	HasSinks bool // learned sink logits take part in its softmax
+	Dims
+}
+
+// Experiment says what happens at each layer's attention. Visit runs on the host, before any graph is built, once for each layer of a pass in ascending order of
+// layers: it is how the model knows which layers are alike. A nil Visit leaves the layer alone, which takes its fastest way. Visit panics, as graph-building code
+// does, where the experiment means nothing for the model; a pass returns that as its error.
+type Experiment interface {
+	Visit(Layer) *Visit
+}
+
+// Visit is what happens at one layer.
+type Visit struct {
+	// Key names the graph that Build and Residual make: layers and experiments whose Visits have equal keys share compiled graphs. Everything that they depend on
+	// is in the key but the Inputs' values, the layer's index included.
+	Key string
+	// Inputs are numbers that differ between layers or experiments of one key, by name: float32 inputs of the graph, see Site.Input. Their lengths are part of
+	// the key.
+	Inputs map[string][]float32
+	// Build observes or rewrites the layer's attention; may be nil.
+	Build func(*Site)
+	// Residual is called with the residual stream behind the layer, [batch, tokens, hidden] in the model's type, in prefills only; may be nil.
+	Residual func(*Site, *Node)
+}
+
+// Describe is the key with the names and lengths of the inputs; empty for nil.
+func (v *Visit) Describe() string {
+	if v == nil {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(v.Key)
+	for _, name := range slices.Sorted(maps.Keys(v.Inputs)) {
+		fmt.Fprintf(&b, " %s[%d]", name, len(v.Inputs[name]))
+	}
+	return b.String()
+}
+
+// Sequence attaches experiments in order: at each site the first acts first, and the next sees what it left. An intervention followed by an observer measures the
+// attention that the intervention made. What one of them keeps, and its inputs, no other sees. Nil experiments are left out; without any Sequence is nil.
 func Sequence(experiments ...Experiment) Experiment {
 	var s sequence
 	for _, e := range experiments {
@@ -22,27 +89,45 @@ func Sequence(experiments ...Experiment) Experiment {
 
 type sequence []Experiment
 
-func (s sequence) Key() string {
-	keys := make([]string, len(s))
+func (s sequence) Visit(l Layer) *Visit {
+	all := &Visit{Inputs: map[string][]float32{}}
+	var keys []string
+	var builds []func(*Site)
+	var residuals []func(*Site, *Node)
 	for i, e := range s {
-		keys[i] = e.Key()
-	}
-	return strings.Join(keys, " then ")
-}
-
-func (s sequence) Attach(run *Run) func(*Site) {
-	var visits []func(*Site)
-	for _, e := range s {
-		if v := e.Attach(run); v != nil {
-			visits = append(visits, v)
+		v := e.Visit(l)
+		if v == nil {
+			continue
+		}
+		scope := fmt.Sprintf("%d/", i)
+		keys = append(keys, scope+v.Key)
+		for name, values := range v.Inputs {
+			all.Inputs[scope+name] = values
+		}
+		if v.Build != nil {
+			builds = append(builds, func(site *Site) { site.within(scope, func() { v.Build(site) }) })
+		}
+		if v.Residual != nil {
+			residuals = append(residuals, func(site *Site, x *Node) { site.within(scope, func() { v.Residual(site, x) }) })
 		}
 	}
-	if visits == nil {
+	if keys == nil {
 		return nil
 	}
-	return func(site *Site) {
-		for _, v := range visits {
-			v(site)
+	all.Key = strings.Join(keys, " then ")
+	if builds != nil {
+		all.Build = func(site *Site) {
+			for _, f := range builds {
+				f(site)
+			}
 		}
 	}
+	if residuals != nil {
+		all.Residual = func(site *Site, x *Node) {
+			for _, f := range residuals {
+				f(site, x)
+			}
+		}
+	}
+	return all
 }

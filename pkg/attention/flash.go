@@ -1,8 +1,9 @@
-package model
+package attention
 
 import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	fusedattention "github.com/gomlx/gomlx/ml/layers/attention"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -14,10 +15,10 @@ import (
 // fusable reports whether a fused kernel computes exactly this layer: causal prefill in half precision on XLA, by the library's kernel or by ours.
 func (s *Site) fusable() bool {
 	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
-	if !half || !s.whole() || !backend.IsXLA(s.run.Graph.Backend()) {
+	if !half || !s.whole() || !backend.IsXLA(s.graph().Backend()) {
 		return false
 	}
-	return s.oneSquare() && s.Query.Shape().Dimensions[3]%8 == 0 || s.ours(s.kind())
+	return s.oneSquare() && s.Query.Shape().Dimensions[3]%8 == 0 || s.ownKernel(s.kind())
 }
 
 // whole reports whether the site is a prefill of whole prompts, not a part of one.
@@ -32,11 +33,15 @@ func (s *Site) kind() kernel.Kind {
 	return kernel.Kind{Capped: s.Softcap > 0, Windowed: s.Window > 0 && s.Window < s.NumKeys(), Sinking: s.Sinks != nil}
 }
 
-// Plain reports whether the layer's attention is the causal softmax of scaled scores and nothing else, so that queries, keys, the scale and a row's LSE say
+// plain reports whether the layer's attention is the causal softmax of scaled scores and nothing else, so that queries, keys, the scale and a row's LSE say
 // all of it: no soft cap, window, learned sinks, cache or packed documents, and no experiment has rewritten it.
-func (s *Site) Plain() bool {
-	return s.oneSquare() && s.packed == nil && !s.rewritten
+func (s *Site) plain() bool {
+	return s.oneSquare() && s.carry.Packed == nil && !s.rewritten
 }
+
+// formsProbs reports whether the layer forms its probabilities whatever an observer does, because it was asked for them already or no fused
+// kernel computes it: then Probs costs nothing. Otherwise an observer that can do without them leaves the layer its fused kernel.
+func (s *Site) formsProbs() bool { return s.probs != nil || s.later != nil || !s.fusable() }
 
 // fused is the layer's attention by a fused kernel, which it also asks for the rows' log-sum-exp: one pass, made once however often it is asked for. That is the
 // library's where it computes the layer (cuDNN's flash attention on CUDA), then ours. Where there is neither after all (XLA on a CPU), GoMLX computes the same
@@ -45,35 +50,36 @@ func (s *Site) fused() *Node {
 	if s.fusedOut != nil {
 		return s.fusedOut
 	}
+	packed := s.carry.Packed
 	err := exceptions.TryCatch[error](func() {
 		if !s.oneSquare() {
 			panic(compute.ErrNotImplemented)
 		}
 		var bias *Node
-		if s.packed != nil {
-			bias = s.packed(s.Query)
+		if packed != nil {
+			bias = packed(s.Query)
 		}
-		s.fusedOut, s.lse = s.library(bias)
-		s.biasable = s.packed == nil
+		s.fusedOut, s.lse = s.libraryKernel(bias)
+		s.biasable = packed == nil
 	})
 	switch {
 	case err == nil:
 	case !compute.IsNotImplemented(err):
 		panic(err)
-	case s.ours(s.kind()):
-		s.fusedOut, s.lse = s.kernel(nil)
+	case s.ownKernel(s.kind()):
+		s.fusedOut, s.lse = s.runOwnKernel(nil)
 	default:
 		o := fusedattention.CoreOptions{Scale: s.Scale, UseCausalMask: true}
-		if s.packed != nil {
-			o.AttentionBias = s.packed(s.Query)
+		if packed != nil {
+			o.AttentionBias = packed(s.Query)
 		}
 		s.fusedOut, _ = fusedattention.Core(s.Query, s.Keys[0], s.Values[0], compute.AttentionAxesLayoutBHSD, o)
 	}
 	return s.fusedOut
 }
 
-// library calls the backend's kernel.
-func (s *Site) library(bias *Node) (out, lse *Node) {
+// libraryKernel calls the backend's kernel.
+func (s *Site) libraryKernel(bias *Node) (out, lse *Node) {
 	config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
 	if bias != nil {
 		config.Bias = InternalBackendOutputs(bias)[0]
@@ -85,38 +91,86 @@ func (s *Site) library(bias *Node) (out, lse *Node) {
 // LSE is the log-sum-exp of each row's scores over the keys that it may see and its learned sink, float32 [batch, heads, queries], where a fused kernel computes the
 // layer and gives it at no cost; nil elsewhere. A probability is then exp(score - LSE), in any block of rows and keys. Rows of padding have some value or other.
 func (s *Site) LSE() *Node {
-	if s.FormsProbs() {
+	if s.part {
+		return s.lse
+	}
+	if s.formsProbs() {
 		return nil
 	}
 	s.fused()
 	return s.lse
 }
 
-// packedBias keeps the documents of packed rows apart in a form that the kernel takes: 0 where a query sees a key and hugely negative elsewhere, [batch, heads,
-// queries, keys] in the queries' type, made once for all layers.
-func (d *decoder) packedBias(query *Node) *Node {
-	if d.bias == nil {
-		g, dtype, dims := query.Graph(), query.DType(), query.Shape().Dimensions
-		bias := Where(d.mask(0), Scalar(g, dtype, 0), Scalar(g, dtype, masked))
-		d.bias = StopGradient(BroadcastToDims(bias, dims[0], dims[1], dims[2], dims[2]))
-	}
-	return d.bias
-}
+// biased reports whether runFused takes a bias: the library's kernel computes the layer, and no bias of its own keeps packed documents apart.
+func (s *Site) takesBias() bool { return s.LSE() != nil && s.biasable }
 
-// Biasable reports whether Fused takes a bias: the library's kernel computes the layer, and no bias of its own keeps packed documents apart.
-func (s *Site) Biasable() bool { return s.LSE() != nil && s.biasable }
-
-// Fused runs the layer's kernel with a bias added to its scores, [batch, heads, queries, keys] in the type of the queries: the attention, [batch, heads,
+// runFused runs the layer's kernel with a bias added to its scores, [batch, heads, queries, keys] in the type of the queries: the attention, [batch, heads,
 // queries, head_dim], and the log-sum-exp of the biased scores, float32 [batch, heads, queries]. A nil bias gives the layer's own attention. It panics, as
-// graph-building code does, where LSE is nil, or Biasable says no to a bias.
-func (s *Site) Fused(bias *Node) (out, lse *Node) {
+// graph-building code does, where LSE is nil, or takesBias returns false for a bias.
+func (s *Site) runFused(bias *Node) (out, lse *Node) {
 	if s.LSE() == nil || bias != nil && !s.biasable {
-		exceptions.Panicf("layer %d: no fused kernel computes it: ask LSE or Biasable first", s.Layer)
+		exceptions.Panicf("layer %d: no fused kernel computes it with a bias", s.Index)
 	}
 	if bias == nil {
 		return s.fused(), s.lse
 	}
-	q := s.Query.Shape().Dimensions
-	bias.AssertDims(q[0], q[1], q[2], s.NumKeys())
-	return s.library(bias)
+	bias.AssertDims(s.entries()...)
+	return s.libraryKernel(bias)
 }
+
+// ownKernel reports whether our own kernel computes a kind of attention with the layer's queries and keys: rows of one document, on a GPU whose compiler takes it. It
+// has no gradient.
+func (s *Site) ownKernel(k kernel.Kind) bool {
+	if !s.whole() || s.carry.Packed != nil || s.carry.Differentiable {
+		return false
+	}
+	shape := func(x *Node) shapes.Shape {
+		d := x.Shape().Dimensions
+		return shapes.Make(x.DType(), d[0], d[2], d[1], d[3])
+	}
+	return kernel.Available(s.graph().Backend(), shape(s.Query), shape(s.Keys[0]), k) == nil
+}
+
+func (s *Site) runOwnKernel(gain *kernel.Gain) (out, lse *Node) {
+	o := kernel.Options{Scale: s.Scale, Softcap: s.Softcap, Sinks: s.Sinks, Gain: gain}
+	if s.kind().Windowed {
+		o.Window = s.Window
+	}
+	out, lse = kernel.Attention(tokensFirst(s.Query), tokensFirst(s.Keys[0]), tokensFirst(s.Values[0]), o)
+	return tokensFirst(out), lse
+}
+
+// gainable reports whether gained computes the layer with a mask of bits, or with one that another layer's limits say: whole prompts on a GPU, and nobody has
+// asked for the layer's probabilities or rewritten them.
+func (s *Site) gainable(byLimits bool) bool {
+	k := s.kind()
+	k.ByBits, k.ByLimits = !byLimits, byLimits
+	return !s.rewritten && !s.formsProbs() && s.ownKernel(k)
+}
+
+// gained is the layer's attention with the probabilities that a mask covers multiplied by their head's gain, in one pass that forms none of them: [batch, heads,
+// queries, head_dim] in the queries' type. It panics, as graph-building code does, where gainable returns false.
+func (s *Site) gained(gain kernel.Gain) *Node {
+	out, _ := s.runOwnKernel(&gain)
+	return out
+}
+
+// aboveLimits is the mask of the layer's own entries whose score passes a limit, float32 [batch, heads, queries]: gained of another layer of the same dimensions finds
+// it along the way. A limit is LSE + log tau for the probabilities above tau. It says the layer's mask only where the layer is plain. The diagonal is in it only where
+// it is said to be.
+func (s *Site) aboveLimits(limit *Node, diagonal bool) kernel.Mask {
+	return kernel.Mask{Query: tokensFirst(s.Query), Key: tokensFirst(s.Keys[0]), Limit: MulScalar(limit, 1/s.Scale), Diagonal: diagonal}
+}
+
+// limits are what scores must pass for their probability to be above tau, or above perKey over the keys that a query sees, float32 [batch, heads, queries]: LSE + log
+// tau. lse is the rows' log-sum-exp and positions int32 [1 or batch, queries]. The threshold is a scalar.
+func limits(lse, positions, threshold *Node, perKey bool) *Node {
+	if perKey {
+		seen := AddScalar(ConvertDType(InsertAxes(positions, 1), dtypes.Float32), 1)
+		lse = Sub(lse, Log(seen))
+	}
+	return Add(lse, Log(threshold))
+}
+
+// tokensFirst swaps [batch, heads, tokens, dim] and [batch, tokens, heads, dim], which is how projections lie in memory: there nothing is transposed.
+func tokensFirst(x *Node) *Node { return TransposeAllAxes(x, 0, 2, 1, 3) }

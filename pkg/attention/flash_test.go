@@ -1,4 +1,4 @@
-package emulate
+package attention_test
 
 import (
 	"fmt"
@@ -13,82 +13,112 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/attune-lab/attune/pkg/attention/kernel"
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
 // everyMask are Specs whose fused forms differ: every mask, every renormalisation and gains on both sides of 1.
-func everyMask(tokens int) map[string]Spec {
-	gain := func(g float64) Spec { return Spec{Alpha: g - 1, Schedule: ScheduleConstant, Tau: 0.01} }
-	with := func(g float64, r Renormalisation) Spec { s := gain(g); s.Renormalise = r; return s }
-	act := ACT()
+func everyMask(tokens int) map[string]emulate.Spec {
+	gain := func(g float64) emulate.Spec {
+		return emulate.Spec{Alpha: g - 1, Schedule: emulate.ScheduleConstant, Tau: 0.01}
+	}
+	with := func(g float64, r emulate.Renormalisation) emulate.Spec { s := gain(g); s.Renormalise = r; return s }
+	act := emulate.ACT()
 	act.Tau = 1.5 / float64(tokens) // random heads have no sinks: an even share and a half
 	heads := gain(2)
 	heads.Heads = []int{1, 2, 30}
-	return map[string]Spec{
-		"released": Released(), "damped": gain(0.3), "row": with(2, RenormaliseRow), "row, damped": with(0.3, RenormaliseRow), "rest": with(0.4, RenormaliseRest),
-		"keep-diagonal": with(2, RenormaliseKeepDiagonal), "uniform": Uniform(gain(2)), "first-release": FirstRelease(), "heads": heads, "random": Random(gain(2), 3),
-		"local": Local(gain(2)), "suppress": Suppress(0.3), "zero-tuning": ZeroTuning(0.2), "act": act, "per key": {Alpha: 1, PerKey: 2}, "top 5": {Alpha: 1, TopK: 5},
-		"quantile": {Alpha: 1, Quantile: 0.99}, "pair mean": {Alpha: 1, Tau: 0.002, Pairing: PairMean}, "pair best": {Alpha: 1, Tau: 0.01, Pairing: PairBest},
-		"outside": PASTA([][2]int{{0, tokens / 2}}, [][2]int{{1, 3}, {1, 9}}), "gain 0": gain(0),
+	return map[string]emulate.Spec{
+		"released": emulate.Released(), "damped": gain(0.3), "row": with(2, emulate.RenormaliseRow), "row, damped": with(0.3, emulate.RenormaliseRow), "rest": with(0.4, emulate.RenormaliseRest),
+		"keep-diagonal": with(2, emulate.RenormaliseKeepDiagonal), "uniform": emulate.Uniform(gain(2)), "first-release": emulate.FirstRelease(), "heads": heads, "random": emulate.Random(gain(2), 3),
+		"local": emulate.Local(gain(2)), "suppress": emulate.Suppress(0.3), "zero-tuning": emulate.ZeroTuning(0.2), "act": act, "per key": {Alpha: 1, PerKey: 2}, "top 5": {Alpha: 1, TopK: 5},
+		"quantile": {Alpha: 1, Quantile: 0.99}, "pair mean": {Alpha: 1, Tau: 0.002, Pairing: emulate.PairMean}, "pair best": {Alpha: 1, Tau: 0.01, Pairing: emulate.PairBest},
+		"outside": emulate.PASTA([][2]int{{0, tokens / 2}}, [][2]int{{1, 3}, {1, 9}}), "gain 0": gain(0),
 	}
 }
 
-// errors emits, for each Spec, how far its fused forms are from its dense one in a layer, and how much the Spec changes at all, all relative to the norm of the
+// errors emits, for each emulate.Spec, how far its fused forms are from its dense one in a layer, and how much the emulate.Spec changes at all, all relative to the norm of the
 // dense result. Forms are the passes with a bias and the pass of the kernel that weighs, from bits and by limits, where the layer has them. "plain" is the layer
 // itself.
 type errors struct {
 	names []string
-	specs map[string]Spec
+	specs map[string]emulate.Spec
 	layer int
 }
 
-func (e errors) Key() string { return fmt.Sprintf("errors %v in layer %d", e.names, e.layer) }
-
-func (e errors) Attach(run *model.Run) func(*model.Site) {
-	at := map[string][]*attached{}
+func (e errors) Visit(l attention.Layer) *attention.Visit {
+	norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(ConvertDType(x, dtypes.Float32)))) }
+	changes := map[string]*attention.Plan{}
+	fused := map[string]map[string]*Node{} // all of them first: a site whose probabilities are asked for has no fused kernel any more
+	var each []attention.Experiment
 	for _, name := range e.names {
-		for _, maxBytes := range []int64{0, 1} { // with one byte no bits fit
-			at[name] = append(at[name], &attached{spec: e.specs[name], how: Execution{MaxBytes: maxBytes}})
+		for i, maxBytes := range []int64{0, 1} { // with one byte no bits fit
+			exp, err := apply.Execution{MaxBytes: maxBytes}.New(e.specs[name])
+			if err != nil {
+				panic(err)
+			}
+			each = append(each, intercepted{exp, func(c *attention.Plan) {
+				if l.Index != e.layer {
+					return
+				}
+				if i == 0 {
+					changes[name], fused[name] = c, map[string]*Node{}
+				}
+				if i == 0 && c.Site().TakesBias() {
+					fused[name]["passes"] = c.RunFused()
+				}
+				if mask, how := c.OnePass(); how != "" {
+					fused[name][how] = c.RunOnePass(mask)
+				}
+			}})
 		}
 	}
-	return func(site *model.Site) {
-		norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(ConvertDType(x, dtypes.Float32)))) }
-		changes := map[string]edit{}
-		fused := map[string]map[string]*Node{} // all of them first: a site whose probabilities are asked for has no fused kernel any more
-		for _, name := range e.names {
-			forms := map[string]*Node{}
-			for i, a := range at[name] {
-				a.observe(site)
-				change, ok := a.edit(site)
-				if !ok || site.Layer != e.layer {
-					continue
-				}
-				changes[name] = change
-				if i == 0 && site.Biasable() {
-					forms["passes"] = a.runFused(change, site)
-				}
-				if mask, how := a.onePass(change, site); how != "" {
-					forms[how] = site.Gained(kernel.Gain{Of: change.gainOfHeads(site), Mask: mask, Normalise: change.renormalise == RenormaliseRow})
-				}
-			}
-			fused[name] = forms
-		}
-		if site.Layer != e.layer {
+	each = append(each, last(func(site *attention.Site) {
+		if site.Index != e.layer {
 			return
 		}
-		own, _ := site.Fused(nil)
+		own, _ := site.RunFused()
 		plain := ConvertDType(site.Weigh(site.Probs()), dtypes.Float32)
-		run.Emit("plain: fused", Div(norm(Sub(ConvertDType(own, dtypes.Float32), plain)), norm(plain)))
-		for name, change := range changes {
-			dense := ConvertDType(site.Weigh(at[name][0].dense(change, site, site.Probs())), dtypes.Float32)
+		site.Emit("plain: fused", Div(norm(Sub(ConvertDType(own, dtypes.Float32), plain)), norm(plain)))
+		for name, c := range changes {
+			dense := ConvertDType(site.Weigh(c.OnProbs(site.Probs())), dtypes.Float32)
 			for form, out := range fused[name] {
-				run.Emit(name+": "+form, Div(norm(Sub(ConvertDType(out, dtypes.Float32), dense)), norm(dense)))
+				site.Emit(name+": "+form, Div(norm(Sub(ConvertDType(out, dtypes.Float32), dense)), norm(dense)))
 			}
-			run.Emit(name+" change", Div(norm(Sub(plain, dense)), norm(dense)))
+			site.Emit(name+" change", Div(norm(Sub(plain, dense)), norm(dense)))
 		}
+	}))
+	v := attention.Sequence(each...).Visit(l)
+	v.Key = fmt.Sprintf("errors %v in layer %d at layer %d", e.names, e.layer, l.Index)
+	return v
+}
+
+// intercepted is an experiment whose changes are looked at and not made.
+type intercepted struct {
+	attention.Experiment
+	look func(*attention.Plan)
+}
+
+func (e intercepted) Visit(l attention.Layer) *attention.Visit {
+	v := e.Experiment.Visit(l)
+	if v == nil {
+		return nil
 	}
+	build := v.Build
+	v.Build = func(site *attention.Site) {
+		attention.Intercept(site, e.look)
+		build(site)
+	}
+	return v
+}
+
+// last is an experiment that looks at every site.
+type last func(*attention.Site)
+
+func (f last) Visit(attention.Layer) *attention.Visit {
+	return &attention.Visit{Key: "last", Build: f}
 }
 
 // openCUDA opens the backend that ATTUNE_BACKEND names, and skips where that is no GPU: fused kernels are there.
@@ -122,7 +152,7 @@ func TestFusedFormsOnAnAccelerator(t *testing.T) {
 	}
 }
 
-// compareForms compares the two forms of every Spec at a length.
+// compareForms compares the two forms of every emulate.Spec at a length.
 func compareForms(t *testing.T, m *model.Model, tokens int) {
 	specs := everyMask(tokens)
 	prompt := []int{1}
@@ -134,15 +164,15 @@ func compareForms(t *testing.T, m *model.Model, tokens int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		judge(t, r.Emitted)
+		judge(t, r.Emitted, 1)
 	}
 }
 
-// judge what errors emitted.
-func judge(t *testing.T, emitted map[string]*tensors.Tensor) {
+// judge what errors emitted at a layer.
+func judge(t *testing.T, emitted model.Emitted, layer int) {
 	t.Helper()
 	for _, what := range slices.Sorted(maps.Keys(emitted)) {
-		x := tensors.ToScalar[float32](emitted[what])
+		x := tensors.ToScalar[float32](emitted[what][layer])
 		t.Logf("%-60s %.1e", what, x)
 		switch changes := strings.HasSuffix(what, " change"); {
 		case changes && x < 1e-3:
@@ -173,7 +203,7 @@ func TestLayersOnlyOursComputes(t *testing.T) {
 			t.Fatal(err)
 		}
 		specs := everyMask(tokens)
-		maps.DeleteFunc(specs, func(name string, _ Spec) bool {
+		maps.DeleteFunc(specs, func(name string, _ emulate.Spec) bool {
 			return !slices.Contains([]string{"damped", "row", "gain 0", "random", "local", "first-release", "keep-diagonal", "zero-tuning"}, name)
 		})
 		for _, layer := range []int{1, 2} {
@@ -182,7 +212,7 @@ func TestLayersOnlyOursComputes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				judge(t, r.Emitted)
+				judge(t, r.Emitted, layer)
 			})
 		}
 	}

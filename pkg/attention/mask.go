@@ -1,35 +1,135 @@
-package emulate
+package attention
 
 import (
+	"fmt"
+
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"github.com/attune-lab/attune/pkg/model"
 )
+
+// Mask describes entries of a layer's attention; nothing of size [queries, keys] exists until a plan needs it. Masks are Everything, Columns, Received, Earlier and
+// AsMany.
+type Mask interface {
+	// of gives the mask of a site, or of a part of one: bool [batch, heads, queries, keys], nil for every entry. columns gives what wholeColumns made of the whole
+	// layer; it is nil where that is not asked for.
+	of(site *Site, columns *Node) *Node
+	// shared names the mask where it is the same in every layer, and is empty where layers have masks of their own.
+	shared() string
+	// byRows reports whether the mask can be made of blocks of rows.
+	byRows() bool
+}
+
+// Excluded are entries that may not be in a mask.
+type Excluded struct {
+	Diagonal  bool // the query's own position
+	Positions []int
+	Tokens    []int
+}
+
+// Everything is every entry of every row.
+type Everything struct{}
+
+func (Everything) of(*Site, *Node) *Node { return nil }
+func (Everything) shared() string        { return "everything" }
+func (Everything) byRows() bool          { return true }
+
+// Columns are the columns of named keys: those at Positions, within Spans (first and one past the last position) and of the ids Tokens, together.
+type Columns struct {
+	Positions []int
+	Spans     [][2]int
+	Tokens    []int
+	Outside   bool // the columns of all other keys
+	Without   Excluded
+}
+
+func (m Columns) of(site *Site, _ *Node) *Node {
+	keys := InsertAxes(either(atPositions(site, m.Positions, m.Spans), ofTokens(site, m.Tokens)), 1, 1)
+	if m.Outside {
+		keys = LogicalNot(keys)
+	}
+	return whereNot(m.Without.marks(site), keys, site.entries())
+}
+
+func (m Columns) shared() string { return fmt.Sprintf("columns %+v", m) }
+func (m Columns) byRows() bool   { return true }
+
+// Received are the columns of keys whose mean received attention in the layer itself is above Tau, a scalar: over the whole prompt or, Running, over the queries up to
+// the row's own. They exist in prefills only.
+type Received struct {
+	Tau     *Node
+	Running bool
+	Without Excluded
+}
+
+func (m Received) of(site *Site, columns *Node) *Node {
+	switch {
+	case m.Running:
+		// Query i has seen key j through i-j+1 queries, itself included.
+		sum := CumSum(site.Probs(), 2)
+		seen := Sub(InsertAxes(site.QueryPos, 1, -1), InsertAxes(site.KeyPos, 1, 1))
+		mean := Div(sum, queriesSeeing(site, AddScalar(seen, 1)))
+		columns = GreaterThan(mean, m.Tau)
+	case columns != nil:
+		columns = SliceAxis(columns, 3, AxisRange(0, site.NumKeys()))
+	default:
+		columns = m.aboveMean(site, ReduceAndKeep(Mul(site.Probs(), InsertAxes(Valid(site), 1, -1)), ReduceSum, 2))
+	}
+	return whereNot(m.Without.marks(site), columns, site.entries())
+}
+
+func (m Received) shared() string { return "" }
+func (m Received) byRows() bool   { return !m.Running } // the running mean needs all rows before
+
+// wholeColumns is the mask of a layer without its whole attention: bool [batch, heads, 1, keys].
+func (m Received) wholeColumns(site *Site) *Node {
+	valid := Valid(site)
+	var sum *Node
+	for _, at := range blocks(site, 1) {
+		part := site.rows(at[0], at[1])
+		real := InsertAxes(SliceAxis(valid, 1, AxisRange(at[0], at[1])), 1, -1)
+		columns := ReduceAndKeep(Mul(part.Probs(), real), ReduceSum, 2)
+		if columns = widen(columns, site.NumKeys()); sum != nil {
+			columns = Add(sum, columns)
+		}
+		sum = columns
+	}
+	return m.aboveMean(site, sum)
+}
+
+// aboveMean marks the keys whose column, [batch, heads, 1, keys], is above Tau in the mean over the queries that can see them.
+func (m Received) aboveMean(site *Site, columns *Node) *Node {
+	seen := Sub(InsertAxes(site.Lengths, -1), site.KeyPos) // [batch, keys]
+	mean := Div(columns, InsertAxes(queriesSeeing(site, seen), 1, 1))
+	return GreaterThan(mean, m.Tau)
+}
+
+// queriesSeeing is the number of queries that a mean is taken over, float32: at least 1, and at most the layer's window, beyond which a key is not seen.
+func queriesSeeing(site *Site, seen *Node) *Node {
+	n := MaxScalar(ConvertDType(seen, dtypes.Float32), 1.0)
+	if site.Window > 0 {
+		n = MinScalar(n, float64(site.Window))
+	}
+	return n
+}
 
 // Masks are broadcast by hand only where they go into a Where, and left to the operation's own broadcasting everywhere else: the Go backend (compute
 // v0.1.6) compiles a loop's body before its ImplicitBroadcastFusion pass takes such a broadcast out from under a binary operation, and then
 // misses the operand when the body runs. For the same reason unions and differences of masks are a Where, not a LogicalOr or LogicalAnd.
 
-// excluded is the excluded set D: bool [1 or batch, 1, queries or 1, keys], true where an entry may not be in the mask; nil for none.
-func (s Spec) excluded(site *model.Site) *Node {
+// marks are true where an entry may not be in the mask: bool [1 or batch, 1, queries or 1, keys]; nil for none.
+func (x Excluded) marks(site *Site) *Node {
 	var out *Node
-	if keys := either(atPositions(site, s.ExcludePositions, nil), ofTokens(site, s.ExcludeTokens)); keys != nil {
+	if keys := either(atPositions(site, x.Positions, nil), ofTokens(site, x.Tokens)); keys != nil {
 		out = InsertAxes(keys, 1, 1)
 	}
-	if !s.Diagonal {
+	if x.Diagonal {
 		out = either(site.Diagonal(), out)
 	}
 	return out
 }
 
-// keysNamed are the keys of MaskKeys and MaskOutside: bool [1 or batch, 1, 1, keys].
-func (s Spec) keysNamed(site *model.Site) *Node {
-	return InsertAxes(either(atPositions(site, s.Positions, s.Spans), ofTokens(site, s.Tokens)), 1, 1)
-}
-
 // eligible are the entries that a choice may take: those the query can see, the excluded left out. Bool of probs' dimensions.
-func (s Spec) eligible(site *model.Site, excluded, probs *Node) *Node {
+func eligible(site *Site, excluded, probs *Node) *Node {
 	visible := like(site.Mask, probs)
 	if excluded == nil {
 		return visible
@@ -69,7 +169,7 @@ func unionDims(a, b *Node) []int {
 }
 
 // atPositions marks keys by their position: bool [1 or batch, keys]; nil if none is named.
-func atPositions(site *model.Site, positions []int, spans [][2]int) *Node {
+func atPositions(site *Site, positions []int, spans [][2]int) *Node {
 	var out *Node
 	for _, p := range positions {
 		out = either(out, Equal(site.KeyPos, Scalar(site.KeyPos.Graph(), dtypes.Int32, p)))
@@ -84,11 +184,11 @@ func atPositions(site *model.Site, positions []int, spans [][2]int) *Node {
 
 // ofTokens marks keys by their token: bool [batch, keys]; nil if none is named. A table over the vocabulary is as fast for a class of ten
 // thousand ids as for one id.
-func ofTokens(site *model.Site, ids []int) *Node {
+func ofTokens(site *Site, ids []int) *Node {
 	if len(ids) == 0 {
 		return nil
 	}
-	table := make([]int32, site.Run().Config.VocabSize)
+	table := make([]int32, site.Vocab)
 	for _, id := range ids {
 		table[id] = 1
 	}
@@ -96,3 +196,10 @@ func ofTokens(site *model.Site, ids []int) *Node {
 	marks := Gather(Const(tokens.Graph(), table), InsertAxes(tokens, -1))
 	return NotEqual(marks, ZerosLike(marks))
 }
+
+func sumRow(x *Node) *Node { return ReduceAndKeep(x, ReduceSum, -1) }
+
+func positive(x *Node) *Node { return GreaterThan(x, ScalarZero(x.Graph(), x.DType())) }
+
+// like broadcasts x to y's dimensions.
+func like(x, y *Node) *Node { return BroadcastToDims(x, y.Shape().Dimensions...) }

@@ -1,4 +1,4 @@
-package emulate
+package attention
 
 import (
 	"github.com/gomlx/compute/dtypes"
@@ -21,18 +21,18 @@ type passes struct {
 // fusedForm reports whether fused computes the edit. What is left is a diagonal kept while other entries are damped: its difference of two sums would
 // lose the digits of half precision.
 func (e edit) fusedForm() bool {
-	return e.everything || e.spread || e.renormalise != RenormaliseKeepDiagonal || e.gain >= 1
+	return e.everything || e.spread || e.renormalise != KeepDiagonal || e.class == Boosts
 }
 
 // gains reports whether the forms that add to the plain attention are used, see fused.
-func (e edit) gains() bool { return e.spread || e.gain >= 1 && e.renormalise != RenormaliseRest }
+func (e edit) gains() bool { return e.spread || e.class == Boosts && e.renormalise != Rest }
 
 // passes is how many runs of the kernel fused takes.
 func (e edit) passes() int {
 	switch {
 	case e.everything:
 		return 1
-	case e.gains(), e.renormalise == RenormaliseNone && e.heads == nil:
+	case e.gains(), e.renormalise == KeepGain && e.heads == nil:
 		return 2
 	}
 	return 3
@@ -59,27 +59,26 @@ func (e edit) fused(p passes) *Node {
 }
 
 func (e edit) changed(p passes, plain, lse *Node) *Node {
-	g := e.gain
 	if e.everything {
-		return MulScalar(plain, g)
+		return Mul(plain, e.gain)
 	}
 	in, lseIn := p.inside()
 	in = ConvertDType(in, dtypes.Float32)
 	column := func(x *Node) *Node { return InsertAxes(x, -1) }
 	scale := func(x, by *Node) *Node { return Mul(x, like(by, x)) }
 	if e.gains() {
-		gained := MulScalar(column(MinScalar(Exp(Sub(lseIn, lse)), 1)), g-1) // (g-1) m
+		gained := Mul(column(MinScalar(Exp(Sub(lseIn, lse)), 1)), e.more) // (g-1) m
 		switch {
 		case e.spread:
 			return scale(plain, AddScalar(gained, 1))
-		case e.renormalise == RenormaliseKeepDiagonal:
+		case e.renormalise == KeepDiagonal:
 			share, value := p.own(lse)
 			others := OneMinus(share)
 			sum := Add(others, gained)
 			kept := scale(value, share)
 			changed := Add(kept, scale(Add(Sub(plain, kept), scale(in, gained)), Div(others, MaxScalar(sum, tiny))))
 			return Where(like(positive(sum), plain), changed, plain)
-		case e.renormalise == RenormaliseRow:
+		case e.renormalise == Row:
 			return Div(Add(plain, scale(in, gained)), like(AddScalar(gained, 1), plain))
 		}
 		return Add(plain, scale(in, gained))
@@ -87,13 +86,13 @@ func (e edit) changed(p passes, plain, lse *Node) *Node {
 	out, lseOut := p.outside()
 	out = ConvertDType(out, dtypes.Float32)
 	covered, rest := column(Sigmoid(Sub(lseIn, lseOut))), column(Sigmoid(Sub(lseOut, lseIn))) // m and 1-m
-	weight := MulScalar(covered, g)
+	weight := Mul(covered, e.gain)
 	switch e.renormalise {
-	case RenormaliseRow:
+	case Row:
 		sum := Add(weight, rest)
 		changed := Div(Add(scale(in, weight), scale(out, rest)), like(MaxScalar(sum, tiny), plain))
 		return Where(like(positive(sum), plain), changed, plain) // a row whose keys are all masked out stays
-	case RenormaliseRest:
+	case Rest:
 		changed := Add(scale(in, weight), scale(out, OneMinus(weight)))
 		return Where(like(positive(rest), plain), changed, plain)
 	}

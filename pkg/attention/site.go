@@ -1,122 +1,96 @@
-package model
+package attention
 
 import (
-	"fmt"
-
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/attune-lab/attune/pkg/backend"
 )
 
-// Phase tells a pass over whole prompts from a step that continues them.
-type Phase int
-
-const (
-	Prefill Phase = iota // all tokens of the prompts at once: queries == keys
-	Decode               // one new token per sequence against the cache: queries == 1
-)
-
-func (p Phase) String() string {
-	if p == Decode {
-		return "decode"
-	}
-	return "prefill"
-}
-
-// Experiment observes or rewrites attention. It is attached once to every graph that is built; the function it returns is called
-// at every layer's site, from layer 0 on, and may keep graph nodes of earlier layers for later ones in its closure.
-type Experiment interface {
-	// Key identifies what the experiment builds: two experiments with the same key build the same graph. It keys compiled graphs.
-	Key() string
-	// Attach returns the function called at each site; nil when the experiment has nothing to do in this phase.
-	Attach(run *Run) func(site *Site)
-}
-
-// Run is one graph under construction.
-type Run struct {
-	Graph  *Graph
-	Config *Config
-	Phase  Phase
-	// Tokens are the ids of the queries, int32 [batch, queries].
-	Tokens *Node
-	// Lengths are the numbers of real tokens, int32 [batch]. Nil in Decode.
-	Lengths *Node
-	// QueryValid marks real tokens, bool [batch, queries]. Nil in Decode.
-	QueryValid *Node
-
-	names    []string
-	values   []*Node
-	residual []func(layer int, x *Node) // see OnResidual
-	held     []*Node                    // see Hold
-	training bool                       // see product
-
-	differentiable bool // the caller may ask for gradients
-}
-
-// Emit adds an output to the graph: what an observer reduced on the device. It comes back in Result.Emitted under its name.
-// It panics, as graph-building code does, on a second output of the same name and in Decode, where a compiled loop has no place for it.
-func (r *Run) Emit(name string, value *Node) {
-	if r.Phase == Decode {
-		exceptions.Panicf("experiment output %q: nothing can be emitted while decoding", name)
-	}
-	for _, n := range r.names {
-		if n == name {
-			exceptions.Panicf("experiment output %q is emitted twice", name)
-		}
-	}
-	r.names, r.values = append(r.names, name), append(r.values, value)
-}
-
-// Site is one layer's attention as an experiment sees it: queries and keys after rotation, before the scores. It is the same for every family.
+// Operands are what a layer brings to its attention: queries and keys after rotation, before the scores. They mean the same in every family.
 //
 // In a layer with a window, keys further back than the window are masked like future ones: their probability is exactly 0, so they are above no
 // threshold, and a mask found in such a layer (layer 0 of Mistral, Gemma, gpt-oss) holds recent keys only. The other way round, a mask found in a layer
 // without a window and applied to one with a window changes nothing at keys which that layer cannot see: zero times a gain stays zero.
 //
-// In a layer with a learned sink the softmax runs over the real keys and the sink, and Probs leaves the sink's column out: a row sums to 1 minus what the
+// In a layer with a learned sink the softmax runs over the real keys and the sink, and probabilities leave the sink's column out: a row sums to 1 minus what the
 // sink took. A_0 > tau therefore compares the key's share of everything, the sink included; a head that sends its attention to its sink passes few keys
 // or none. To renormalise is to divide by the sum over the real keys.
-type Site struct {
-	Layer, Layers int
-	Phase         Phase
-	Query         *Node   // [batch, heads, queries, head_dim]
-	Keys, Values  []*Node // segments of [batch, kv_heads, keys_i, head_dim]; together they are all the keys
-	Scale         float64 // factor of the scores, 1/sqrt(head_dim) in most families
-	Softcap       float64 // scores are bounded by cap*tanh(scores/cap) before the mask; 0 = not
-	Window        int     // keys a query sees at most, its own included; 0 = all up to its own. The Mask has it in
-	Sinks         *Node   // float32 [heads]: learned logit that takes part in the softmax and has no key; nil in most families
-	Mask          *Node   // bool [1 or batch, 1, queries, keys]: true where a query may attend
-	QueryPos      *Node   // int32 [1 or batch, queries]: position of each query in its sequence
-	KeyPos        *Node   // int32 [1 or batch, keys]: position of each key, -1 where the cache holds nothing
-	KeyTokens     *Node   // int32 [batch, keys]: id of each key's token, meaningless where the cache holds nothing
+type Operands struct {
+	Query        *Node   // [batch, heads, queries, head_dim]
+	Keys, Values []*Node // segments of [batch, kv_heads, keys_i, head_dim]; together they are all the keys
+	Scale        float64 // factor of the scores, 1/sqrt(head_dim) in most families
+	Softcap      float64 // scores are bounded by cap*tanh(scores/cap) before the mask; 0 = not
+	Window       int     // keys a query sees at most, its own included; 0 = all up to its own. The Mask has it in
+	Sinks        *Node   // float32 [heads]: learned logit that takes part in the softmax and has no key; nil in most families
+	Mask         *Node   // bool [1 or batch, 1, queries, keys]: true where a query may attend
+	QueryPos     *Node   // int32 [1 or batch, queries]: position of each query in its sequence
+	KeyPos       *Node   // int32 [1 or batch, keys]: position of each key, -1 where the cache holds nothing
+	KeyTokens    *Node   // int32 [batch, keys]: id of each key's token, meaningless where the cache holds nothing
+	Lengths      *Node   // int32 [batch]: real tokens of each sequence, padding behind them; nil in Decode and in training
+}
 
-	run       *Run
-	packed    func(query *Node) *Node // the kernel's bias for rows of several documents; nil = a row is one document
+// Site is one layer's attention as an experiment sees it: the only seam between a model and an experiment. Its Layer says where it is.
+type Site struct {
+	Layer
+	Operands
+
+	carry  *Carry
+	scope  string               // see Sequence
+	values map[string][]float32 // the Visit's Inputs
+	inputs map[string]*Node     // of them, what was asked for
+
 	scores    *Node
 	probs     *Node
 	fusedOut  *Node // see fused
 	lse       *Node
 	biasable  bool // fused by the library's kernel, which takes a bias
 	rewritten bool
-	out       *Node             // see SetOutput
+	out       *Node             // see setOutput
 	how       string            // how out was computed
-	change    func(*Node) *Node // what out is the result of, on probabilities
-	part      bool              // made by Rows
+	later     func(*Node) *Node // what out is the result of, on probabilities
+	part      bool              // made by rows or KeptLayer
+	cutFrom   *Site             // what rows has cut it from
+	at        [2]int            // and where
+	waits     *Node             // see after
+
+	intercept func(*change) // tests look at what Change would do
 }
 
-// Run returns the graph's run, to emit from.
-func (s *Site) Run() *Run { return s.run }
+// Compute builds a layer's attention with what a Visit, nil for none, does to it: [batch, heads, queries, head_dim] in the values' type, and how it was computed, for
+// the plan. behind is to be called with the residual stream behind the layer.
+func Compute(o Operands, l Layer, v *Visit, c *Carry) (out *Node, how string, behind func(*Node)) {
+	s := &Site{Layer: l, Operands: o, carry: c, inputs: map[string]*Node{}}
+	behind = func(*Node) {}
+	if v != nil {
+		s.values = v.Inputs
+		if v.Build != nil {
+			v.Build(s)
+		}
+		if v.Residual != nil {
+			behind = func(x *Node) { v.Residual(s, x) }
+		}
+	}
+	out, how = s.output()
+	return out, how, behind
+}
 
 // NumKeys is the number of key slots, empty ones included.
 func (s *Site) NumKeys() int { return s.KeyPos.Shape().Dimensions[1] }
 
-// masked is what a score is replaced by where attention may not go: its exponential is exactly zero beside any real score, and no
-// arithmetic on it overflows float32.
-const masked = -1e30
+func (s *Site) graph() *Graph { return s.Query.Graph() }
 
-// Scores returns the scaled, capped and masked scores, float32 [batch, heads, queries, keys]; -1e30 where Mask is false.
+// entries are the dimensions of the attention: batch, heads, queries, keys.
+func (s *Site) entries() []int {
+	d := s.Query.Shape().Dimensions
+	return []int{d[0], d[1], d[2], s.NumKeys()}
+}
+
+// Masked is what a score is replaced by where attention may not go: its exponential is exactly zero beside any real score, and no
+// arithmetic on it overflows float32.
+const Masked = -1e30
+
+// Scores returns the scaled, capped and masked scores, float32 [batch, heads, queries, keys]; Masked where Mask is false.
 func (s *Site) Scores() *Node {
 	if s.scores != nil {
 		return s.scores
@@ -132,18 +106,18 @@ func (s *Site) Scores() *Node {
 		switch {
 		case queries > 1 && k.DType() != dtypes.Float32: // not rounded to half precision on the way, as a fused kernel does not
 			part = Dot(grouped, k).WithAccumulatorDType(dtypes.Float32).WithOutputDType(dtypes.Float32).General([]int{3}, []int{0, 1}, []int{3}, []int{0, 1})
-		case queries > 1 || dim >= 16 && backend.SIMD && !backend.IsXLA(s.run.Graph.Backend()):
+		case queries > 1 || dim >= 16 && backend.SIMD && !backend.IsXLA(s.graph().Backend()):
 			// Transposed explicitly the Go backend multiplies twice as fast. For a single query the copy costs more than that, but in a build with vector kernels,
-			// whose products of rows as long as a register and longer are slow: see turned.
-			part = s.run.product(grouped, 3, TransposeAllAxes(k, 0, 1, 3, 2), 2, 2)
+			// whose products of rows as long as a register and longer are slow: see package model, layout.go.
+			part = Product(grouped, 3, TransposeAllAxes(k, 0, 1, 3, 2), 2, 2, s.carry.Training)
 		default:
-			part = s.run.product(grouped, 3, k, 3, 2)
+			part = Product(grouped, 3, k, 3, 2, s.carry.Training)
 		}
 		parts[i] = ConvertDType(part, dtypes.Float32)
 	}
-	scores := softcap(MulScalar(joinKeys(parts), s.Scale), s.Softcap)
+	scores := Softcap(MulScalar(joinKeys(parts), s.Scale), s.Softcap)
 	scores = Reshape(scores, batch, heads, queries, s.NumKeys())
-	s.scores = Where(BroadcastToDims(s.Mask, scores.Shape().Dimensions...), scores, Scalar(s.run.Graph, dtypes.Float32, masked))
+	s.scores = Where(BroadcastToDims(s.Mask, scores.Shape().Dimensions...), scores, Scalar(s.graph(), dtypes.Float32, Masked))
 	return s.scores
 }
 
@@ -157,44 +131,50 @@ func (s *Site) Probs() *Node {
 	default:
 		s.probs = softmaxWith(s.Scores(), s.Sinks)
 	}
-	if change := s.change; change != nil {
-		s.change = nil // the change itself may ask for the probabilities as they were
-		s.probs = change(s.probs)
+	if later := s.later; later != nil {
+		s.later = nil // the change itself may ask for the probabilities as they were
+		s.probs = later(s.probs)
 	}
 	return s.probs
 }
 
-// softmaxWith is the softmax of [batch, heads, queries, keys] over the keys and a sink logit per head, [heads] or nil, whose own share is left out: the
-// softmax over the keys alone times sigmoid(LSE(scores) - sink), what the keys have of the whole.
-func softmaxWith(scores, sinks *Node) *Node {
-	if sinks == nil {
-		return softmax(scores)
-	}
-	top := StopGradient(ReduceAndKeep(scores, ReduceMax, -1))
-	shares := Exp(Sub(scores, top))
-	sum := ReduceAndKeep(shares, ReduceSum, -1)
-	real := Sigmoid(Sub(Add(top, Log(sum)), Reshape(sinks, 1, sinks.Shape().Dimensions[0], 1, 1)))
-	return Mul(shares, Div(real, sum))
-}
-
 // SetProbs rewrites the layer's attention: float32 [batch, heads, queries, keys]. Rows need not sum to one.
 func (s *Site) SetProbs(p *Node) {
-	want := []int{s.Query.Shape().Dimensions[0], s.Query.Shape().Dimensions[1], s.Query.Shape().Dimensions[2], s.NumKeys()}
-	p.AssertDims(want...)
+	p.AssertDims(s.entries()...)
 	s.probs, s.rewritten = p, true
-	s.out, s.change = nil, nil
+	s.out, s.later = nil, nil
 }
 
-// SetOutput rewrites the layer's attention by its result, [batch, heads, queries, head_dim] in the values' type, computed without its probabilities in
-// a way that how names for the plan. change says the same on probabilities: it is called when someone asks for Probs afterwards.
-func (s *Site) SetOutput(out *Node, how string, change func(probs *Node) *Node) {
+// setOutput rewrites the layer's attention by its result, [batch, heads, queries, head_dim] in the values' type, computed without its probabilities in
+// a way that how names for the plan. later says the same on probabilities: it is called when someone asks for Probs afterwards.
+func (s *Site) setOutput(out *Node, how string, later func(probs *Node) *Node) {
 	out.AssertDims(s.Query.Shape().Dimensions...)
-	s.out, s.how, s.change, s.rewritten = out, how, change, true
+	s.out, s.how, s.later, s.rewritten = out, how, later, true
+}
+
+// Rewritten reports whether an experiment has rewritten the layer's probabilities so far: then they are not the softmax of Scores.
+func (s *Site) Rewritten() bool { return s.rewritten }
+
+// PassOn hands the layer the same probabilities as another node, such as the last of an observer's reshapes: what nobody reads any more the Go backend reshapes
+// in place, so that observing copies nothing.
+func (s *Site) PassOn(same *Node) {
+	same.AssertDims(s.probs.Shape().Dimensions...)
+	s.probs = same
 }
 
 // Diagonal is true where a key is the query's own position: bool [1 or batch, 1, queries, keys].
 func (s *Site) Diagonal() *Node {
 	return Equal(InsertAxes(s.QueryPos, 1, 2), InsertAxes(s.KeyPos, 1, 1))
+}
+
+// Valid is 1 for queries that are real tokens and 0 for padding: float32 [batch, queries]; nil where Lengths is.
+func Valid(s *Site) *Node {
+	if s.Lengths == nil {
+		return nil
+	}
+	return s.once("attention.valid", func() *Node {
+		return ConvertDType(LessThan(s.QueryPos, InsertAxes(s.Lengths, -1)), dtypes.Float32)
+	})
 }
 
 // output is the attention's result, [batch, heads, queries, head_dim] in the values' type, and how it was computed.
@@ -211,11 +191,11 @@ func (s *Site) output() (out *Node, path string) {
 	default:
 		path = "dense"
 	}
-	return s.Weigh(s.Probs()), path
+	return s.weigh(s.Probs()), path
 }
 
-// Weigh sums the values by probabilities: float32 [batch, heads, queries, keys] -> [batch, heads, queries, head_dim] in the values' type.
-func (s *Site) Weigh(p *Node) (out *Node) {
+// weigh sums the values by probabilities: float32 [batch, heads, queries, keys] -> [batch, heads, queries, head_dim] in the values' type.
+func (s *Site) weigh(p *Node) (out *Node) {
 	q := s.Query.Shape().Dimensions
 	batch, heads, queries, dim := q[0], q[1], q[2], q[3]
 	kvHeads := s.Values[0].Shape().Dimensions[1]
@@ -227,7 +207,7 @@ func (s *Site) Weigh(p *Node) (out *Node) {
 		if len(s.Values) > 1 {
 			part = SliceAxis(p, -1, AxisRange(start, start+n))
 		}
-		o := s.run.product(part, 3, v, 2, 2)
+		o := Product(part, 3, v, 2, 2, s.carry.Training)
 		if out == nil {
 			out = o
 		} else {
@@ -245,5 +225,18 @@ func joinKeys(parts []*Node) *Node {
 	return Concatenate(parts, -1)
 }
 
-// planLine is one line of Result.Plan.
-func planLine(layer int, path string) string { return fmt.Sprintf("layer %d: %s", layer, path) }
+// Product is DotGeneral of operands of one type, contracted over one axis each, with equal leading batch axes.
+//
+// In training its gradient stays in the operands' type. GoMLX (v0.28) otherwise converts half-precision operands to float32 on the way back and multiplies
+// in float32, five times slower than the matrix units, which add up in float32 anyway.
+func Product(lhs *Node, lhsAxis int, rhs *Node, rhsAxis, batchAxes int, training bool) *Node {
+	batch := make([]int, batchAxes)
+	for i := range batch {
+		batch[i] = i
+	}
+	dot := Dot(lhs, rhs)
+	if training {
+		dot = dot.WithAccumulatorDType(dtypes.InvalidDType)
+	}
+	return dot.General([]int{lhsAxis}, batch, []int{rhsAxis}, batch)
+}

@@ -34,18 +34,5 @@
 //
 // # Execution
 //
-// Every Spec comes down to the same small form at a layer (type edit): a mask, a gain and a renormalisation. On probabilities it is a multiplication. In a prefill on an
-// NVIDIA GPU it is one pass of a kernel that multiplies them tile by tile and never holds a row (package kernel), for all that renormalises nothing or the row. The
-// mask needs no softmax: A_0 > tau is s_0 > LSE_0 + log tau. It is packed into bits, a block of rows at a time, once where all layers share it; where bits would
-// not fit (Execution.MaxBytes) the kernel compares layer 0's scores with these limits as it goes, and nothing grows with the square of the length.
-//
-// What that kernel does not do, or where it is not available, runs of the library's do. A fused kernel forms no probabilities, but it takes a bias on the scores and
-// gives each row's log-sum-exp, which is enough. With O, LSE of the plain attention and O_in, LSE_in of the attention restricted to the mask (a bias that takes
-// all other entries out), the mask covers m = exp(LSE_in - LSE) of a row, and
-//
-//	rows keep their gain:  O + (g-1) m O_in
-//	renormalised rows:     (O + (g-1) m O_in) / (1 + (g-1) m)
-//
-// (all forms: fused.go). The bias does not depend on the gain, so that one bias, made once, serves every layer. Where it would not fit, a layer is computed by blocks
-// of rows. Decoding, the Go backend and layers that no fused kernel computes work on probabilities. Result.Plan says what each layer did.
+// The package is data: nothing here knows a model or a graph. Package apply makes the experiment that carries a Spec or a Plan out.
 package emulate

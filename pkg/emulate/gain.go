@@ -3,8 +3,6 @@ package emulate
 import (
 	"fmt"
 	"slices"
-
-	"github.com/attune-lab/attune/pkg/model"
 )
 
 // hasSource reports whether the mask is made of another layer's pattern.
@@ -16,8 +14,8 @@ func (s Spec) hasSource() bool {
 	return false
 }
 
-// sources are the layers that the mask is made of; none for masks without a source.
-func (s Spec) sources() []int {
+// Sources are the layers that the mask is made of; none for masks without a source.
+func (s Spec) Sources() []int {
 	switch {
 	case !s.hasSource():
 		return nil
@@ -32,7 +30,7 @@ func (s Spec) sources() []int {
 func (s Spec) FirstLayer() int {
 	switch {
 	case s.hasSource():
-		return slices.Max(s.sources()) + 1
+		return slices.Max(s.Sources()) + 1
 	case s.Mask == MaskAll:
 		return 1
 	}
@@ -43,7 +41,7 @@ func (s Spec) FirstLayer() int {
 // 1 + alpha*(1 - l/last), by absolute depth wherever the source is, and exactly 1 at the last layer.
 func (s Spec) Gain(layer, layers int) float64 {
 	switch {
-	case !s.acts(layer):
+	case !s.Acts(layer):
 		return 1
 	case len(s.Gains) > layer:
 		return s.Gains[layer]
@@ -62,21 +60,24 @@ func (s Spec) Gain(layer, layers int) float64 {
 	return 1 + s.Alpha*(1-float64(layer)/float64(last))
 }
 
-// acts reports whether the Spec applies to a layer, be it with a gain of 1.
-func (s Spec) acts(layer int) bool {
+// Acts reports whether the Spec applies to a layer, be it with a gain of 1.
+func (s Spec) Acts(layer int) bool {
 	if layer < s.FirstLayer() || len(s.Layers) > 0 && !slices.Contains(s.Layers, layer) {
 		return false
 	}
 	return len(s.LayerHeads) == 0 || slices.ContainsFunc(s.LayerHeads, func(p [2]int) bool { return p[0] == layer })
 }
 
+// Model is what of a model's dimensions a Spec can be at odds with.
+type Model struct{ Layers, Heads, Vocab int }
+
 // Check reports a Spec that means nothing for a model: layers, heads or token ids that it has not, or a gain that would be negative.
-func (s Spec) Check(c *model.Config) error {
+func (s Spec) Check(c Model) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
 	if len(s.ExcludeClasses)+len(s.Classes) > 0 {
-		return fmt.Errorf("the token classes %q are not resolved to token ids: call Resolve with the model's tokenizer", slices.Concat(s.ExcludeClasses, s.Classes))
+		return fmt.Errorf("the token classes %q are not resolved to token ids: call apply.Resolve with the model's tokenizer", slices.Concat(s.ExcludeClasses, s.Classes))
 	}
 	if n := len(s.Gains); n > 0 && n != c.Layers {
 		return fmt.Errorf("gains has %d numbers, the model has %d layers", n, c.Layers)
@@ -89,7 +90,7 @@ func (s Spec) Check(c *model.Config) error {
 		}
 	}
 	if s.Enabled() && s.FirstLayer() >= c.Layers && c.Layers > 1 {
-		return fmt.Errorf("source %v leaves no layer to change: the model's last layer is %d", s.sources(), c.Layers-1)
+		return fmt.Errorf("source %v leaves no layer to change: the model's last layer is %d", s.Sources(), c.Layers-1)
 	}
 	for _, p := range s.LayerHeads {
 		if p[0] >= c.Layers || p[1] >= c.Heads {
@@ -103,8 +104,8 @@ func (s Spec) Check(c *model.Config) error {
 	}
 	for name, list := range map[string][]int{"tokens": s.Tokens, "exclude_tokens": s.ExcludeTokens} {
 		for _, id := range list {
-			if id >= c.VocabSize {
-				return fmt.Errorf("%s names token %d, the model's vocabulary has %d", name, id, c.VocabSize)
+			if id >= c.Vocab {
+				return fmt.Errorf("%s names token %d, the model's vocabulary has %d", name, id, c.Vocab)
 			}
 		}
 	}

@@ -5,28 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-
-	"github.com/attune-lab/attune/pkg/model"
 )
 
 // Plan is a composition: interventions that act one after the other at every site, each on what the one before left. That holds for masks
 // too: a Spec whose source an earlier one has changed emulates the changed pattern. The empty Plan is off.
 type Plan []Spec
-
-// Experiment carries the Plan out; nil where nothing is enabled.
-func (p Plan) Experiment() (model.Experiment, error) {
-	steps := make([]model.Experiment, 0, len(p))
-	for i, s := range p {
-		e, err := New(s)
-		if err != nil {
-			return nil, fmt.Errorf("step %d: %w", i+1, err)
-		}
-		if e != nil {
-			steps = append(steps, e)
-		}
-	}
-	return model.Sequence(steps...), nil
-}
 
 // JSON is the canonical form: a list of Specs, or the Spec itself where there is one, so that a Spec and the Plan of it alone are one thing.
 func (p Plan) JSON() []byte {

@@ -65,7 +65,7 @@ func TestBadSpecsAreRefused(t *testing.T) {
 	if _, err := Preset("relased"); err == nil {
 		t.Error("a misspelt preset is accepted")
 	}
-	if _, err := New(Spec{Alpha: math.NaN()}); err == nil {
+	if err := (Spec{Alpha: math.NaN()}).Validate(); err == nil {
 		t.Error("alpha NaN is accepted")
 	}
 }

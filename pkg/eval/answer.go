@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/model"
 )
@@ -107,5 +108,5 @@ func (a Arm) experiment() (model.Experiment, error) {
 		}
 		return a.Experiment, nil
 	}
-	return a.Plan.Experiment()
+	return apply.Plan(a.Plan)
 }

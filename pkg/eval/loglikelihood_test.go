@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
@@ -69,7 +70,7 @@ func answer(t testing.TB, m *model.Model, exp model.Experiment, c eval.Choices, 
 
 func TestScoresAreLogLikelihoods(t *testing.T) {
 	m := textModel(t, 128)
-	exp, err := emulate.New(emulate.Literal())
+	exp, err := apply.New(emulate.Literal())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +196,7 @@ func TestArmsShareLayoutsAndNotScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	for a, arm := range arms {
-		e, err := arm.Plan.Experiment()
+		e, err := apply.Plan(arm.Plan)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/model"
@@ -76,7 +77,7 @@ func TestFrozenSurvey(t *testing.T) {
 	for _, arm := range []string{"off", "released"} {
 		var exp model.Experiment
 		if arm != "off" {
-			exp = must(emulate.New(must(emulate.Preset(arm))))
+			exp = must(apply.New(must(emulate.Preset(arm))))
 		}
 		s := must(sink.Run(m, prompts, sink.Options{Measures: sink.Everything, T: 48, Experiment: exp}))
 		add := func(name string, h *sink.PerHead, err error) {

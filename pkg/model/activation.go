@@ -9,7 +9,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/attune-lab/attune/pkg/backend"
+	attn "github.com/attune-lab/attune/pkg/attention"
 )
 
 // activation is the nonlinearity of an MLP.
@@ -38,27 +38,7 @@ func (f *fields) activation() activation {
 }
 
 // silu is x * sigmoid(x).
-func silu(x *Node) *Node { return Mul(x, sigmoid(x)) }
-
-// sigmoid is 1 / (1 + exp(-x)). On the Go backend it is the softmax of the pair (x, 0): the softmax has an exponential of its own, while the operations that
-// call math.Exp mix its old-style instructions with what the AVX-512 products of a build with GOEXPERIMENT=simd leave in the registers, at a
-// microsecond for each number (compute v0.1.6, Go 1.26), more than all the rest of a small model's step.
-func sigmoid(x *Node) *Node {
-	if backend.IsXLA(x.Graph().Backend()) {
-		return Sigmoid(x)
-	}
-	y := ConvertDType(x, dtypes.Float32) // the only type its softmax has
-	pair := softmax(Stack([]*Node{y, ZerosLike(y)}, -1))
-	return ConvertDType(Reshape(SliceAxis(pair, -1, AxisElem(0)), x.Shape().Dimensions...), x.DType())
-}
-
-// tanh is 2 sigmoid(2x) - 1, for the same reason.
-func tanh(x *Node) *Node {
-	if backend.IsXLA(x.Graph().Backend()) {
-		return Tanh(x)
-	}
-	return AddScalar(MulScalar(sigmoid(MulScalar(x, 2.0)), 2.0), -1.0)
-}
+func silu(x *Node) *Node { return Mul(x, attn.SigmoidBySoftmax(x)) }
 
 // gelu is x * Phi(x), Phi the normal distribution (Hendrycks and Gimpel 2016), in float32.
 func gelu(x *Node) *Node {
@@ -70,13 +50,5 @@ func gelu(x *Node) *Node {
 func geluTanh(x *Node) *Node {
 	y := ConvertDType(x, dtypes.Float32)
 	inner := MulScalar(Add(y, MulScalar(Mul(y, Square(y)), 0.044715)), math.Sqrt(2/math.Pi))
-	return ConvertDType(Mul(y, MulScalar(AddScalar(tanh(inner), 1.0), 0.5)), x.DType())
-}
-
-// softcap bounds x smoothly: cap * tanh(x/cap); 0 = no bound.
-func softcap(x *Node, cap float64) *Node {
-	if cap == 0 {
-		return x
-	}
-	return MulScalar(tanh(MulScalar(x, 1/cap)), cap)
+	return ConvertDType(Mul(y, MulScalar(AddScalar(attn.TanhBySoftmax(inner), 1.0), 0.5)), x.DType())
 }

@@ -201,7 +201,7 @@ func (d *decoder) addend(name string, x *Node) *Node {
 	if a == nil {
 		return nil
 	}
-	product := func(x, w *Node) *Node { return d.run.product(x, x.Rank()-1, w, 1, 0) }
+	product := func(x, w *Node) *Node { return d.product(x, x.Rank()-1, w, 1, 0) }
 	return product(product(x, a), d.params[name+loraB])
 }
 

@@ -4,16 +4,20 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	attn "github.com/attune-lab/attune/pkg/attention"
 )
 
-// decoder builds the transformer inside one graph (or inside the body of a loop of it).
+// decoder builds the transformer, or some layers of it, inside one graph (or inside the body of a loop of it).
 type decoder struct {
-	config *Config
-	arch   *architecture
-	params map[string]*Node // weights by checkpoint name
-	run    *Run
-	visit  func(*Site)
-	plan   []string
+	config   *Config
+	arch     *architecture
+	params   map[string]*Node // weights by checkpoint name
+	phase    attn.Phase
+	training bool          // see Product in package attention
+	visits   []*attn.Visit // what an experiment does, by layer; nil = nothing
+	carry    *attn.Carry
+	plan     []string // of each layer that was built, how its attention is computed
 
 	geo      geometry
 	masks    map[int]*Node // by window
@@ -23,12 +27,13 @@ type decoder struct {
 	pass PassOptions
 }
 
-// newDecoder attaches the experiment (nil for none) to a run.
-func newDecoder(arch *architecture, params map[string]*Node, run *Run, geo geometry, exp Experiment) *decoder {
-	d := &decoder{config: run.Config, arch: arch, params: params, run: run, geo: geo, masks: map[int]*Node{}, rotaries: map[*rope]rotary{}}
-	if exp != nil {
-		d.visit = exp.Attach(run)
+func (m *Model) newDecoder(params map[string]*Node, phase attn.Phase, geo geometry, visits []*attn.Visit) *decoder {
+	d := &decoder{config: m.Config, arch: m.arch, params: params, phase: phase, visits: visits, geo: geo, masks: map[int]*Node{}, rotaries: map[*rope]rotary{}}
+	var o attn.Options
+	if geo.segments != nil {
+		o.Packed = d.packedBias
 	}
+	d.carry = attn.NewCarry(o, nil)
 	return d
 }
 
@@ -38,7 +43,7 @@ type past struct{ keys, values []*Node }
 // embed looks tokens up: int32 [batch, tokens] -> [batch, tokens, hidden].
 func (d *decoder) embed(tokens *Node) *Node {
 	x := Gather(d.params[d.arch.embed], InsertAxes(tokens, -1))
-	if d.arch.wide && !d.run.training {
+	if d.arch.wide && !d.training {
 		x = ConvertDType(x, dtypes.Float32)
 	}
 	if d.arch.embedScale != 0 {
@@ -68,27 +73,29 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	}
 	kv := extend(k, v)
 
-	site := &Site{Layer: l, Layers: d.config.Layers, Phase: d.run.Phase, Query: q, Keys: kv.keys, Values: kv.values,
-		Scale: a.scale, Softcap: a.softcap, Window: a.window, Mask: d.mask(a.window),
-		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, run: d.run}
-	if d.geo.segments != nil {
-		site.packed = d.packedBias
-	}
+	o := attn.Operands{Query: q, Keys: kv.keys, Values: kv.values, Scale: a.scale, Softcap: a.softcap, Window: a.window, Mask: d.mask(a.window),
+		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, Lengths: d.geo.real}
 	if a.sinks != "" {
-		site.Sinks = ConvertDType(d.params[a.sinks], dtypes.Float32)
+		o.Sinks = ConvertDType(d.params[a.sinks], dtypes.Float32)
 	}
-	if d.visit != nil {
-		d.visit(site)
+	var visit *attn.Visit
+	if d.visits != nil {
+		visit = d.visits[l]
 	}
-	out, path := site.output()
-	d.plan = append(d.plan, planLine(l, path))
+	out, how, behind := attn.Compute(o, layerOf(d.config, d.arch, l, d.phase), visit, d.carry)
+	d.plan = append(d.plan, how)
 	out = d.norm(b.attnOut, d.dense(a.out, mergeHeads(out)))
 
 	if b.parallel {
-		return Add(Add(x, out), d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
+		x = Add(Add(x, out), d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
+	} else {
+		x = Add(x, out)
+		x = Add(x, d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
 	}
-	x = Add(x, out)
-	return Add(x, d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
+	if d.phase == attn.Prefill {
+		behind(x)
+	}
+	return x
 }
 
 // prefill runs all layers over whole prompts and returns the last hidden states [batch, tokens, hidden] and each layer's new keys and values.
@@ -103,8 +110,6 @@ func (d *decoder) prefill(tokens *Node) (x *Node, caches []past) {
 			caches = append(caches, kv)
 			return kv
 		})
-		d.run.sawResidual(l, x)
-		x = d.run.behindHeld(x)
 	}
 	if d.pass.Recompute {
 		x = x.StopCheckpoint()
@@ -122,14 +127,14 @@ func (d *decoder) rawLogits(x *Node) *Node {
 	if d.config.TieEmbeddings {
 		head = d.params[d.arch.embed]
 	}
-	if d.run.training {
+	if d.training {
 		head = ConvertDType(head, x.DType())
 	}
-	y := d.run.product(x, x.Rank()-1, head, 1, 0)
+	y := d.product(x, x.Rank()-1, head, 1, 0)
 	if d.arch.softcap == 0 {
 		return y
 	}
-	return softcap(ConvertDType(y, dtypes.Float32), d.arch.softcap)
+	return attn.Softcap(ConvertDType(y, dtypes.Float32), d.arch.softcap)
 }
 
 // norm applies a normalisation over the last axis, in float32; a norm without a name passes x on.
@@ -168,7 +173,7 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 	if m.transposed {
 		axis = 0
 	}
-	y := d.run.product(x, x.Rank()-1, d.params[m.name+".weight"], axis, 0)
+	y := d.product(x, x.Rank()-1, d.params[m.name+".weight"], axis, 0)
 	if more := d.addend(m.name, x); more != nil {
 		y = Add(y, more)
 	}
@@ -242,3 +247,14 @@ func positionsUpTo(g *Graph, n int) *Node { return Iota(g, shapes.Make(dtypes.In
 
 // shapesOf is a shape of x's type with other dimensions.
 func shapesOf(x *Node, dims ...int) shapes.Shape { return shapes.Make(x.DType(), dims...) }
+
+// packedBias keeps the documents of packed rows apart in a form that the kernel takes: 0 where a query sees a key and hugely negative elsewhere, [batch, heads,
+// queries, keys] in the queries' type, made once for all layers.
+func (d *decoder) packedBias(query *Node) *Node {
+	if d.bias == nil {
+		g, dtype, dims := query.Graph(), query.DType(), query.Shape().Dimensions
+		bias := Where(d.mask(0), Scalar(g, dtype, 0), Scalar(g, dtype, attn.Masked))
+		d.bias = StopGradient(BroadcastToDims(bias, dims[0], dims[1], dims[2], dims[2]))
+	}
+	return d.bias
+}

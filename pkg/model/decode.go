@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	attn "github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
 )
 
@@ -51,8 +52,12 @@ func (l *loop) prefill(sequences [][]int) error {
 	if err != nil {
 		return err
 	}
-	c, err := m.exec(m.generateKey("prefill", opts, exp), func(c *compiled, in []*Node) []*Node {
-		outputs := m.firstStep(c, in, opts, exp)
+	visits, err := m.visits(exp, attn.Prefill)
+	if err != nil {
+		return err
+	}
+	c, err := m.exec(m.generateKey("prefill", opts, visits), func(c *compiled, in []*Node) []*Node {
+		outputs := m.firstStep(c, in, opts, visits)
 		if backend.IsXLA(m.Backend) {
 			growSlots(outputs[1:], roundUp(in[0].Shape().Dimensions[1]+m.room(opts), cacheBucket))
 		}
@@ -141,7 +146,11 @@ func (l *loop) free() {
 func (l *loop) advance() error {
 	m := l.model
 	steps := min(m.chunk(l.opts), l.opts.MaxTokens-l.produced)
-	c, err := m.exec(m.generateKey("decode", l.opts, l.exp), func(c *compiled, in []*Node) []*Node { return m.decodeGraph(c, in, l.opts, l.exp) })
+	visits, err := m.visits(l.exp, attn.Decode)
+	if err != nil {
+		return err
+	}
+	c, err := m.exec(m.generateKey("decode", l.opts, visits), func(c *compiled, in []*Node) []*Node { return m.decodeGraph(c, in, l.opts, visits) })
 	if err != nil {
 		return err
 	}
@@ -202,7 +211,7 @@ func (l *loop) empty() []*tensors.Tensor {
 
 // decodeGraph builds one call of the loop. Inputs: token [batch], position [batch], done bool [batch], uniform [batch, chunk], steps, used, slots
 // [batch, slots, 2], what loop.empty lists, then the caches. Outputs: steps run, tokens [batch, chunk], slots, then the caches with the call's tokens in them.
-func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp Experiment) []*Node {
+func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, visits []*attn.Visit) []*Node {
 	token, position, done, uniform, limit, used, slots, zero, noTokens := in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8]
 	g := token.Graph()
 	fixed := &invariants{params: m.params(g), position: position, uniform: uniform} // params are read here, in the main function, which the loop's body captures from
@@ -243,7 +252,7 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, exp E
 		if inPlace {
 			in = fixed.from(s[changing:])
 		}
-		return append(m.decodeStep(c, g, in, s[:changing], opts, exp), s[changing:]...)
+		return append(m.decodeStep(c, g, in, s[:changing], opts, visits), s[changing:]...)
 	})
 	final := While(cond, body, state...)
 
@@ -285,7 +294,7 @@ func (in *invariants) from(nodes []*Node) *invariants {
 }
 
 // decodeStep is the loop's body: the whole model on one token per sequence.
-func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opts GenerateOptions, exp Experiment) []*Node {
+func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opts GenerateOptions, visits []*attn.Visit) []*Node {
 	step, token, done, written := s[0], s[1], s[2], s[3]
 	here := Equal(indexLike(written), step) // bool [batch, chunk]: the token this step adds
 
@@ -294,12 +303,11 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	cache := newCacheState(in, s[4:], step, here)
 	slots := cache.place(Stack([]*Node{queryPos, tokens}, -1))
 	column := func(i int) *Node { return Squeeze(SliceAxis(slots, 2, AxisElem(i)), 2) }
-	run := &Run{Graph: g, Config: m.Config, Phase: Decode, Tokens: tokens}
 	geo := geometry{queryPos: queryPos, keyPos: column(0), keyTokens: column(1)}
 	if m.arch.lengthDependent() != nil {
 		geo.lengths = AddScalar(Squeeze(queryPos, 1), 1)
 	}
-	d := newDecoder(m.arch, in.params, run, geo, exp)
+	d := m.newDecoder(in.params, attn.Decode, geo, visits)
 
 	x := d.embed(tokens)
 	for l := range m.Config.Layers {
@@ -308,7 +316,7 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	logits := d.logits(Reshape(x, x.Shape().Dimensions[0], m.Config.HiddenSize))
 	draw := ReduceSum(Where(here, in.uniform, ZerosLike(in.uniform)), -1)
 	chosen := opts.Sampling.next(logits, draw)
-	c.plan = d.plan
+	c.plan = planOf(d.plan)
 	return append([]*Node{
 		AddScalar(step, 1), chosen, LogicalOr(done, isEOS(chosen, m.eos(opts))),
 		Where(here, BroadcastToDims(InsertAxes(chosen, -1), written.Shape().Dimensions...), written),

@@ -39,7 +39,7 @@ func TestMixture(t *testing.T) {
 			for _, w := range e.weights() {
 				params[w.name] = Reshape(Const(x.Graph(), weights[w.name]), w.shape...)
 			}
-			return (&decoder{run: &Run{}, params: params}).mixture(e, x)
+			return (&decoder{params: params}).mixture(e, x)
 		})
 		got := tensors.MustCopyFlatData[float32](exec.MustExec(tensors.FromFlatDataAndDimensions(x, 1, rows, e.hidden))[0])
 		for r := range rows {

@@ -14,6 +14,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
 )
@@ -154,18 +155,17 @@ func TestLongRopeKeepsItsCacheBeyondTheTrainedLength(t *testing.T) {
 // gain doubles in every later layer what layer 0 gives more than a tenth to: an intervention that carries a mask from one layer to others.
 type gain struct{}
 
-func (gain) Key() string { return "gain" }
-
-func (gain) Attach(run *model.Run) func(*model.Site) {
-	var mask *Node
-	return func(s *model.Site) {
-		p := s.Probs()
-		if s.Layer == 0 {
-			mask = GreaterThan(p, Scalar(p.Graph(), p.DType(), 0.1))
-			return
-		}
-		s.SetProbs(Where(mask, MulScalar(p, 2.0), p))
+func (gain) Visit(l attention.Layer) *attention.Visit {
+	if l.Index == 0 {
+		return &attention.Visit{Key: "mask", Build: func(s *attention.Site) {
+			p := s.Probs()
+			s.Keep("mask", GreaterThan(p, Scalar(p.Graph(), p.DType(), 0.1)))
+		}}
 	}
+	return &attention.Visit{Key: "gain", Build: func(s *attention.Site) {
+		p := s.Probs()
+		s.SetProbs(Where(s.Kept("mask"), MulScalar(p, 2.0), p))
+	}}
 }
 
 func TestEveryFamilyGivesABatchWhatItsItemsGiveAlone(t *testing.T) {
@@ -272,18 +272,16 @@ func TestNamesWithoutThePrefix(t *testing.T) {
 // site emits what an experiment sees of every layer.
 type site struct{}
 
-func (site) Key() string { return "site" }
-
-func (site) Attach(run *model.Run) func(*model.Site) {
-	return func(s *model.Site) {
-		run.Emit(fmt.Sprintf("probs.%d", s.Layer), Identity(s.Probs()))
-		run.Emit(fmt.Sprintf("scores.%d", s.Layer), Identity(s.Scores()))
+func (site) Visit(attention.Layer) *attention.Visit {
+	return &attention.Visit{Key: "site", Build: func(s *attention.Site) {
+		s.Emit("probs", Identity(s.Probs()))
+		s.Emit("scores", Identity(s.Scores()))
 		if s.Sinks != nil {
-			run.Emit(fmt.Sprintf("sinks.%d", s.Layer), Identity(s.Sinks))
+			s.Emit("sinks", Identity(s.Sinks))
 		}
-		run.Emit(fmt.Sprintf("window.%d", s.Layer), Scalar(run.Graph, dtypes.Int32, s.Window))
-		run.Emit(fmt.Sprintf("softcap.%d", s.Layer), Scalar(run.Graph, dtypes.Float32, s.Softcap))
-	}
+		s.Emit("window", Scalar(s.Query.Graph(), dtypes.Int32, s.Window))
+		s.Emit("softcap", Scalar(s.Query.Graph(), dtypes.Float32, s.Softcap))
+	}}
 }
 
 // TestEveryFamilyHasTheSameSite checks the meaning of a site's parts on the host: the mask ends at the window, scores are capped, probabilities are the
@@ -301,17 +299,17 @@ func TestEveryFamilyHasTheSameSite(t *testing.T) {
 			t.Fatal(err)
 		}
 		get := func(kind string, l int) []float32 {
-			return tensors.MustCopyFlatData[float32](r.Emitted[fmt.Sprintf("%s.%d", kind, l)])
+			return tensors.MustCopyFlatData[float32](r.Emitted[kind][l])
 		}
 		for l := range m.Config.Layers {
-			window := int(tensors.ToScalar[int32](r.Emitted[fmt.Sprintf("window.%d", l)]))
+			window := int(tensors.ToScalar[int32](r.Emitted["window"][l]))
 			if w := windows[name]; w != nil && w[l] != window || w == nil && window != 0 {
 				t.Errorf("layer %d has window %d, expected %v", l, window, w)
 			}
 			probs, scores := get("probs", l), get("scores", l)
-			limit := float64(tensors.ToScalar[float32](r.Emitted[fmt.Sprintf("softcap.%d", l)]))
+			limit := float64(tensors.ToScalar[float32](r.Emitted["softcap"][l]))
 			var sinks []float32
-			if r.Emitted[fmt.Sprintf("sinks.%d", l)] != nil {
+			if r.Emitted["sinks"] != nil {
 				sinks = get("sinks", l)
 			}
 			if (sinks != nil) != (name == "gpt_oss") || (limit != 0) != (name == "gemma2") {

@@ -6,6 +6,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	attn "github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // Batch is a list of prompts, padded on the right to one length.
@@ -35,6 +38,8 @@ type Want struct {
 	// Ready is called when the pass's graphs are compiled, before it runs; may be nil. Passes may be made side by side: XLA compiles in the calling goroutine, and
 	// whoever starts many of them keeps here those waiting that would not fit into the device's memory.
 	Ready func()
+	// Whole makes the pass one graph in place of several that share their layers, see pass.go: longer to compile, quicker to call.
+	Whole bool
 }
 
 // Result of a forward pass.
@@ -43,10 +48,21 @@ type Result struct {
 	Logits *tensors.Tensor
 	// LogProbs of the wanted targets, in their order.
 	LogProbs [][]float64
-	// Emitted by the experiment, by name.
-	Emitted map[string]*tensors.Tensor
+	// Emitted by the experiment.
+	Emitted Emitted
 	// Plan says how each layer's attention was computed.
 	Plan []string
+}
+
+// Emitted are the observations of a pass by name, and for each name by layer; nil at layers that emitted none of the name.
+type Emitted map[string][]*tensors.Tensor
+
+// add puts a layer's observation in.
+func (e Emitted) add(name string, layer, layers int, t *tensors.Tensor) {
+	if e[name] == nil {
+		e[name] = make([]*tensors.Tensor, layers)
+	}
+	e[name][layer] = t
 }
 
 // Forward runs prompts through the model with an experiment attached, nil for none.
@@ -54,41 +70,67 @@ func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
 	if !want.Logits && want.Targets == nil && exp == nil {
 		return nil, fmt.Errorf("a forward pass with nothing to return: ask for logits or targets, or attach an experiment that emits something")
 	}
-	tokens, lengths, err := m.pad(b)
-	if err != nil {
+	p := &pass{model: m, want: want}
+	var err error
+	if p.visits, err = m.visits(exp, attn.Prefill); err != nil {
 		return nil, err
 	}
-	inputs := []any{tokens, lengths}
-	key := fmt.Sprintf("forward logits=%t targets=%t", want.Logits, want.Targets != nil)
+	if p.tokens, p.lengths, err = m.pad(b); err != nil {
+		return nil, err
+	}
 	if want.Targets != nil {
-		positions, ids, err := m.padTargets(b, want.Targets)
-		if err != nil {
+		if p.positions, p.ids, err = m.padTargets(b, want.Targets); err != nil {
 			return nil, err
 		}
-		inputs = append(inputs, positions, ids)
 	}
-	if exp != nil {
-		key += " " + exp.Key()
+	run := p.layered
+	if want.Whole {
+		run = p.whole
+	}
+	defer backend.EndVectors()
+	r, err := run()
+	if err != nil {
+		return nil, fmt.Errorf("forward pass of %d prompts: %w", len(b.Tokens), err)
+	}
+	return r, nil
+}
+
+// whole runs the pass as one graph.
+func (p *pass) whole() (*Result, error) {
+	m := p.model
+	inputs := []any{p.tokens, p.lengths}
+	if p.want.Targets != nil {
+		inputs = append(inputs, p.positions, p.ids)
 	}
 	var dims []shapes.Shape
 	for _, input := range inputs {
 		dims = append(dims, input.(*tensors.Tensor).Shape())
 	}
-	c, err := m.exec(fmt.Sprint(key, " ", dims), func(c *compiled, in []*Node) []*Node { return m.forwardGraph(c, in, want, exp) })
+	key := fmt.Sprintf("forward %v logits=%t targets=%t", dims, p.want.Logits, p.want.Targets != nil) + wholeKey(p.visits)
+	c, err := m.exec(key, func(c *compiled, in []*Node) []*Node { return m.forwardGraph(c, in, p) })
 	if err != nil {
 		return nil, err
 	}
-	if want.Ready != nil {
+	if p.want.Ready != nil {
 		if _, err := c.exec.Compile(dims...); err != nil {
-			return nil, fmt.Errorf("forward pass of %d prompts: %w", len(b.Tokens), err)
+			return nil, err
 		}
-		want.Ready()
+		p.want.Ready()
 	}
 	outputs, err := c.call(inputs...)
 	if err != nil {
-		return nil, fmt.Errorf("forward pass of %d prompts: %w", len(b.Tokens), err)
+		return nil, err
 	}
-	r := &Result{Plan: c.plan, Emitted: map[string]*tensors.Tensor{}}
+	r := &Result{Plan: c.plan, Emitted: Emitted{}}
+	outputs = r.head(p.want, outputs)
+	for i, e := range c.emitted {
+		r.Emitted.add(e.Name, e.Layer, m.Config.Layers, outputs[i])
+	}
+	return r, nil
+}
+
+// head takes what the output head gave from a pass's outputs, and returns the others.
+func (r *Result) head(want Want, outputs []*tensors.Tensor) []*tensors.Tensor {
 	if want.Logits {
 		r.Logits, outputs = outputs[0], outputs[1:]
 	}
@@ -104,29 +146,32 @@ func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
 		}
 		outputs = outputs[1:]
 	}
-	for i, name := range c.names {
-		r.Emitted[name] = outputs[i]
-	}
-	return r, nil
+	return outputs
 }
 
 // forwardGraph: inputs tokens [batch, tokens], lengths [batch] and, for targets, positions and ids [batch, targets].
-func (m *Model) forwardGraph(c *compiled, in []*Node, want Want, exp Experiment) []*Node {
+func (m *Model) forwardGraph(c *compiled, in []*Node, p *pass) []*Node {
 	tokens, lengths := in[0], in[1]
-	g := tokens.Graph()
-	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens, Lengths: lengths,
-		QueryValid: LessThan(positionsUpTo(g, tokens.Shape().Dimensions[1]), InsertAxes(lengths, -1))}
-	d := newDecoder(m.arch, m.params(g), run, prefillGeometry(run), exp)
+	d := m.newDecoder(m.params(tokens.Graph()), attn.Prefill, prefillGeometry(tokens, lengths), p.visits)
 	x, _ := d.prefill(tokens)
-	var outputs []*Node
+	outputs := d.heads(p.want, x, in[2:])
+	c.plan, c.emitted = planOf(d.plan), d.carry.Emitted
+	for i := range c.emitted {
+		outputs = append(outputs, c.emitted[i].Value)
+		c.emitted[i].Value = nil
+	}
+	return outputs
+}
+
+// heads applies the output head as wanted; targets are positions and ids.
+func (d *decoder) heads(want Want, x *Node, targets []*Node) (outputs []*Node) {
 	if want.Logits {
 		outputs = append(outputs, d.logits(x))
 	}
 	if want.Targets != nil {
-		outputs = append(outputs, d.targetLogProbs(x, in[2], in[3]))
+		outputs = append(outputs, d.targetLogProbs(x, targets[0], targets[1]))
 	}
-	c.names, c.plan = run.names, d.plan
-	return append(outputs, run.values...)
+	return outputs
 }
 
 // targetLogProbs applies the output head at the wanted positions only, [batch, targets] -> float32 [batch, targets].

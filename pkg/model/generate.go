@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	attn "github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
 )
 
@@ -106,15 +107,12 @@ func (m *Model) chunk(opts GenerateOptions) int {
 }
 
 // generateKey identifies the graphs of a way to generate.
-func (m *Model) generateKey(stage string, opts GenerateOptions, exp Experiment) string {
+func (m *Model) generateKey(stage string, opts GenerateOptions, visits []*attn.Visit) string {
 	s := opts.Sampling
 	s.Seed = 0 // random numbers are an input
 	b, _ := json.Marshal(s)
 	key := fmt.Sprintf("%s %s chunk=%d room=%d ignore_eos=%t", stage, b, m.chunk(opts), m.room(opts), opts.IgnoreEOS)
-	if exp != nil {
-		key += " " + exp.Key()
-	}
-	return key
+	return key + wholeKey(visits)
 }
 
 // eos lists the ids that end a sequence under the options.
@@ -127,13 +125,12 @@ func (m *Model) eos(opts GenerateOptions) []int {
 
 // firstStep builds the prefill of generation: tokens [batch, tokens], lengths [batch], uniform [batch] -> the first new token [batch], slots
 // [batch, tokens, 2] as in loop, then keys and values of every layer.
-func (m *Model) firstStep(c *compiled, in []*Node, opts GenerateOptions, exp Experiment) []*Node {
+func (m *Model) firstStep(c *compiled, in []*Node, opts GenerateOptions, visits []*attn.Visit) []*Node {
 	tokens, lengths, uniform := in[0], in[1], in[2]
 	g := tokens.Graph()
 	pos := positionsUpTo(g, tokens.Shape().Dimensions[1])
 	valid := LessThan(pos, InsertAxes(lengths, -1))
-	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: tokens, Lengths: lengths, QueryValid: valid}
-	d := newDecoder(m.arch, m.params(g), run, prefillGeometry(run), exp)
+	d := m.newDecoder(m.params(g), attn.Prefill, prefillGeometry(tokens, lengths), visits)
 	x, caches := d.prefill(tokens)
 	last := lastHidden(x, lengths)
 	next := opts.Sampling.next(d.logits(last), uniform)
@@ -142,7 +139,7 @@ func (m *Model) firstStep(c *compiled, in []*Node, opts GenerateOptions, exp Exp
 	for _, kv := range caches {
 		outputs = append(outputs, kv.keys[0], kv.values[0])
 	}
-	c.plan = d.plan
+	c.plan = planOf(d.plan)
 	return outputs
 }
 

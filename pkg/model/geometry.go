@@ -2,33 +2,38 @@ package model
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	attn "github.com/attune-lab/attune/pkg/attention"
 )
 
-// geometry says where queries and keys are: see the fields of Site.
+// geometry says where queries and keys are: see attention.Operands.
 type geometry struct {
 	queryPos, keyPos, keyTokens *Node
+	// real is how many tokens of each sequence are no padding, int32 [batch]; nil in decoding and training.
+	real *Node
 	// lengths of the sequences, int32 [batch]; nil = no rotary embedding depends on them.
 	lengths *Node
 	// segments number the documents of packed rows, int32 [batch, tokens]; nil = a row is one document. Positions are then those in the document.
 	segments *Node
 }
 
-// prefillGeometry is the causal square over the run's tokens. Batches are padded on the right, so no real query can see padding.
-func prefillGeometry(run *Run) geometry {
-	batch, tokens := run.Tokens.Shape().Dimensions[0], run.Tokens.Shape().Dimensions[1]
-	pos := positionsUpTo(run.Graph, tokens)
-	lengths := run.Lengths
+// prefillGeometry is the causal square over tokens, int32 [batch, tokens], of which so many are real, int32 [batch]; nil = all. Batches are padded on the right, so
+// no real query can see padding.
+func prefillGeometry(tokens, real *Node) geometry {
+	batch, width := tokens.Shape().Dimensions[0], tokens.Shape().Dimensions[1]
+	pos := positionsUpTo(tokens.Graph(), width)
+	lengths := real
 	if lengths == nil {
-		lengths = AddScalar(ZerosLike(SliceAxis(run.Tokens, 1, AxisElem(0))), tokens)
+		lengths = AddScalar(ZerosLike(SliceAxis(tokens, 1, AxisElem(0))), width)
 		lengths = Reshape(lengths, batch)
 	}
-	return geometry{queryPos: pos, keyPos: pos, keyTokens: run.Tokens, lengths: lengths}
+	return geometry{queryPos: pos, keyPos: pos, keyTokens: tokens, lengths: lengths, real: real}
 }
 
 // mask is where queries may attend, bool [1 or batch, 1, queries, keys]: real keys up to the query's own position and, with a window, no further back
 // than window-1 positions.
 func (d *decoder) mask(window int) *Node {
-	if d.run.Phase == Prefill && window >= d.geo.keyPos.Shape().Dimensions[1] {
+	if d.phase == attn.Prefill && window >= d.geo.keyPos.Shape().Dimensions[1] {
 		window = 0
 	}
 	if m := d.masks[window]; m != nil {
@@ -39,7 +44,7 @@ func (d *decoder) mask(window int) *Node {
 	switch {
 	case window > 0:
 		m = LogicalAnd(d.mask(0), GreaterThan(k, AddScalar(q, -window)))
-	case d.run.Phase == Prefill:
+	case d.phase == attn.Prefill:
 		m = GreaterOrEqual(q, k)
 		if d.geo.segments != nil {
 			m = LogicalAnd(m, Equal(InsertAxes(d.geo.segments, 1, -1), InsertAxes(d.geo.segments, 1, 1)))

@@ -3,6 +3,8 @@ package model
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	attn "github.com/attune-lab/attune/pkg/attention"
 )
 
 // experts is a mixture: a router sends each token to the k experts with the largest router logits and adds their outputs, weighted by the softmax
@@ -62,7 +64,7 @@ func topK(logits *Node, k int) (chosen, share *Node) {
 	for range k {
 		best := InsertAxes(ArgMax(logits, -1, dtypes.Int32), -1)
 		indices, values = append(indices, best), append(values, ReduceAndKeep(logits, ReduceMax, -1))
-		logits = Where(Equal(columns, best), Scalar(logits.Graph(), logits.DType(), masked), logits)
+		logits = Where(Equal(columns, best), Scalar(logits.Graph(), logits.DType(), attn.Masked), logits)
 	}
 	return Concatenate(indices, -1), Softmax(Concatenate(values, -1), -1)
 }
@@ -75,9 +77,9 @@ func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
 	of := func(name string) *Node { return Gather(d.params[name], index) }
 	bias := func(name string) *Node { return InsertAxes(ConvertDType(of(name), x.DType()), 1) }
 	repeated := Reshape(BroadcastToDims(InsertAxes(x, 1), rows, e.active, e.hidden), n, 1, e.hidden)
-	h := d.run.perExpert(repeated, of(e.gateUp))
+	h := d.perExpert(repeated, of(e.gateUp))
 	h = e.activate(Add(h, bias(e.gateUpBias)))
-	y := Add(d.run.perExpert(h, of(e.down)), bias(e.downBias))
+	y := Add(d.perExpert(h, of(e.down)), bias(e.downBias))
 	y = Mul(ConvertDType(Reshape(y, rows, e.active, e.hidden), dtypes.Float32), InsertAxes(share, -1))
 	return ConvertDType(ReduceSum(y, 1), x.DType())
 }
@@ -87,16 +89,16 @@ func (d *decoder) allExperts(e *experts, x, chosen, share *Node) *Node {
 	rows := x.Shape().Dimensions[0]
 	all := BroadcastToDims(InsertAxes(x, 0), e.count, rows, e.hidden)
 	bias := func(name string) *Node { return InsertAxes(ConvertDType(d.params[name], x.DType()), 1) }
-	h := d.run.perExpert(all, d.params[e.gateUp])
+	h := d.perExpert(all, d.params[e.gateUp])
 	h = e.activate(Add(h, bias(e.gateUpBias)))
-	y := Add(d.run.perExpert(h, d.params[e.down]), bias(e.downBias))                            // [experts, rows, hidden]
+	y := Add(d.perExpert(h, d.params[e.down]), bias(e.downBias))                                // [experts, rows, hidden]
 	weight := ReduceSum(Mul(OneHot(chosen, e.count, dtypes.Float32), InsertAxes(share, -1)), 1) // [rows, experts]
 	weight = InsertAxes(TransposeAllAxes(weight, 1, 0), -1)
 	return ConvertDType(ReduceSum(Mul(ConvertDType(y, dtypes.Float32), weight), 0), x.DType())
 }
 
 // perExpert multiplies [experts, rows, a] by [experts, a, b].
-func (r *Run) perExpert(x, w *Node) *Node { return r.product(x, 2, w, 1, 1) }
+func (d *decoder) perExpert(x, w *Node) *Node { return d.product(x, 2, w, 1, 1) }
 
 // activate is the clamped SwiGLU of alternating columns, [experts, rows, 2*inner] -> [experts, rows, inner].
 func (e *experts) activate(h *Node) *Node {
@@ -104,7 +106,7 @@ func (e *experts) activate(h *Node) *Node {
 	h = Reshape(h, dims[0], dims[1], e.inner, 2)
 	column := func(i int) *Node { return Reshape(SliceAxis(h, -1, AxisRange(i, i+1)), dims[0], dims[1], e.inner) }
 	gate, up := MinScalar(column(0), e.limit), ClipScalar(column(1), -e.limit, e.limit)
-	return Mul(AddScalar(up, 1.0), Mul(gate, sigmoid(MulScalar(gate, e.alpha))))
+	return Mul(AddScalar(up, 1.0), Mul(gate, attn.SigmoidBySoftmax(MulScalar(gate, e.alpha))))
 }
 
 // gptOss is llama with a learned sink logit per head, a mixture of experts in place of the MLP, biases, and a window on every other layer

@@ -4,6 +4,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	attn "github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
 )
 
@@ -25,8 +26,7 @@ type PassOptions struct {
 // Rotary scalings that depend on the length of the whole text take a row's width for it.
 func (m *Model) LossGraph(rows Rows, labels *Node, o PassOptions) *Node {
 	g := rows.Tokens.Graph()
-	run := &Run{Graph: g, Config: m.Config, Phase: Prefill, Tokens: rows.Tokens, training: true, differentiable: true}
-	geo := prefillGeometry(run)
+	geo := prefillGeometry(rows.Tokens, nil)
 	if rows.Segments != nil {
 		geo.queryPos, geo.keyPos, geo.segments = rows.Positions, rows.Positions, rows.Segments
 	}
@@ -39,8 +39,10 @@ func (m *Model) LossGraph(rows Rows, labels *Node, o PassOptions) *Node {
 			}
 		}
 	}
-	d := newDecoder(m.arch, params, run, geo, nil)
+	d := m.newDecoder(params, attn.Prefill, geo, nil)
 	d.pass = o
+	d.training = true
+	d.carry.Training, d.carry.Differentiable = true, true
 	x, _ := d.prefill(rows.Tokens)
 	return nll(d.rawLogits(x), labels)
 }
@@ -59,7 +61,7 @@ func nll(logits, labels *Node) *Node {
 	if backend.IsXLA(x.Graph().Backend()) {
 		lse = Add(top, Log(ReduceAndKeep(Exp(Sub(x, top)), ReduceSum, -1)))
 	} else { // by the softmax, see there: its largest share is that of the largest logit
-		p := StopGradient(softmax(x))
+		p := StopGradient(attn.RowSoftmax(x))
 		lse = Sub(top, Log(ReduceAndKeep(p, ReduceMax, -1)))
 		shares = func() *Node { return p }
 	}

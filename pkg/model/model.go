@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	mlmodel "github.com/gomlx/gomlx/ml/model"
 
+	attn "github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/hf/hub"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
@@ -37,7 +38,7 @@ type Options struct {
 	Download func(hub.Progress)
 }
 
-// Model is a transformer with its weights on a backend. Its methods may not be called concurrently.
+// Model is a transformer with its weights on a backend. Forward may be called concurrently, its other methods may not.
 type Model struct {
 	Config    *Config
 	Tokenizer *tokenizer.Tokenizer // nil when the directory has none
@@ -58,7 +59,8 @@ type Model struct {
 	store   *mlmodel.Store
 	mu      sync.Mutex
 	execs   map[string]*compiled
-	adapter *adapted // nil = none
+	stages  map[string]*stage // see pass.go
+	adapter *adapted          // nil = none
 
 	compilations atomic.Int64
 }
@@ -100,7 +102,7 @@ func newModel(c *Config, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}}
+	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}, stages: map[string]*stage{}}
 	return m, m.checkSize(opts.MaxBytes)
 }
 
@@ -121,24 +123,41 @@ func (m *Model) Store() *mlmodel.Store {
 	return m.store
 }
 
+// parameterNames are the variables that passes read.
+func (m *Model) parameterNames() []string {
+	var names []string
+	for _, w := range m.arch.weights(m.Config) {
+		names = append(names, w.name)
+	}
+	return append(names, m.AdapterWeights()...)
+}
+
 // params reads every weight into a graph. It must happen in the graph's main function: loop bodies capture the nodes.
 func (m *Model) params(g *Graph) map[string]*Node {
+	return m.paramNodes(m.parameterNames(), func(name string) *Node { return m.store.GetVariable("/" + name).NodeValue(g) })
+}
+
+// paramNodes are the nodes of some weights as passes use them: an adapter's in the model's type, with its factor in the second.
+func (m *Model) paramNodes(names []string, read func(name string) *Node) map[string]*Node {
 	nodes := map[string]*Node{}
-	for _, w := range m.arch.weights(m.Config) {
-		nodes[w.name] = m.store.GetVariable("/" + w.name).NodeValue(g)
-	}
-	for _, name := range m.AdapterModules() {
-		nodes[name+loraA] = ConvertDType(m.store.GetVariable("/"+name+loraA).NodeValue(g), m.DType)
-		nodes[name+loraB] = ConvertDType(MulScalar(m.store.GetVariable("/"+name+loraB).NodeValue(g), m.adapter.modules[name].scale), m.DType)
+	for _, name := range names {
+		x := read(name)
+		switch {
+		case strings.HasSuffix(name, loraA):
+			x = ConvertDType(x, m.DType)
+		case strings.HasSuffix(name, loraB):
+			x = ConvertDType(MulScalar(x, m.adapter.modules[strings.TrimSuffix(name, loraB)].scale), m.DType)
+		}
+		nodes[name] = x
 	}
 	return nodes
 }
 
 // compiled is an executable with what its graphs emit beside the model's own outputs.
 type compiled struct {
-	exec  *mlmodel.Exec
-	names []string // emitted, in order
-	plan  []string
+	exec    *mlmodel.Exec
+	emitted []attn.Emission // in order
+	plan    []string
 }
 
 // call runs it and leaves the thread fit for other code.
@@ -176,6 +195,10 @@ func (m *Model) dropCompiled() {
 	for key, c := range m.execs {
 		c.exec.Finalize()
 		delete(m.execs, key)
+	}
+	for key, s := range m.stages {
+		s.graph.Finalize()
+		delete(m.stages, key)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
@@ -148,7 +149,7 @@ func experiment(name string) (model.Experiment, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown intervention %q, expected one of %s", name, interventionNames())
 	}
-	return emulate.New(spec)
+	return apply.New(spec)
 }
 
 func (c *comparison) logits(name, intervention string) (Row, error) {
@@ -187,34 +188,51 @@ func (c *comparison) surveyed() (*sink.Survey, error) {
 	return c.survey, nil
 }
 
-func (c *comparison) alpha(name string) (Row, error) {
+// received is what each key receives, [layers, prompts, heads, keys], as references have it: over all T-k queries behind the key, also in layers whose window shows it to
+// fewer, which a survey counts.
+func (c *comparison) received() ([]float32, *sink.Survey, error) {
 	s, err := c.surveyed()
 	if err != nil {
-		return Row{}, err
+		return nil, nil, err
 	}
 	var got []float32
-	for l := range s.Layers {
-		for b := range c.prompts {
+	for l, window := range c.model.Windows() {
+		for b, p := range c.prompts {
 			for h := range s.Heads {
-				got = append(got, s.Received(b, l, h)...)
+				for k, alpha := range s.Received(b, l, h) {
+					if behind := len(p) - k; window > 0 && window < behind {
+						alpha *= float32(window) / float32(behind)
+					}
+					got = append(got, alpha)
+				}
 			}
 		}
+	}
+	return got, s, nil
+}
+
+func (c *comparison) alpha(name string) (Row, error) {
+	got, s, err := c.received()
+	if err != nil {
+		return Row{}, err
 	}
 	return c.difference(name, []int{s.Layers, len(c.prompts), s.Heads, len(c.prompts[0])}, got, attentionLimit)
 }
 
 func (c *comparison) rate(name string) (Row, error) {
-	s, err := c.surveyed()
+	alphas, _, err := c.received()
 	if err != nil {
 		return Row{}, err
 	}
 	got := make([]float32, len(c.prompts[0]))
 	for k := range got {
-		r, err := s.SinkRate(k, sink.DefaultEps)
-		if err != nil {
-			return Row{}, err
+		above := 0
+		for at := k; at < len(alphas); at += len(got) {
+			if alphas[at] > sink.DefaultEps {
+				above++
+			}
 		}
-		got[k] = float32(r.Value)
+		got[k] = float32(above) / float32(len(alphas)/len(got))
 	}
 	return c.difference(name, []int{len(got)}, got, 1e-6)
 }

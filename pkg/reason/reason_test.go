@@ -11,6 +11,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/corpus/generate"
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/model"
@@ -220,7 +221,7 @@ func TestArmsGoWithInterventions(t *testing.T) {
 	m, examples := open(t), easy(t, 4)
 	arm := reason.Arm{Kind: reason.CoT, Budget: 60}
 	experiment := func(s emulate.Spec) model.Experiment {
-		e, err := emulate.New(s)
+		e, err := apply.New(s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,35 +4,33 @@ import (
 	"math"
 	"testing"
 
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
 // keySums emits layer 1's column sums, from its probabilities and from what its keys see.
 type keySums struct{ padded bool }
 
-func (k keySums) Key() string { return "column sums" }
-
-func (k keySums) Attach(run *model.Run) func(*model.Site) {
-	c := &collector{run: run}
-	if k.padded {
-		c.valid = InsertAxes(ConvertDType(run.QueryValid, dtypes.Float32), 1)
+func (k keySums) Visit(l attention.Layer) *attention.Visit {
+	if l.Index != 1 {
+		return nil
 	}
-	return func(site *model.Site) {
-		if site.Layer != 1 {
-			return
+	return &attention.Visit{Key: "column sums", Build: func(site *attention.Site) {
+		c := &collector{site: site}
+		if k.padded {
+			c.valid = InsertAxes(attention.Valid(site), 1)
 		}
 		queries, keys := c.seenFromKeys(site, scoresLSE(site))
 		scores := MulScalar(Einsum("bhkd,bhqd->bhkq", keys, queries), site.Scale)
-		behind := LowerTriangular(run.Graph, scores.Shape().Dimensions[2])
-		scores = Where(BroadcastToDims(InsertAxes(behind, 0, 0), scores.Shape().Dimensions...), scores, MulScalar(OnesLike(scores), masked))
-		run.Emit("seen", Reverse(ReduceSum(Exp(scores), -1), 2))
-		a := attentionOf(site, c.valid)
-		run.Emit("summed", a.sumGroups(a.columns(a.tokens)))
-	}
+		behind := LowerTriangular(site.Query.Graph(), scores.Shape().Dimensions[2])
+		scores = Where(BroadcastToDims(InsertAxes(behind, 0, 0), scores.Shape().Dimensions...), scores, MulScalar(OnesLike(scores), attention.Masked))
+		site.Emit("seen", Reverse(ReduceSum(Exp(scores), -1), 2))
+		a := squareOf(site, c.valid)
+		site.Emit("summed", a.sumGroups(a.columns(a.tokens)))
+	}}
 }
 
 // TestColumnsSeenFromKeys: attention from the keys to the queries, both in reversed order, with each query's log-sum-exp appended to it, sums the columns. The
@@ -55,7 +53,7 @@ func TestColumnsSeenFromKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen, summed := tensors.MustCopyFlatData[float32](r.Emitted["seen"]), tensors.MustCopyFlatData[float32](r.Emitted["summed"])
+		seen, summed := tensors.MustCopyFlatData[float32](r.Emitted["seen"][1]), tensors.MustCopyFlatData[float32](r.Emitted["summed"][1])
 		for i, want := range summed {
 			if math.Abs(float64(seen[i]-want)) > 1e-5*math.Max(1e-3, float64(want)) {
 				t.Fatalf("%s: column %d is %g seen from its key, %g summed", name, i, seen[i], want)

@@ -7,6 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -35,7 +36,7 @@ func MaskDensity(m *model.Model, prompts [][]int, tau float64) (Density, error) 
 		if err != nil {
 			return d, fmt.Errorf("mask density of prompts %d to %d: %w", start, start+len(part)-1, err)
 		}
-		for i, marked := range tensors.MustCopyFlatData[float32](r.Emitted[densityName]) {
+		for i, marked := range tensors.MustCopyFlatData[float32](r.Emitted[densityName][0]) {
 			n := len(part[i])
 			d.PerPrompt = append(d.PerPrompt, float64(marked)/float64(m.Config.Heads*n*(n-1)/2))
 		}
@@ -49,18 +50,16 @@ const densityName = "sink.density"
 // densityObserver emits how many entries of layer 0 are above tau: float32 [batch].
 type densityObserver struct{ tau float64 }
 
-func (o densityObserver) Key() string { return fmt.Sprintf("observe mask density at %g", o.tau) }
-
-func (o densityObserver) Attach(run *model.Run) func(*model.Site) {
-	return func(site *model.Site) {
-		if site.Layer != 0 {
-			return
-		}
+func (o densityObserver) Visit(l attention.Layer) *attention.Visit {
+	if l.Index != 0 {
+		return nil
+	}
+	return &attention.Visit{Key: fmt.Sprintf("observe mask density at %g", o.tau), Build: func(site *attention.Site) {
 		probs := site.Probs()
 		zero := ZerosLike(probs)
 		off := Where(BroadcastToDims(site.Diagonal(), probs.Shape().Dimensions...), zero, probs)
-		valid := ConvertDType(InsertAxes(run.QueryValid, 1, -1), dtypes.Float32) // [batch, 1, queries, 1]
+		valid := InsertAxes(attention.Valid(site), 1, -1) // [batch, 1, queries, 1]
 		above := ConvertDType(GreaterThan(off, Scalar(probs.Graph(), probs.DType(), o.tau)), dtypes.Float32)
-		run.Emit(densityName, ReduceSum(Mul(above, valid), 1, 2, 3))
-	}
+		site.Emit(densityName, ReduceSum(Mul(above, valid), 1, 2, 3))
+	}}
 }

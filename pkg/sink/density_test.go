@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/sink"
 	"github.com/attune-lab/attune/pkg/stats"
 )
@@ -38,7 +39,7 @@ func TestMaskDensityOfUniformAttention(t *testing.T) {
 // the patterns themselves do not depend on the input, as in the model of uniform attention.
 func TestLayerMeansFollowAUniformGain(t *testing.T) {
 	m := uniformModel(t)
-	exp, err := emulate.New(emulate.FirstRelease())
+	exp, err := apply.New(emulate.FirstRelease())
 	if err != nil {
 		t.Fatal(err)
 	}

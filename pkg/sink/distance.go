@@ -7,7 +7,7 @@ import (
 )
 
 // distance is how far back a query looks on average, i - sum_j A[h,i,j] j / sum_j A[h,i,j]: [batch, heads, queries].
-func (a *attention) distance(total *Node) *Node {
+func (a *square) distance(total *Node) *Node {
 	g := a.probs.Graph()
 	at := a.over(Iota(g, shapes.Make(dtypes.Float32, a.tokens), 0))
 	return Sub(Iota(g, at.Shape(), 2), Div(at, MaxScalar(total, tiny)))
@@ -16,7 +16,7 @@ func (a *attention) distance(total *Node) *Node {
 // distance where every row sums to 1, summed over the real rows of each prompt, from what each key receives in all: with n rows,
 // sum_i (i - sum_j A[h,i,j] j) = sum_j ((n-1)/2 - j) sum_i A[h,i,j]. Columns [batch, heads, keys] -> [batch, heads].
 func (c *collector) distance(columns *Node) *Node {
-	j := Iota(c.run.Graph, shapes.Make(dtypes.Float32, 1, columns.Shape().Dimensions[2]), 1)
+	j := Iota(c.graph(), shapes.Make(dtypes.Float32, 1, columns.Shape().Dimensions[2]), 1)
 	away := Sub(MulScalar(AddScalar(c.lengths, -1), 0.5), j) // [batch, keys]
 	return ReduceSum(Mul(columns, InsertAxes(away, 1)), -1)
 }

@@ -1,4 +1,4 @@
-package emulate
+package sink
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -24,8 +25,8 @@ type Effect struct {
 	Plan    []string
 }
 
-// Measure runs each text, a list of token ids, without and with an experiment. Progress, which may be nil, is called after each text.
-func Measure(m *model.Model, texts [][]int, exp model.Experiment, progress func(texts int)) (plain, changed []Effect, err error) {
+// MeasureEffect runs each text, a list of token ids, without and with an experiment. Progress, which may be nil, is called after each text.
+func MeasureEffect(m *model.Model, texts [][]int, exp model.Experiment, progress func(texts int)) (plain, changed []Effect, err error) {
 	for i, text := range texts {
 		before, base, err := measure(m, text, nil, nil)
 		if err != nil {
@@ -45,16 +46,16 @@ func Measure(m *model.Model, texts [][]int, exp model.Experiment, progress func(
 
 // measure runs one text; base holds the plain model's log-probabilities, [tokens][vocabulary], nil to compare a run with itself.
 func measure(m *model.Model, text []int, exp model.Experiment, base [][]float64) (Effect, [][]float64, error) {
-	r, err := m.Forward(model.Prompts(text), model.Want{Logits: true}, model.Sequence(exp, rowObserver{}))
+	r, err := m.Forward(model.Prompts(text), model.Want{Logits: true}, attention.Sequence(exp, rowObserver{}))
 	if err != nil {
 		return Effect{}, nil, err
 	}
 	e := Effect{Plan: r.Plan}
-	rows := tensors.MustCopyFlatData[float32](r.Emitted[rowsName])
-	for l := range m.Config.Layers {
-		e.RowSum = append(e.RowSum, float64(rows[3*l]))
-		e.RowEntropy = append(e.RowEntropy, float64(rows[3*l+1]))
-		e.FirstMass = append(e.FirstMass, float64(rows[3*l+2]))
+	for _, t := range r.Emitted[rowsName] {
+		rows := tensors.MustCopyFlatData[float32](t)
+		e.RowSum = append(e.RowSum, float64(rows[0]))
+		e.RowEntropy = append(e.RowEntropy, float64(rows[1]))
+		e.FirstMass = append(e.FirstMass, float64(rows[2]))
 	}
 	flat := tensors.MustCopyFlatData[float32](r.Logits)
 	vocabulary := r.Logits.Shape().Dimensions[2]
@@ -105,30 +106,24 @@ func largest(row []float64) int {
 	return best
 }
 
-const rowsName = "emulate.rows"
+const rowsName = "sink.rows"
 
 // rowObserver emits sum, entropy and weight on position 0 of the attention rows of every layer, averaged over heads and real queries of a batch of
-// one: float32 [layers, 3].
+// one: float32 [3].
 type rowObserver struct{}
 
-func (rowObserver) Key() string { return "observe attention rows" }
-
-func (rowObserver) Attach(run *model.Run) func(*model.Site) {
-	var layers []*Node
-	return func(site *model.Site) {
+func (rowObserver) Visit(attention.Layer) *attention.Visit {
+	return &attention.Visit{Key: "observe attention rows", Build: func(site *attention.Site) {
 		probs := site.Probs()
-		sum := sumRow(probs) // [1, heads, queries, 1]
+		sum := ReduceAndKeep(probs, ReduceSum, -1) // [1, heads, queries, 1]
 		row := Div(probs, MaxScalar(sum, tiny))
-		entropy := Neg(sumRow(Mul(row, Log(MaxScalar(row, tiny)))))
+		entropy := Neg(ReduceAndKeep(Mul(row, Log(MaxScalar(row, tiny))), ReduceSum, -1))
 		first := SliceAxis(probs, -1, AxisRange(0, 1))
 		values := Concatenate([]*Node{sum, entropy, first}, -1) // [1, heads, queries, 3]
-		valid := like(InsertAxes(run.QueryValid, 1, -1), values)
-		values = Where(valid, values, ZerosLike(values))
-		queries := ConvertDType(ReduceAllSum(run.Lengths), values.DType())
+		valid := BroadcastToDims(InsertAxes(attention.Valid(site), 1, -1), values.Shape().Dimensions...)
+		values = Mul(values, valid)
+		queries := ConvertDType(ReduceAllSum(site.Lengths), values.DType())
 		heads := float64(values.Shape().Dimensions[1])
-		layers = append(layers, DivScalar(Div(ReduceSum(values, 0, 1, 2), queries), heads))
-		if site.Layer == site.Layers-1 {
-			run.Emit(rowsName, Stack(layers, 0))
-		}
-	}
+		site.Emit(rowsName, DivScalar(Div(ReduceSum(values, 0, 1, 2), queries), heads))
+	}}
 }

@@ -15,7 +15,7 @@ const tiny = 1e-30
 // which costs as much as the whole layer on the Go backend. The LSE comes from a key whose probability is known exactly, s_j - log p_j: the first
 // position or the query itself, whichever has more. Where both are below 1e-30 the rest of the row's entropy is its lower bound -log sum_j p_j^2 (Rényi's
 // of order 2, exact for the one-hot rows in which that happens: some score is then 69 above both).
-func (a *attention) entropy(first, own, total *Node) *Node {
+func (a *square) entropy(first, own, total *Node) *Node {
 	if a.scores == nil {
 		p := a.square()
 		plogp := Where(GreaterThan(p, Scalar(p.Graph(), p.DType(), tiny)), Mul(p, Log(MaxScalar(p, tiny))), ZerosLike(p))
@@ -32,7 +32,7 @@ func (a *attention) entropy(first, own, total *Node) *Node {
 }
 
 // renyi is -log sum_j p_j^2 of each row, [batch, heads, queries]. The Go backend takes the time only where it is needed.
-func (a *attention) renyi(rows, unneeded *Node) *Node {
+func (a *square) renyi(rows, unneeded *Node) *Node {
 	squares := func() *Node { return a.dotRows(rows, rows) }
 	if a.onXLA {
 		return Neg(Log(MaxScalar(squares(), tiny)))

@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -23,26 +24,20 @@ func AttentionMaps(m *model.Model, prompts [][]int, exp model.Experiment) ([]*te
 		return nil, fmt.Errorf("attention maps of %d prompts of up to %d tokens in %d layers of %d heads are %.1f GiB, more than the %d GiB allowed: ask for fewer prompts or shorter ones, or use a survey",
 			len(prompts), longest, m.Config.Layers, m.Config.Heads, float64(bytes)/(1<<30), maxMapBytes>>30)
 	}
-	r, err := m.Forward(model.Batch{Tokens: prompts, Bucket: 1}, model.Want{}, model.Sequence(exp, mapObserver{}))
+	r, err := m.Forward(model.Batch{Tokens: prompts, Bucket: 1}, model.Want{}, attention.Sequence(exp, mapObserver{}))
 	if err != nil {
 		return nil, err
 	}
-	maps := make([]*tensors.Tensor, m.Config.Layers)
-	for l := range maps {
-		maps[l] = r.Emitted[mapName(l)]
-	}
-	return maps, nil
+	return r.Emitted[mapName], nil
 }
 
-func mapName(layer int) string { return fmt.Sprintf("sink.map.%d", layer) }
+const mapName = "sink.map"
 
 // mapObserver emits every layer's probabilities.
 type mapObserver struct{}
 
-func (mapObserver) Key() string { return "observe attention maps" }
-
-func (mapObserver) Attach(run *model.Run) func(*model.Site) {
-	return func(site *model.Site) { run.Emit(mapName(site.Layer), Identity(site.Probs())) }
+func (mapObserver) Visit(attention.Layer) *attention.Visit {
+	return &attention.Visit{Key: "observe attention maps", Build: func(site *attention.Site) { site.Emit(mapName, Identity(site.Probs())) }}
 }
 
 // AttentionMap returns one prompt's post-softmax attention in chosen heads of one layer (nil = all), float32 [heads, queries, keys], as the intervention
@@ -65,11 +60,11 @@ func AttentionMap(m *model.Model, prompt []int, layer int, heads []int, exp mode
 		return nil, fmt.Errorf("the attention map of %d heads over %d tokens is %.1f GiB, more than the %d GiB allowed: ask for fewer heads or use a survey, whose Map is binned",
 			len(heads), len(prompt), float64(bytes)/(1<<30), maxMapBytes>>30)
 	}
-	r, err := m.Forward(model.Batch{Tokens: [][]int{prompt}, Bucket: 1}, model.Want{}, model.Sequence(exp, oneMap{layer, heads}))
+	r, err := m.Forward(model.Batch{Tokens: [][]int{prompt}, Bucket: 1}, model.Want{}, attention.Sequence(exp, oneMap{layer, heads}))
 	if err != nil {
 		return nil, err
 	}
-	return r.Emitted[mapName(layer)], nil
+	return r.Emitted[mapName][layer], nil
 }
 
 // oneMap emits chosen heads of one layer.
@@ -78,19 +73,15 @@ type oneMap struct {
 	heads []int
 }
 
-func (o oneMap) Key() string {
-	return fmt.Sprintf("observe map of layer %d, heads %v", o.layer, o.heads)
-}
-
-func (o oneMap) Attach(run *model.Run) func(*model.Site) {
-	return func(site *model.Site) {
-		if site.Layer != o.layer {
-			return
-		}
+func (o oneMap) Visit(l attention.Layer) *attention.Visit {
+	if l.Index != o.layer {
+		return nil
+	}
+	return &attention.Visit{Key: fmt.Sprintf("observe map of heads %v", o.heads), Build: func(site *attention.Site) {
 		var parts []*Node
 		for _, h := range o.heads {
 			parts = append(parts, Squeeze(SliceAxis(SliceAxis(site.Probs(), 1, AxisRange(h, h+1)), 0, AxisRange(0, 1)), 0, 1))
 		}
-		run.Emit(mapName(o.layer), Stack(parts, 0))
-	}
+		site.Emit(mapName, Stack(parts, 0))
+	}}
 }

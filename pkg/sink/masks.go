@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/attention"
 )
 
 const (
@@ -15,50 +15,30 @@ const (
 	nameShared = "shared" // of them, those that layer 0's same head marks too
 )
 
-// source is layer 0 as the masks of the others are compared with: whole, or by blocks. Either is made when it is first needed.
-type source struct {
-	site       *model.Site
-	marks, own *Node // see marks; those on the diagonal, float32 [batch, heads, queries]
-	operands   *operands
-}
-
 // masks counts what is above tau off the diagonal, [batch, heads], and what of it layer 0 marks too, given the layer's marks and those on the diagonal.
-func (c *collector) masks(layer int, a *attention, marks, own *Node) (marked, shared *Node) {
+func (c *collector) masks(a *square, marks, own *Node) (marked, shared *Node) {
 	marked = Sub(a.count(marks), c.sumRows(own)) // the diagonal is counted and taken off again
-	if layer == 0 {
-		c.source.marks, c.source.own = marks, own
+	if c.site.Index == 0 {
+		c.site.Keep(keptMarks, marks)
+		c.site.Keep(keptOwn, own)
 		return marked, marked
 	}
-	if c.source.marks == nil {
-		first := attentionOf(c.source.site, c.valid)
-		first.near = band(first.probs, 1)
-		c.source.marks, c.source.own = c.marks(first)
+	first, firstOwn := c.site.Kept(keptMarks), c.site.Kept(keptOwn)
+	if first == nil {
+		whole := squareOf(attention.KeptLayer(c.site, keptSource), c.valid)
+		whole.near = band(whole.probs, 1)
+		first, firstOwn = c.marks(whole)
 	}
 	and := BitwiseAnd
 	if a.onXLA {
 		and = LogicalAnd
 	}
-	return marked, Sub(a.count(and(marks, c.source.marks)), c.sumRows(Mul(own, c.source.own)))
-}
-
-// sourceOperands are layer 0's; nil where its probabilities are not what its queries and keys say.
-func (c *collector) sourceOperands() *operands {
-	if c.source.operands == nil {
-		lse := kernelLSE(c.source.site)
-		if lse == nil {
-			lse = scoresLSE(c.source.site)
-		}
-		if lse != nil {
-			x := c.newBlocks(c.source.site).operandsOf(c.source.site, lse)
-			c.source.operands = &x
-		}
-	}
-	return c.source.operands
+	return marked, Sub(a.count(and(marks, first)), c.sumRows(Mul(own, firstOwn)))
 }
 
 // marks are the entries above tau, bool [batch, heads, queries, keys], and those on the diagonal, float32 [batch, heads, queries]. On the Go backend the
 // first are the same bytes eight to an int64, [batch, heads, eighths]: counting and conjunction take an eighth of the time.
-func (c *collector) marks(a *attention) (marks, own *Node) {
+func (c *collector) marks(a *square) (marks, own *Node) {
 	tau := Scalar(a.probs.Graph(), dtypes.Float32, c.tau)
 	own = ConvertDType(GreaterThan(diagonal(a.near), tau), dtypes.Float32)
 	marks = GreaterThan(a.square(), tau)
@@ -76,7 +56,7 @@ func (c *collector) marks(a *attention) (marks, own *Node) {
 }
 
 // count is how many marks each head has: float32 [batch, heads], exact up to 2^24.
-func (a *attention) count(marks *Node) *Node {
+func (a *square) count(marks *Node) *Node {
 	if a.onXLA {
 		return ReduceSum(ConvertDType(marks, dtypes.Float32), 2, 3)
 	}

@@ -17,7 +17,7 @@ const (
 func norm(x *Node) *Node { return Sqrt(ReduceSum(Square(ConvertDType(x, dtypes.Float32)), -1)) }
 
 // residual sees the residual stream behind a layer, [batch, tokens, hidden].
-func (c *collector) residual(_ int, x *Node) {
+func (c *collector) residual(x *Node) {
 	if c.measures.Has(Norms) {
 		c.put(nameResidualNorm, norm(x))
 	}

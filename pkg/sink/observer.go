@@ -6,7 +6,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/attention"
 )
 
 // observer reduces every layer's attention on the device. Its fields are all that the graph depends on.
@@ -20,58 +20,58 @@ type observer struct {
 	padded    bool    // the batch has prompts of differing lengths, or padding
 }
 
-func (o observer) Key() string { return fmt.Sprintf("observe %+v", o) }
-
-func (o observer) Attach(run *model.Run) func(*model.Site) {
-	c := &collector{observer: o, run: run, layers: map[string][]*Node{}}
-	if o.padded {
-		c.valid = InsertAxes(ConvertDType(run.QueryValid, dtypes.Float32), 1)
-	}
-	c.lengths = InsertAxes(ConvertDType(run.Lengths, dtypes.Float32), -1)
+func (o observer) Visit(l attention.Layer) *attention.Visit {
+	v := &attention.Visit{Key: fmt.Sprintf("observe %+v first=%t", o, l.Index == 0), Build: func(site *attention.Site) { o.at(site).visit() }}
 	if o.measures&(Norms|Massive) != 0 {
-		run.OnResidual(c.residual)
+		v.Residual = func(site *attention.Site, x *Node) { o.at(site).residual(x) }
 	}
-	return c.visit
+	return v
 }
 
-// collector holds what one graph's layers have given so far.
+// at is the observer at a layer.
+func (o observer) at(site *attention.Site) *collector {
+	c := &collector{observer: o, site: site, lengths: InsertAxes(ConvertDType(site.Lengths, dtypes.Float32), -1)}
+	if o.padded {
+		c.valid = InsertAxes(attention.Valid(site), 1)
+	}
+	return c
+}
+
+// collector reduces one layer.
 type collector struct {
 	observer
-	run     *model.Run
+	site    *attention.Site
 	valid   *Node // [batch, 1, queries]
 	lengths *Node // float32 [batch, 1]
-	layers  map[string][]*Node
-	source  source // layer 0, for the overlap of the others' masks with its own
 }
 
-// put adds a layer's statistic, [batch, ...]; when the last layer has given it, it is emitted as [layers, batch, ...]. The next layer waits for a statistic that
-// is made from much, which need not be kept then; received attention alone is made from little, and waiting cost it a tenth of its speed.
-func (c *collector) put(name string, value *Node) {
-	if c.measures != 0 {
-		c.run.Hold(value)
-	}
-	c.layers[name] = append(c.layers[name], value)
-	if len(c.layers[name]) == c.run.Config.Layers {
-		c.run.Emit(emittedName(name), Stack(c.layers[name], 0))
-	}
-}
+func (c *collector) graph() *Graph { return c.site.Query.Graph() }
+
+// put emits a layer's statistic, [batch, ...].
+func (c *collector) put(name string, value *Node) { c.site.Emit(emittedName(name), value) }
 
 func emittedName(name string) string { return "sink." + name }
 
-func (c *collector) visit(site *model.Site) {
-	if site.Layer == 0 {
-		c.source = source{site: site}
+// keptSource is layer 0, which the masks of the others are compared with: by its operands, or by its marks.
+const (
+	keptSource = "sink.source"
+	keptMarks  = "sink.marks" // see marks
+	keptOwn    = "sink.own"   // those on the diagonal, float32 [batch, heads, queries]
+)
+
+func (c *collector) visit() {
+	site := c.site
+	lse := site.LSE()
+	if lse == nil && c.blockRows > 0 && !site.Rewritten() {
+		lse = scoresLSE(site)
 	}
-	lse := kernelLSE(site)
 	switch {
-	case lse != nil && c.measures&(Rows|Masks|Shapes) == 0 && byKeysFits(site):
+	case lse != nil && c.measures&(Rows|Masks|Shapes) == 0 && byKeysFits(site) && c.blockRows == 0:
 		c.putReceived(c.columnsByKeys(site, lse))
 	case lse != nil && c.blockable():
-		c.inBlocks(site, lse)
-	case lse == nil && c.blockRows > 0 && scoresLSE(site) != nil && c.blockable():
-		c.inBlocks(site, scoresLSE(site))
+		c.inBlocks(lse)
 	default:
-		c.whole(site)
+		c.whole()
 	}
 	if c.measures.Has(Norms) {
 		c.put(nameKeyNorm, norm(site.Keys[0]))
@@ -79,35 +79,32 @@ func (c *collector) visit(site *model.Site) {
 	}
 }
 
-// blockable reports whether layers can be reduced by blocks: not where masks are compared with those of a layer 0 that was rewritten, which are known whole.
-func (c *collector) blockable() bool { return !c.measures.Has(Masks) || c.sourceOperands() != nil }
-
-// kernelLSE is the log-sum-exp of a layer's rows, [batch, heads, queries], as its fused kernel gives it; nil where none computes the layer.
-func kernelLSE(site *model.Site) *Node {
-	if !site.Plain() {
-		return nil
-	}
-	return site.LSE()
+// blockable reports whether the layer can be reduced by blocks: not where its masks are compared with those of a layer 0 that is known by its marks only.
+func (c *collector) blockable() bool {
+	return !c.measures.Has(Masks) || c.site.Index == 0 || c.site.Kept(keptSource+".query") != nil
 }
 
-// scoresLSE is the log-sum-exp of a layer's rows, [batch, heads, queries], from its scores; nil where that does not say what the probabilities are.
-func scoresLSE(site *model.Site) *Node {
-	if !site.Plain() {
-		return nil
+// scoresLSE is the log-sum-exp of a layer's rows, [batch, heads, queries], from its scores and learned sinks.
+func scoresLSE(site *attention.Site) *Node {
+	scores := site.Scores()
+	top := ReduceAndKeep(scores, ReduceMax, -1)
+	lse := Squeeze(Add(top, Log(ReduceAndKeep(Exp(Sub(scores, top)), ReduceSum, -1))), -1)
+	if site.Sinks == nil {
+		return lse
 	}
-	top := ReduceAndKeep(site.Scores(), ReduceMax, -1)
-	return Squeeze(Add(top, Log(ReduceAndKeep(Exp(Sub(site.Scores(), top)), ReduceSum, -1))), -1)
+	sinks := BroadcastToDims(Reshape(site.Sinks, 1, -1, 1), lse.Shape().Dimensions...)
+	return Add(Max(lse, sinks), Log1P(Exp(Neg(Abs(Sub(lse, sinks))))))
 }
 
-// whole reduces a layer that forms its probabilities. Who reads them as a square comes first: see attention.as.
-func (c *collector) whole(site *model.Site) {
-	a := attentionOf(site, c.valid)
+// whole reduces a layer that forms its probabilities. Who reads them as a square comes first: see square.as.
+func (c *collector) whole() {
+	a := squareOf(c.site, c.valid)
 	if c.measures&(Rows|Masks) != 0 {
 		a.near = band(a.square(), min(c.window, a.tokens))
 	}
 	if c.measures.Has(Masks) {
 		marks, own := c.marks(a)
-		marked, shared := c.masks(site.Layer, a, marks, own)
+		marked, shared := c.masks(a, marks, own)
 		c.put(nameMarked, marked)
 		c.put(nameShared, shared)
 	}
@@ -128,8 +125,8 @@ func (c *collector) whole(site *model.Site) {
 	if c.measures.Has(Rows) {
 		c.putRows(c.rows(a, first, columns))
 	}
-	if !site.Rewritten() {
-		site.PassOn(a.square())
+	if !c.site.Rewritten() {
+		c.site.PassOn(a.square())
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 const nameReceived = "received"
 
 // columns are sums over groups of query rows, sum_i A[h,i,k]: [batch, heads, groups, keys].
-func (a *attention) columns(group int) *Node {
+func (a *square) columns(group int) *Node {
 	n := (a.tokens + group - 1) / group
 	var p *Node
 	if n*group == a.tokens {
@@ -25,7 +25,7 @@ func (a *attention) columns(group int) *Node {
 }
 
 // sumGroups adds the groups up: [batch, heads, groups, keys] -> [batch, heads, keys].
-func (a *attention) sumGroups(groups *Node) *Node {
+func (a *square) sumGroups(groups *Node) *Node {
 	d := groups.Shape().Dimensions
 	if d[2] == 1 {
 		return Squeeze(groups, 2)
@@ -42,10 +42,13 @@ func rowTimes(row, matrix *Node) *Node {
 
 // putReceived ends a layer: each key's column, [batch, heads, keys], over the number of real queries that can see it.
 //
-//	received[h,k] = 1/(T-k) * sum_{i >= k} A[h,i,k]
+//	received[h,k] = 1/n_k * sum_{i >= k} A[h,i,k],  n_k = T-k, in a layer with a window no more than that
 func (c *collector) putReceived(columns *Node) {
-	k := Iota(c.run.Graph, shapes.Make(dtypes.Float32, 1, columns.Shape().Dimensions[2]), 1)
+	k := Iota(c.graph(), shapes.Make(dtypes.Float32, 1, columns.Shape().Dimensions[2]), 1)
 	seen := MaxScalar(Sub(c.lengths, k), 1.0) // [batch, keys]
+	if w := c.site.Window; w > 0 {
+		seen = MinScalar(seen, float64(w))
+	}
 	c.put(nameReceived, Div(columns, InsertAxes(seen, 1)))
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
@@ -19,7 +20,7 @@ import (
 
 func interventions(t testing.TB) map[string]model.Experiment {
 	t.Helper()
-	exp, err := emulate.New(emulate.Literal())
+	exp, err := apply.New(emulate.Literal())
 	if err != nil {
 		t.Fatal(err)
 	}

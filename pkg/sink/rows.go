@@ -16,7 +16,7 @@ const (
 var rowNames = []string{nameEntropy, nameFirst, nameDiagonal, nameLocal, nameDistance, nameRowSum, nameLate}
 
 // rows are the sums of the measures over real rows, [batch, heads]; columns are those of putReceived.
-func (c *collector) rows(a *attention, first, columns *Node) map[string]*Node {
+func (c *collector) rows(a *square, first, columns *Node) map[string]*Node {
 	own, total := diagonal(a.near), OnesLike(first)
 	if a.scores == nil {
 		total = a.total()

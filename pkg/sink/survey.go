@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -65,7 +66,7 @@ func Run(m *model.Model, prompts [][]int, opts Options) (*Survey, error) {
 			obs.padded, bucket = true, 0
 		}
 	}
-	exp := model.Sequence(opts.Experiment, obs)
+	exp := attention.Sequence(opts.Experiment, obs)
 	for at := 0; at < len(kept); at += opts.BatchSize {
 		part := kept[at:min(at+opts.BatchSize, len(kept))]
 		r, err := m.Forward(model.Batch{Tokens: part, Bucket: bucket}, model.Want{}, exp)
@@ -139,44 +140,42 @@ func setDefault(v *int, value int) {
 	}
 }
 
-// add stores what a batch emitted, [layers, batch, ..., tokens] or [layers, batch, ...], without the padding.
-func (s *Survey) add(prompts [][]int, emitted map[string]*tensors.Tensor, hidden int) error {
+// add stores what a batch emitted, at each layer [batch, ..., tokens] or [batch, ...], without the padding.
+func (s *Survey) add(prompts [][]int, emitted model.Emitted, hidden int) error {
 	for _, name := range s.measured() {
-		t := emitted[emittedName(name)]
-		if t == nil {
-			return fmt.Errorf("survey: the graph gave no %q", name)
+		layers := emitted[emittedName(name)]
+		if len(layers) != s.Layers || slices.Contains(layers, nil) {
+			return fmt.Errorf("survey: the pass did not give %q at every layer", name)
 		}
-		d := t.Shape().Dimensions
-		width, size := d[len(d)-1], t.Shape().Size()/(d[0]*d[1])
-		err := tensors.ConstFlatData(t, func(flat []float32) {
-			for b, p := range prompts {
-				real := size // without the padding
-				if perToken[name] {
-					real = size / width * len(p)
-				}
-				own := make([]float32, 0, s.Layers*real)
-				for l := range s.Layers {
-					row := flat[(l*len(prompts)+b)*size:][:size]
-					if real == size {
-						own = append(own, row...)
+		d := layers[0].Shape().Dimensions
+		width, size := d[len(d)-1], layers[0].Shape().Size()/d[0]
+		own := make([][]float32, len(prompts)) // [prompt][layers, ...]
+		for _, t := range layers {
+			err := tensors.ConstFlatData(t, func(flat []float32) {
+				for b, p := range prompts {
+					row := flat[b*size:][:size]
+					if !perToken[name] {
+						own[b] = append(own[b], row...)
 						continue
 					}
-					for line := range slices.Chunk(row, width) {
-						own = append(own, line[:len(p)]...)
+					for line := range slices.Chunk(row, width) { // without the padding
+						own[b] = append(own[b], line[:len(p)]...)
 					}
 				}
-				switch name {
-				case nameCells:
-					s.addShapes(own, width, len(p))
-				case nameSample:
-					s.addMedians(own, len(p), emitted[emittedName(nameTop)].Shape().Dimensions[3], hidden)
-				default:
-					s.data[name] = append(s.data[name], own)
-				}
+			})
+			if err != nil {
+				return fmt.Errorf("survey: reading %q: %w", name, err)
 			}
-		})
-		if err != nil {
-			return fmt.Errorf("survey: reading %q: %w", name, err)
+		}
+		for b, p := range prompts {
+			switch name {
+			case nameCells:
+				s.addShapes(own[b], width, len(p))
+			case nameSample:
+				s.addMedians(own[b], len(p), emitted[emittedName(nameTop)][0].Shape().Dimensions[2], hidden)
+			default:
+				s.data[name] = append(s.data[name], own[b])
+			}
 		}
 	}
 	return nil

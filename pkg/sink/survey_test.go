@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
@@ -70,7 +71,7 @@ func TestUniformAttentionHasItsClosedForm(t *testing.T) {
 func TestSurveyEqualsItsMaps(t *testing.T) {
 	m := tinyModel(t)
 	prompts := [][]int{prompt(1, 30), prompt(2, 30)}
-	exp, err := emulate.New(emulate.Literal())
+	exp, err := apply.New(emulate.Literal())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,3 +60,17 @@ func Pack(mask *Node, tokens int) *Node {
 	}
 	return packed
 }
+
+// Unpack is the inverse of Pack for the first keys: int32 [batch, heads, rows, words] gives bool [batch, heads, rows, keys].
+func Unpack(bits *Node, keys int) *Node {
+	d := bits.Shape().Dimensions
+	n := (keys + wordBits - 1) / wordBits
+	each := make([]int32, wordBits)
+	for i := range each {
+		each[i] = 1 << i
+	}
+	bits = InsertAxes(SliceAxis(bits, 3, AxisRange(0, n)), -1)
+	set := BitwiseAnd(bits, Reshape(Const(bits.Graph(), each), 1, 1, 1, 1, wordBits))
+	set = Reshape(NotEqual(set, ZerosLike(set)), d[0], d[1], d[2], n*wordBits)
+	return SliceAxis(set, 3, AxisRange(0, keys))
+}

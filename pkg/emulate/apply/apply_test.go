@@ -1,4 +1,4 @@
-package emulate_test
+package apply_test
 
 import (
 	"math"
@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
 )
@@ -35,7 +36,7 @@ func prompt(seed, n int) []int {
 
 func experiment(t testing.TB, s emulate.Spec) model.Experiment {
 	t.Helper()
-	e, err := emulate.New(s)
+	e, err := apply.New(s)
 	if err != nil {
 		t.Fatal(err)
 	}

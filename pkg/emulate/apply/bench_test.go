@@ -1,4 +1,4 @@
-package emulate_test
+package apply_test
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ import (
 // so that a busy machine slows both, and "x-plain" is the ratio of the median times: the emulation layer is to cost at most 1.25 times the plain
 // pass on the Go backend.
 func BenchmarkForward(b *testing.B) {
-	m, err := model.Load(filepath.Join("..", "..", "testdata", "attune-tiny"), model.Options{})
+	m, err := model.Load(filepath.Join("..", "..", "..", "testdata", "attune-tiny"), model.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

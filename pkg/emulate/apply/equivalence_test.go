@@ -1,4 +1,4 @@
-package emulate_test
+package apply_test
 
 import (
 	"fmt"
@@ -10,22 +10,22 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
 // addToFirst adds a number to the first token's score, in every layer and head.
 type addToFirst struct{ bias float64 }
 
-func (a addToFirst) Key() string { return fmt.Sprintf("add %g to the first score", a.bias) }
-
-func (a addToFirst) Attach(*model.Run) func(*model.Site) {
-	return func(site *model.Site) {
+func (a addToFirst) Visit(attention.Layer) *attention.Visit {
+	return &attention.Visit{Key: fmt.Sprintf("add %g to the first score", a.bias), Build: func(site *attention.Site) {
 		scores := site.Scores()
 		first := Equal(InsertAxes(site.KeyPos, 1, 1), Scalar(scores.Graph(), dtypes.Int32, 0))
 		dims := scores.Shape().Dimensions
 		site.SetProbs(Softmax(Where(BroadcastToDims(first, dims...), AddScalar(scores, a.bias), scores), -1))
-	}
+	}}
 }
 
 // TestZeroTuningAddsLogGToTheFirstScore is the equivalence that its authors state (arXiv 2505.11739).
@@ -92,7 +92,7 @@ func TestExhaustedRowsStayFinite(t *testing.T) {
 
 func plan(t *testing.T, p emulate.Plan) model.Experiment {
 	t.Helper()
-	e, err := p.Experiment()
+	e, err := apply.Plan(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestWhatTheModelHasNotIsAnError(t *testing.T) {
 		"Resolve":       {Alpha: 1, Tau: 0.01, ExcludeClasses: []string{"special"}},
 		"4 layers of 4": {Alpha: 1, Tau: 0.01, LayerHeads: [][2]int{{1, 4}}},
 	} {
-		if err := s.Check(m.Config); err == nil || !strings.Contains(err.Error(), reason) {
+		if err := s.Check(apply.Model(m.Config.Dims())); err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%v: %v, expected an error about %q", s, err, reason)
 		}
 		if _, err := m.Forward(model.Prompts(prompt(1, 5)), model.Want{Logits: true}, experiment(t, s)); err == nil || !strings.Contains(err.Error(), reason) {

@@ -1,4 +1,4 @@
-package emulate_test
+package apply_test
 
 import (
 	"math"

@@ -1,16 +1,17 @@
-package emulate
+package apply
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 )
 
-// Resolve replaces token classes by the ids of a vocabulary's tokens of those classes, so that the Spec says for itself which keys it means.
+// ResolveSpec replaces token classes by the ids of a vocabulary's tokens of those classes, so that the Spec says for itself which keys it means.
 // The classes are those of [tokenizer.Tokenizer.VocabularyClasses]: a mask of ids cannot know a token's neighbours.
-func (s Spec) Resolve(tok *tokenizer.Tokenizer) (Spec, error) {
+func ResolveSpec(s emulate.Spec, tok *tokenizer.Tokenizer) (emulate.Spec, error) {
 	if len(s.Classes)+len(s.ExcludeClasses) == 0 {
 		return s, nil
 	}
@@ -28,12 +29,12 @@ func (s Spec) Resolve(tok *tokenizer.Tokenizer) (Spec, error) {
 	return s, s.Validate()
 }
 
-// Resolve resolves every step.
-func (p Plan) Resolve(tok *tokenizer.Tokenizer) (Plan, error) {
+// Resolve is ResolveSpec of every step.
+func Resolve(p emulate.Plan, tok *tokenizer.Tokenizer) (emulate.Plan, error) {
 	out := slices.Clone(p)
 	for i, s := range p {
 		var err error
-		if out[i], err = s.Resolve(tok); err != nil {
+		if out[i], err = ResolveSpec(s, tok); err != nil {
 			return nil, fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}

@@ -1,8 +1,9 @@
-package emulate_test
+package apply_test
 
 import (
 	"cmp"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -375,6 +376,22 @@ func TestNoFutureIsSeen(t *testing.T) {
 		a, b := logits(t, m, [][]int{p}, e)[:16*vocab], logits(t, m, [][]int{changed}, e)[:16*vocab]
 		if same := slices.Equal(a, b); same == (v.spec.Mask == emulate.MaskSinks) {
 			t.Errorf("%s: logits before the changed tokens are the same: %t", v.name, same)
+		}
+	}
+}
+
+func TestEveryVariantRoundTrips(t *testing.T) {
+	seen := map[string]string{}
+	for _, v := range append(variants(), prefillOnly()...) {
+		back, err := emulate.Parse(v.spec.JSON())
+		if err != nil || !reflect.DeepEqual(back, v.spec) {
+			t.Errorf("%s: %s parses to %+v, %v", v.name, v.spec.JSON(), back, err)
+		}
+		for what, id := range map[string]string{"hash": v.spec.Hash(), "line": v.spec.String()} {
+			if other, taken := seen[id]; taken {
+				t.Errorf("%s and %s have the same %s %q", v.name, other, what, id)
+			}
+			seen[id] = v.name
 		}
 	}
 }

@@ -5,15 +5,15 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/model"
 )
 
-// attention is a layer's probabilities, whole, in a layer that forms them anyway. All arrays are float32.
+// square is a layer's probabilities, whole, in a layer that forms them anyway. All arrays are float32.
 //
 // The Go backend has no fused passes: what is summed over these [heads, queries, keys] is a matrix product wherever it can be, a tenth of the time of
 // an elementwise pass.
-type attention struct {
+type square struct {
 	onXLA                bool
 	batch, heads, tokens int
 	probs                *Node // see square
@@ -22,10 +22,10 @@ type attention struct {
 	near                 *Node // see band
 }
 
-func attentionOf(site *model.Site, valid *Node) *attention {
+func squareOf(site *attention.Site, valid *Node) *square {
 	p := site.Probs()
 	d := p.Shape().Dimensions
-	a := &attention{onXLA: backend.IsXLA(p.Graph().Backend()), batch: d[0], heads: d[1], tokens: d[2], probs: p, valid: valid}
+	a := &square{onXLA: backend.IsXLA(p.Graph().Backend()), batch: d[0], heads: d[1], tokens: d[2], probs: p, valid: valid}
 	if !site.Rewritten() && site.Sinks == nil {
 		a.scores = site.Scores()
 	}
@@ -33,16 +33,16 @@ func attentionOf(site *model.Site, valid *Node) *attention {
 }
 
 // as gives the probabilities another shape, that of the next who ask: the Go backend reshapes in place what nobody reads any more, and would else copy.
-func (a *attention) as(dims ...int) *Node {
+func (a *square) as(dims ...int) *Node {
 	a.probs = Reshape(a.probs, dims...)
 	return a.probs
 }
 
 // square is the probabilities, [batch, heads, queries, keys].
-func (a *attention) square() *Node { return a.as(a.batch, a.heads, a.tokens, a.tokens) }
+func (a *square) square() *Node { return a.as(a.batch, a.heads, a.tokens, a.tokens) }
 
 // first is the probability of position 0: [batch, heads, queries].
-func (a *attention) first() *Node { return column(a.square(), 0) }
+func (a *square) first() *Node { return column(a.square(), 0) }
 
 // column is one key's entries of [batch, heads, queries, keys].
 func column(x *Node, key int) *Node {
@@ -50,12 +50,12 @@ func column(x *Node, key int) *Node {
 }
 
 // total is what each row sums to, which is 1 unless an intervention rewrote it or a learned sink took its share: [batch, heads, queries].
-func (a *attention) total() *Node {
+func (a *square) total() *Node {
 	return a.over(Ones(a.probs.Graph(), shapes.Make(dtypes.Float32, a.tokens)))
 }
 
 // over is sum_j p_ij w_j, [batch, heads, queries], for weights of the keys, [keys].
-func (a *attention) over(w *Node) *Node {
+func (a *square) over(w *Node) *Node {
 	return DotGeneral(a.square(), []int{3}, nil, w, []int{0}, nil)
 }
 
@@ -83,10 +83,10 @@ func diagonal(band *Node) *Node {
 }
 
 // rows are the probabilities as matrices of one row, [batch*heads*queries, 1, keys], which the Go backend multiplies in vectors.
-func (a *attention) rows() *Node { return a.as(a.batch*a.heads*a.tokens, 1, a.tokens) }
+func (a *square) rows() *Node { return a.as(a.batch*a.heads*a.tokens, 1, a.tokens) }
 
 // dotRows is the inner product of the rows of two arrays as rows gives them: [batch, heads, queries].
-func (a *attention) dotRows(x, y *Node) *Node {
+func (a *square) dotRows(x, y *Node) *Node {
 	var sums *Node
 	if a.onXLA {
 		sums = ReduceSum(Mul(x, y), -1)

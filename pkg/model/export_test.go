@@ -1,0 +1,10 @@
+package model
+
+import "testing"
+
+// StageLayers has stages of so many layers until the test ends.
+func StageLayers(t *testing.T, n int) {
+	before := stageLayers
+	stageLayers = func(*Model) int { return n }
+	t.Cleanup(func() { stageLayers = before })
+}
