@@ -59,8 +59,6 @@ func isGoMLX(path string) bool {
 
 // transitional are imports that break the order today. Each goes with the move that ends it; new ones are not added.
 var transitional = map[string][]string{
-	"emulate": {"attention/kernel", "backend", "model", gomlx}, // its execution goes to attention and emulate/apply
-	"model":   {"attention/kernel"},                            // goes with the attention site
 }
 
 // listed is a package as `go list -json` shows it.

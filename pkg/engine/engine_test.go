@@ -12,8 +12,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -215,7 +217,7 @@ func TestObserveGivesEveryRow(t *testing.T) {
 		if b.Width != 70 || b.Rows < len(b.At) || b.Rows >= 2*len(b.At) {
 			t.Errorf("%d sequences in a batch of %d x %d", len(b.At), b.Rows, b.Width)
 		}
-		flat := tensors.MustCopyFlatData[int32](got.Emitted["lengths"])
+		flat := tensors.MustCopyFlatData[int32](got.Emitted["lengths"][0])
 		for row, at := range b.At {
 			seen[at] = flat[row] == 70
 			if len(got.LogProbs[row]) < len(qs[at].Targets) {
@@ -235,11 +237,11 @@ func TestObserveGivesEveryRow(t *testing.T) {
 // lengths emits the lengths of a batch's sequences.
 type lengths struct{}
 
-func (lengths) Key() string { return "lengths" }
-
-func (lengths) Attach(run *model.Run) func(*model.Site) {
-	run.Emit("lengths", run.Lengths)
-	return nil
+func (lengths) Visit(l attention.Layer) *attention.Visit {
+	if l.Index != 0 {
+		return nil
+	}
+	return &attention.Visit{Key: "lengths", Build: func(s *attention.Site) { s.Emit("lengths", graph.Identity(s.Lengths)) }}
 }
 
 func TestGenerationIsTheModels(t *testing.T) {

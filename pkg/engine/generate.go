@@ -86,7 +86,7 @@ func (r *Runner) continued(ctx context.Context, at []int, prompts [][]int, o mod
 		return nil, err
 	}
 	r.mu.Lock()
-	r.plans[keyOf(e)] = got.Plan
+	r.plans[r.model.ExperimentKey(e)] = got.Plan
 	r.mu.Unlock()
 	return got, nil
 }

@@ -85,14 +85,12 @@ func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Exper
 		return err
 	}
 	r.mu.Lock()
-	r.plans[keyOf(e)] = got.Plan
+	r.plans[r.model.ExperimentKey(e)] = got.Plan
 	r.mu.Unlock()
 	if err := deliver(b, got); err != nil {
 		return err
 	}
-	for _, t := range got.Emitted {
-		t.FinalizeAll()
-	}
+	got.Emitted.Free()
 	r.monitor.done(len(b.At))
 	return nil
 }

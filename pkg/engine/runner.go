@@ -71,7 +71,7 @@ func Numerics(b compute.Backend, dtype dtypes.DType, g Geometry) string {
 	} else if backend.SIMD {
 		s += "/simd"
 	}
-	return fmt.Sprintf("%s %s %s pass/1 %s", s, runtime.GOARCH, strings.ToLower(dtype.String()), g)
+	return fmt.Sprintf("%s %s %s pass/2 %s", s, runtime.GOARCH, strings.ToLower(dtype.String()), g)
 }
 
 // Job is what results of this runner depend on: the sources that compute, weights, tokenizer and numerics. Outside a checkout the code is not known, and nothing is
@@ -93,14 +93,7 @@ func (r *Runner) Job() store.Job {
 func (r *Runner) Plan(e model.Experiment) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.plans[keyOf(e)]
-}
-
-func keyOf(e model.Experiment) string {
-	if e == nil {
-		return ""
-	}
-	return e.Key()
+	return r.plans[r.model.ExperimentKey(e)]
 }
 
 // Sequence is what one row of a pass reads, and the tokens whose log-probabilities are asked for.

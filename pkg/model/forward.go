@@ -57,6 +57,17 @@ type Result struct {
 // Emitted are the observations of a pass by name, and for each name by layer; nil at layers that emitted none of the name.
 type Emitted map[string][]*tensors.Tensor
 
+// Free gives the observations' memory back before the garbage collector would.
+func (e Emitted) Free() {
+	for _, layers := range e {
+		for _, t := range layers {
+			if t != nil {
+				t.FinalizeAll()
+			}
+		}
+	}
+}
+
 // add puts a layer's observation in.
 func (e Emitted) add(name string, layer, layers int, t *tensors.Tensor) {
 	if e[name] == nil {

@@ -47,6 +47,15 @@ func (m *Model) visits(exp Experiment, phase attn.Phase) (visits []*attn.Visit, 
 	return visits, err
 }
 
+// ExperimentKey says all that an experiment, nil for none, does to the model's prefill: two of one key give one result.
+func (m *Model) ExperimentKey(exp Experiment) string {
+	visits, err := m.visits(exp, attn.Prefill)
+	if err != nil {
+		return err.Error()
+	}
+	return wholeKey(visits)
+}
+
 // wholeKey says all that a graph of all layers depends on: the keys of their visits and their inputs, which are constants there.
 func wholeKey(visits []*attn.Visit) string {
 	var b strings.Builder

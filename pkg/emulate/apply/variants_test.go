@@ -322,7 +322,7 @@ func TestDecodeEqualsRecomputationForEveryVariant(t *testing.T) {
 
 func continued(t *testing.T, m *model.Model, prompts [][]int, steps int, e model.Experiment) [][]int {
 	t.Helper()
-	g, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: steps, Chunk: 5}, e)
+	g, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: steps, IgnoreEOS: true, Chunk: 5}, e)
 	if err != nil {
 		t.Fatal(err)
 	}
