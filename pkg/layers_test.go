@@ -58,8 +58,7 @@ func isGoMLX(path string) bool {
 }
 
 // transitional are imports that break the order today. Each goes with the move that ends it; new ones are not added.
-var transitional = map[string][]string{
-}
+var transitional = map[string][]string{}
 
 // listed is a package as `go list -json` shows it.
 type listed struct {

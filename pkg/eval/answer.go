@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
@@ -97,7 +98,7 @@ func (a Arm) JSON() json.RawMessage {
 // same reports whether two arms compute the same.
 func (a Arm) same(b Arm) bool {
 	return a.Experiment == nil && b.Experiment == nil && a.Model == b.Model && (a.Runner == nil) == (b.Runner == nil) && bytes.Equal(a.JSON(), b.JSON()) ||
-		a.Experiment != nil && b.Experiment != nil && a.Experiment.Key() == b.Experiment.Key() && a.answer().Name() == b.answer().Name()
+		a.Experiment != nil && b.Experiment != nil && reflect.DeepEqual(a.Experiment, b.Experiment) && a.answer().Name() == b.answer().Name()
 }
 
 // experiment attaches the arm's intervention.
