@@ -113,7 +113,4 @@ func beginsWithWord(s string) bool {
 	return width > 0 && isWord(r)
 }
 
-// isWord is \w of Unicode's Technical Standard 18: alphabetic, mark, decimal digit, connector, joiner.
-func isWord(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.Nl, unicode.Other_Alphabetic, unicode.M, unicode.Nd, unicode.Pc, unicode.Join_Control)
-}
+func isWord(r rune) bool { return unicode.Is(wordClass(), r) }

@@ -12,6 +12,7 @@ import (
 // decoder is the plan of a tokenizer.json's decoder: what is done to each token's text, and to the whole. The layouts in use all
 // fit one order of steps, which is what lets a stream give out text before the last token is known; others are refused.
 type decoder struct {
+	chain    chain
 	bytes    bool   // ByteLevel: a token's text is bytes in disguise
 	spaced   bool   // no decoder at all: tokens are joined by spaces, as published
 	before   []step // each token's text, before bytes are joined
@@ -46,6 +47,9 @@ func (d *decoder) parse(raw json.RawMessage, depth int) error {
 	name, err := typeOf(raw)
 	if err != nil || name == "" {
 		return err
+	}
+	if err := d.chain.add("", 1); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	switch name {
 	case "ByteLevel":
@@ -90,10 +94,12 @@ func (d *decoder) parse(raw json.RawMessage, depth int) error {
 	return nil
 }
 
-func (d *decoder) add(s step) error {
+func (d *decoder) step(s step) error {
 	switch {
+	case d.fuse && d.fallback:
+		d.after = append(d.after, s)
 	case d.fuse:
-		return errors.New("after Fuse it is not supported")
+		d.before = append(d.before, s)
 	case d.fallback:
 		d.after = append(d.after, s)
 	default:
@@ -107,7 +113,10 @@ func (d *decoder) parseMetaspace(raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	return d.add(func(text string, first bool) string {
+	if d.fuse {
+		return errors.New("after Fuse it is not supported")
+	}
+	return d.step(func(text string, first bool) string {
 		if first && spec.scheme != "never" {
 			return strings.ReplaceAll(text, spec.mark, "")
 		}
@@ -128,7 +137,17 @@ func (d *decoder) parseReplace(raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	return d.add(func(text string, _ bool) string {
+	if err := d.chain.add(spec.Content, find.least()); err != nil {
+		return err
+	}
+	// A whole text is its tokens' texts only to a pattern that cannot reach over their edges.
+	if d.fuse && (spec.Pattern.String == nil || utf8.RuneCountInString(*spec.Pattern.String) != 1) {
+		return errors.New("after Fuse it is supported for one character only")
+	}
+	if d.cut > 0 {
+		return errors.New("after Strip it is not supported")
+	}
+	return d.step(func(text string, _ bool) string {
 		if _, _, ok := find.next(text, 0); !ok {
 			return text
 		}
@@ -213,6 +232,11 @@ func (d *decoding) push(text string, added bool) {
 		}
 		d.endRun()
 	}
+	d.emit(text, first)
+}
+
+// emit writes a text behind ByteFallback.
+func (d *decoding) emit(text string, first bool) {
 	for _, s := range d.after {
 		text = s(text, first)
 	}
@@ -243,9 +267,9 @@ func (d *decoding) drainRun() {
 			return
 		}
 		if ok {
-			d.write(string(d.waiting[:n]))
+			d.emit(string(d.waiting[:n]), false)
 		} else {
-			d.write(strings.Repeat(replacement, n))
+			d.emit(strings.Repeat(replacement, n), false)
 		}
 		d.waiting = d.waiting[n:]
 	}
@@ -257,9 +281,9 @@ func (d *decoding) endRun() {
 	case len(d.waiting) == 0:
 		return
 	case utf8.Valid(d.waiting):
-		d.write(string(d.waiting))
+		d.emit(string(d.waiting), false)
 	default:
-		d.write(strings.Repeat(replacement, len(d.waiting)))
+		d.emit(strings.Repeat(replacement, len(d.waiting)), false)
 	}
 	d.waiting = d.waiting[:0]
 }

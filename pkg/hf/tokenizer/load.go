@@ -145,13 +145,14 @@ func describeJSON(err error) error {
 }
 
 func (t *Tokenizer) build(f *file) (err error) {
-	if t.normalizer, err = parseNormalizer(f.Normalizer, 0); err != nil {
+	if t.normalizer, err = parseNormalizer(f.Normalizer, 0, new(chain)); err != nil {
 		return fmt.Errorf("normalizer: %w", err)
 	}
-	if t.preTokenizer, err = parsePreTokenizer(f.PreTokenizer, 0); err != nil {
+	if t.preTokenizer, err = parsePreTokenizer(f.PreTokenizer, 0, new(chain)); err != nil {
 		return fmt.Errorf("pre_tokenizer: %w", err)
 	}
-	bytes, err := usesBytes(t.preTokenizer)
+	var bytes bool
+	t.preTokenizer, bytes, err = usesBytes(t.preTokenizer)
 	if err != nil {
 		return fmt.Errorf("pre_tokenizer: %w", err)
 	}

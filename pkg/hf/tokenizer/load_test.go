@@ -28,17 +28,20 @@ func TestUnsupportedLayoutsAreRefusedByName(t *testing.T) {
 		changes object
 		want    string
 	}{
-		{object{"normalizer": kind("Precompiled")}, `normalizer "Precompiled" is not supported`},
+		{object{"normalizer": kind("Precompiled")}, "precompiled_charsmap: missing"},
+		{object{"normalizer": object{"type": "Precompiled", "precompiled_charsmap": "____"}}, "base64"},
+		{object{"normalizer": object{"type": "Precompiled", "precompiled_charsmap": "/////wAA"}}, "4294967295 bytes"},
 		{object{"normalizer": kind("BertNormalizer")}, "BertNormalizer"},
-		{object{"normalizer": sequence("Sequence", "normalizers", kind("StripAccents"))}, "StripAccents"},
-		{object{"normalizer": object{"type": "Replace", "pattern": object{"Regex": `\w+`}, "content": ""}}, `\\w`},
+		{object{"normalizer": sequence("Sequence", "normalizers", kind("Frobnicate"))}, "Frobnicate"},
+		{object{"normalizer": object{"type": "Replace", "pattern": object{"Regex": `\h+`}, "content": ""}}, `\\h`},
 		{object{"normalizer": object{"type": "Replace", "pattern": object{"String": ""}, "content": ""}}, "empty"},
 		{object{"normalizer": object{"type": "Prepend", "prepend": "x", "times": 2}}, "times"},
 		{object{"normalizer": "NFC"}, "normalizer"},
-		{object{"pre_tokenizer": kind("BertPreTokenizer")}, "BertPreTokenizer"},
-		{object{"pre_tokenizer": kind("Whitespace")}, "Whitespace"},
+		{object{"pre_tokenizer": kind("UnicodeScripts")}, "UnicodeScripts"},
+		{object{"pre_tokenizer": object{"type": "CharDelimiterSplit", "delimiter": "ab"}}, "one character"},
+		{object{"pre_tokenizer": object{"type": "Punctuation", "behavior": "Sideways"}}, "Sideways"},
 		{object{"pre_tokenizer": object{"type": "ByteLevel", "use_rules": true}}, "use_rules"},
-		{object{"pre_tokenizer": sequence("Sequence", "pretokenizers", byteLevel, object{"type": "Digits", "individual_digits": true})}, "after ByteLevel"},
+		{object{"pre_tokenizer": sequence("Sequence", "pretokenizers", byteLevel, object{"type": "Metaspace", "replacement": "▁"})}, "after ByteLevel"},
 		{split(`(?<=x)y`), "(?<="},
 		{object{"pre_tokenizer": object{"type": "Split", "pattern": object{"String": "x"}, "behavior": "Sideways"}}, "Sideways"},
 		{object{"pre_tokenizer": object{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "sometimes"}}, "sometimes"},
@@ -66,8 +69,8 @@ func TestUnsupportedLayoutsAreRefusedByName(t *testing.T) {
 		{unigramModel(object{"vocab": []any{[]any{"a", 0.0}, []any{"a", 1.0}}}), "twice"},
 		{unigramModel(object{"vocab": []any{[]any{"a"}}}), "entry 0"},
 		{with(unigramModel(nil), object{"pre_tokenizer": byteLevel}), "ByteLevel"},
-		{object{"post_processor": kind("BertProcessing")}, "BertProcessing"},
-		{object{"post_processor": kind("RobertaProcessing")}, "RobertaProcessing"},
+		{object{"post_processor": object{"type": "BertProcessing", "sep": "</s>"}}, "BertProcessing"},
+		{object{"post_processor": object{"type": "RobertaProcessing", "sep": []any{"</s>", 5000}, "cls": []any{"<s>", 1}}}, "id 5000"},
 		{object{"post_processor": template("<s>", 5000)}, "id 5000"},
 		{object{"post_processor": with(template("<s>", 1), object{"special_tokens": object{}})}, `"<s>" is not among`},
 		{object{"post_processor": with(template("<s>", 1), object{"single": []any{}})}, "sequence A"},
@@ -77,7 +80,7 @@ func TestUnsupportedLayoutsAreRefusedByName(t *testing.T) {
 		{object{"decoder": sequence("Sequence", "decoders", byteLevel, kind("ByteFallback"))}, "ByteLevel beside"},
 		{object{"decoder": object{"type": "Strip", "content": " ", "start": 1, "stop": 0}}, "before Fuse"},
 		{object{"decoder": sequence("Sequence", "decoders", kind("Fuse"), object{"type": "Strip", "content": " ", "start": 1, "stop": 1})}, "stop"},
-		{object{"decoder": sequence("Sequence", "decoders", kind("Fuse"), object{"type": "Replace", "pattern": object{"String": "x"}, "content": ""})}, "after Fuse"},
+		{object{"decoder": sequence("Sequence", "decoders", kind("Fuse"), object{"type": "Replace", "pattern": object{"String": "xy"}, "content": ""})}, "after Fuse"},
 		{object{"added_tokens": []any{addedToken(7, "<s>")}}, `"<s>" with id 7`},
 		{object{"added_tokens": []any{addedToken(1, "<bos>")}}, `which is that of "<s>"`},
 		{object{"added_tokens": []any{addedToken(1<<40, "<big>")}}, "<big>"},
@@ -91,6 +94,25 @@ func TestUnsupportedLayoutsAreRefusedByName(t *testing.T) {
 				t.Errorf("error %q lacks %q", err, test.want)
 			}
 		})
+	}
+	// What chains would make of a text, or of a token, is bounded.
+	doubling := object{"type": "Replace", "pattern": object{"String": "a"}, "content": "aa"}
+	var doublings, many []any
+	for range 45 {
+		doublings = append(doublings, doubling)
+	}
+	for range 1000 {
+		many = append(many, kind("Lowercase"))
+	}
+	for name, changes := range map[string]object{
+		"45 doublings":            {"normalizer": sequence("Sequence", "normalizers", doublings...)},
+		"45 doublings of a token": {"decoder": sequence("Sequence", "decoders", doublings...)},
+		"1,000 normalizers":       {"normalizer": sequence("Sequence", "normalizers", many...)},
+		"a long prefix":           {"normalizer": object{"type": "Prepend", "prepend": strings.Repeat("a", 1<<20)}},
+	} {
+		if _, err := tokenizer.Parse(encodeJSON(t, with(llama2(), changes)), nil); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
 	}
 	deep := object{"type": "Lowercase"}
 	for range 20 {

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -14,28 +15,57 @@ type normalizer interface {
 	normalize(p piece) piece
 }
 
-const normalizers = "NFC NFD NFKC NFKD Lowercase Prepend Replace Sequence"
+const normalizers = "NFC NFD NFKC NFKD Lowercase Strip StripAccents Nmt Prepend Replace ByteLevel Precompiled Sequence"
 
 // parseNormalizer builds a normalizer; nil if there is none.
-func parseNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
+func parseNormalizer(raw json.RawMessage, depth int, c *chain) (normalizer, error) {
 	name, err := typeOf(raw)
 	if err != nil || name == "" {
 		return nil, err
 	}
 	fail := func(err error) (normalizer, error) { return nil, fmt.Errorf("%s: %w", name, err) }
+	if err := c.add("", 1); err != nil {
+		return fail(err)
+	}
 	switch name {
-	case "NFC", "NFD", "NFKC", "NFKD", "Lowercase":
+	case "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel":
 		var spec struct{ Type string }
 		if err := strict(raw, &spec); err != nil {
 			return fail(err)
 		}
-		if name == "Lowercase" {
-			return lowercase{}, nil
+		switch name {
+		case "Lowercase":
+			return eachRune(lowerRune), nil
+		case "StripAccents":
+			return eachRune(withoutMark), nil
+		case "Nmt":
+			return eachRune(nmt), nil
+		case "ByteLevel":
+			return byteAlphabet{}, nil
 		}
 		return unicodeForm(map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}[name]), nil
+	case "Strip":
+		var spec struct {
+			Type  string
+			Left  bool `json:"strip_left"`
+			Right bool `json:"strip_right"`
+		}
+		if err := strict(raw, &spec); err != nil {
+			return fail(err)
+		}
+		return stripper{spec.Left, spec.Right}, nil
+	case "Precompiled":
+		n, err := parsePrecompiled(raw)
+		if err != nil {
+			return fail(err)
+		}
+		return n, nil
 	case "Prepend":
 		var spec struct{ Type, Prepend string }
 		if err := strict(raw, &spec); err != nil {
+			return fail(err)
+		}
+		if err := c.add(spec.Prepend, 1); err != nil {
 			return fail(err)
 		}
 		return prepender(spec.Prepend), nil
@@ -52,6 +82,9 @@ func parseNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
 		if err != nil {
 			return fail(err)
 		}
+		if err := c.add(spec.Content, find.least()); err != nil {
+			return fail(err)
+		}
 		return replacer{find, spec.Content}, nil
 	case "Sequence":
 		var spec struct {
@@ -66,7 +99,7 @@ func parseNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
 		}
 		var all normalizerSequence
 		for _, part := range spec.Normalizers {
-			n, err := parseNormalizer(part, depth+1)
+			n, err := parseNormalizer(part, depth+1, c)
 			if err != nil {
 				return fail(err)
 			}
@@ -118,6 +151,11 @@ func (f unicodeForm) normalize(p piece) piece {
 	// Nothing interacts across a boundary, so that each segment is one stretch of the original.
 	for i := 0; i < len(p.text); {
 		j := i + form.NextBoundaryInString(p.text[i:], true)
+		if r, width := utf8.DecodeRuneInString(p.text[i:]); (form == norm.NFKC || form == norm.NFKD) && unicode.Is(notDecomposedClass(), r) {
+			e.keep(i, i+width)
+			i += width
+			continue
+		}
 		if segment := form.String(p.text[i:j]); segment == p.text[i:j] {
 			e.keep(i, j)
 		} else {
@@ -128,30 +166,73 @@ func (f unicodeForm) normalize(p piece) piece {
 	return e.piece()
 }
 
-// lowercase lowers each character by itself, without regard to those around it.
-type lowercase struct{}
+// eachRune replaces each character by itself, without regard to those around it.
+type eachRune func(r rune) (replacement string, changed bool)
 
-func (lowercase) normalize(p piece) piece {
+func (change eachRune) normalize(p piece) piece {
 	e := edit(p)
 	changed := false
 	for i, width := 0, 0; i < len(p.text); i += width {
 		var r rune
 		r, width = utf8.DecodeRuneInString(p.text[i:])
-		lower := unicode.ToLower(r)
-		switch {
-		case r == 'İ':
-			// The one character whose lower case is two (Unicode's SpecialCasing.txt).
-			e.put("i\u0307", i, i+width)
+		if replacement, ok := change(r); ok {
+			e.put(replacement, i, i+width)
 			changed = true
-		case lower != r:
-			e.put(string(lower), i, i+width)
-			changed = true
-		default:
+		} else {
 			e.keep(i, i+width)
 		}
 	}
 	if !changed {
 		return p
+	}
+	return e.piece()
+}
+
+func lowerRune(r rune) (string, bool) {
+	if r == 'İ' {
+		return "i\u0307", true // The one character whose lower case is two (Unicode's SpecialCasing.txt).
+	}
+	lower := lowerCase(r)
+	return string(lower), lower != r
+}
+
+// withoutMark drops combining marks.
+func withoutMark(r rune) (string, bool) {
+	return "", unicode.Is(unicode.M, r) && !unicode.Is(notMarksClass(), r) || r == 0x1CF2 || r == 0x1CF3
+}
+
+// nmt drops control characters and makes spaces of what is like one (SentencePiece's rule nmt_nfkc, without the forms).
+func nmt(r rune) (string, bool) {
+	switch {
+	case r >= 1 && r <= 8, r == 0xB, r >= 0xE && r <= 0x1F, r == 0x7F, r == 0x8F, r == 0x9F:
+		return "", true
+	case r == '\t', r == '\n', r == '\f', r == '\r', r == 0x1680, r >= 0x200B && r <= 0x200F, r == 0x2028, r == 0x2029, r == 0x2581, r == 0xFEFF, r == 0xFFFD:
+		return " ", true
+	}
+	return "", false
+}
+
+// stripper drops white space at the ends.
+type stripper struct{ left, right bool }
+
+func (s stripper) normalize(p piece) piece {
+	from, to := 0, len(p.text)
+	if s.left {
+		from = to - len(strings.TrimLeftFunc(p.text, unicode.IsSpace))
+	}
+	if s.right {
+		to = from + len(strings.TrimRightFunc(p.text[from:], unicode.IsSpace))
+	}
+	return p.slice(from, to)
+}
+
+// byteAlphabet writes each byte as the character that stands for it in a byte-level vocabulary.
+type byteAlphabet struct{}
+
+func (byteAlphabet) normalize(p piece) piece {
+	e := edit(p)
+	for i := range len(p.text) {
+		e.put(string(byteChars[p.text[i]]), i, i+1)
 	}
 	return e.piece()
 }

@@ -9,8 +9,30 @@ import (
 	"strings"
 )
 
-// maxDepth bounds Sequence within Sequence.
-const maxDepth = 8
+// Bounds on what a file may chain. Published files have up to 8 components and grow a text by a factor of 3 (▁ for a space).
+const (
+	maxDepth  = 8  // Sequence within Sequence
+	maxChain  = 64 // components of one kind
+	maxGrowth = 64 // times that the replacements of a chain may lengthen a text together
+)
+
+// chain adds up what a file chains.
+type chain struct {
+	components int
+	growth     float64 // 0: nothing grows
+}
+
+// add counts a component that may put content in the place of least bytes.
+func (c *chain) add(content string, least int) error {
+	if c.components++; c.components > maxChain {
+		return fmt.Errorf("found more than %d in a chain", maxChain)
+	}
+	c.growth = max(c.growth, 1) * max(1, float64(len(content))/float64(least))
+	if c.growth > maxGrowth {
+		return fmt.Errorf("its replacements make a text more than %d times as long", maxGrowth)
+	}
+	return nil
+}
 
 // typeOf returns the "type" of a component of a tokenizer.json, empty for null or a missing one.
 func typeOf(raw json.RawMessage) (string, error) {
@@ -76,6 +98,8 @@ func (p patternSpec) finder() (finder, error) {
 
 // literal finds a text.
 type literal string
+
+func (l literal) least() int { return len(l) }
 
 func (l literal) next(s string, from int) (start, end int, ok bool) {
 	i := strings.Index(s[from:], string(l))
@@ -170,7 +194,7 @@ func (t *Tokenizer) enterAll(vocabulary map[string]int) error {
 			// Sorted, so that the message is the same in every run.
 			return fmt.Errorf("found id %d twice, of %q and %q, expected each id once", id, min(text, e.text), max(text, e.text))
 		}
-		t.pieces[id] = entry{text: text, exists: true}
+		t.pieces[id] = entry{text: text, decoded: text, exists: true}
 	}
 	t.count = len(vocabulary)
 	return nil
@@ -193,6 +217,7 @@ func (t *Tokenizer) addTokens(tokens []addedToken) error {
 		}
 		if t.normalizer != nil {
 			pattern.text = t.normalizer.normalize(piece{text: token.Content}).text
+			t.pieces[token.ID].decoded = pattern.text
 		}
 		normalized = append(normalized, pattern)
 	}
@@ -219,6 +244,6 @@ func (t *Tokenizer) addToken(token addedToken) error {
 		t.count++
 		t.ids[token.Content] = id
 	}
-	*e = entry{text: token.Content, exists: true, added: true, special: e.special || token.Special}
+	*e = entry{text: token.Content, decoded: token.Content, exists: true, added: true, special: e.special || token.Special}
 	return nil
 }

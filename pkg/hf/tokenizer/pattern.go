@@ -22,17 +22,20 @@ import (
 // and ? * + {n,m} greedy or possessive. A group may carry ? only: without nested repetition the time to match is a
 // polynomial of the text's length, and linear for every published expression.
 type pattern struct {
-	source string
-	start  *node
+	source   string
+	shortest int // characters of the shortest match
+	start    *node
 }
 
 type nodeKind uint8
 
 const (
-	nodeDone   nodeKind = iota // the end of the expression or of a lookahead
-	nodeSet                    // min to max characters of a set
-	nodeBranch                 // the first alternative that leads to a match
-	nodeLook                   // a lookahead
+	nodeDone      nodeKind = iota // the end of the expression or of a lookahead
+	nodeSet                       // min to max characters of a set
+	nodeBranch                    // the first alternative that leads to a match
+	nodeLook                      // a lookahead
+	nodeLineStart                 // ^: the start of a line, as Oniguruma has it
+	nodeLineEnd                   // $: the end of a line
 )
 
 // unlimited is the max of * and +.
@@ -94,6 +97,16 @@ func (n *node) match(s string, i int) int {
 				}
 			}
 			return -1
+		case nodeLineStart:
+			if i > 0 && (s[i-1] != '\n' || i == len(s)) {
+				return -1
+			}
+			n = n.next
+		case nodeLineEnd:
+			if i < len(s) && s[i] != '\n' {
+				return -1
+			}
+			n = n.next
 		case nodeLook:
 			if (n.inside.match(s, i) >= 0) == n.negate {
 				return -1
@@ -107,7 +120,11 @@ func (n *node) match(s string, i int) int {
 type finder interface {
 	// next returns the first match at or after byte from; a match is never empty.
 	next(s string, from int) (start, end int, ok bool)
+	// least is a number of bytes that no match falls below.
+	least() int
 }
+
+func (p *pattern) least() int { return max(p.shortest, 1) }
 
 func (p *pattern) next(s string, from int) (start, end int, ok bool) {
 	for at := from; at < len(s); {

@@ -137,8 +137,8 @@ func TestPossessiveRepetitionGivesNothingBack(t *testing.T) {
 func TestCompileRefusesWhatItDoesNotMatch(t *testing.T) {
 	for _, source := range []string{
 		`(a+)+`, `(a)*`, `(ab){2}`, `a*?b`, `a+?`, `a**`, `a{2}{3}`, `a{2}+`, `a{3,2}`, `a{0}`, `a{,3}`, `a{x}`, `a{01}`, `a{9999}`,
-		`\bfoo`, `\w+`, `\h`, `\A`, `\1a`, `\k<a>`, `\xff`, `\x{110000}`, `\uD800`, `\x{}`, `\p{Nope}`, `\pL`, `\p{}`, `a\`,
-		`^a`, `a$`, `.`, `[[:alpha:]]`, `[a&&b]`, `[]a]`, `[a`, `[\s-z]`, `[z-a]`, `[a-\s]`, `[`, `[\`,
+		`\bfoo`, `\h`, `\A`, `\1a`, `\k<a>`, `\xff`, `\x{110000}`, `\uD800`, `\x{}`, `\p{Nope}`, `\pL`, `\p{}`, `a\`,
+		`^*a`, `a$+`, `.`, `[[:alpha:]]`, `[a&&b]`, `[]a]`, `[a`, `[\s-z]`, `[z-a]`, `[a-\s]`, `[`, `[\`,
 		`(?<=a)b`, `(?<n>a)`, `(?>a)b`, `(?i)a`, `(?m:a)`, `(*F)a`, `(?i:é)`, `(?i:ss)`, `(?i:fi)`, `(?i:[a-z])`, `(?i:\p{Lu})`,
 		`(a`, `a)`, `a|`, `|a`, ``, `a?`, `(?!a)`, `(?:)`, `(?=a)+b`, "\xff",
 		strings.Repeat("a", maxPattern+1), strings.Repeat("(", 40) + "a" + strings.Repeat(")", 40), strings.Repeat("a?", 20) + "b",

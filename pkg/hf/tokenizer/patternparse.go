@@ -35,17 +35,19 @@ func compile(source string) (*pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tree.shortest() == 0 {
+	shortest := tree.shortest()
+	if shortest == 0 {
 		return nil, fmt.Errorf("pattern %q can match the empty string, which is not supported", source)
 	}
-	return &pattern{source: source, start: tree.link(&node{kind: nodeDone})}, nil
+	return &pattern{source: source, shortest: shortest, start: tree.link(&node{kind: nodeDone})}, nil
 }
 
 // tree is a parsed expression: alternatives of sequences of items.
 type tree [][]item
 
-// item is one element of a sequence; exactly one of set, group and look is there.
+// item is one element of a sequence; exactly one of set, anchor, group and look is there.
 type item struct {
+	anchor     nodeKind // nodeLineStart or nodeLineEnd, else 0
 	set        *charset
 	folded     rune // the lower-case letter of a literal in (?i:...), else 0
 	min, max   int
@@ -64,6 +66,8 @@ func (t tree) link(next *node) *node {
 			switch {
 			case it.set != nil:
 				start = &node{kind: nodeSet, set: it.set, min: it.min, max: it.max, possessive: it.possessive, next: start}
+			case it.anchor != 0:
+				start = &node{kind: it.anchor, next: start}
 			case it.look != nil:
 				start = &node{kind: nodeLook, inside: it.look.link(&node{kind: nodeDone}), negate: it.negate, next: start}
 			case it.min == 0:
@@ -170,7 +174,10 @@ func (p *parser) item() (item, error) {
 		set := &charset{}
 		_, err := p.escape(set)
 		return item{set: set.seal()}, err
-	case '.', '^', '$', '*', '+', '?', '{', '}', ']':
+	case '^', '$':
+		p.at++
+		return item{anchor: map[rune]nodeKind{'^': nodeLineStart, '$': nodeLineEnd}[r]}, nil
+	case '.', '*', '+', '?', '{', '}', ']':
 		return item{}, p.refuse(strconv.Quote(string(r)))
 	}
 	p.at += width
@@ -241,8 +248,8 @@ func (p *parser) quantifier(it *item) error {
 	default:
 		return nil
 	}
-	if it.look != nil {
-		return p.refuse("a repeated lookahead")
+	if it.look != nil || it.anchor != 0 {
+		return p.refuse("a repeated lookahead or anchor")
 	}
 	if it.group != nil && (it.min != 0 || it.max != 1) {
 		return p.refuse("a repeated group")
@@ -368,9 +375,13 @@ func (p *parser) escape(set *charset) (rune, error) {
 	case 'S':
 		set.notIn = append(set.notIn, unicode.White_Space)
 	case 'd':
-		set.in = append(set.in, unicode.Nd)
+		set.in = append(set.in, unicodeClass("Nd"))
 	case 'D':
-		set.notIn = append(set.notIn, unicode.Nd)
+		set.notIn = append(set.notIn, unicodeClass("Nd"))
+	case 'w':
+		set.in = append(set.in, onigurumaWord())
+	case 'W':
+		set.notIn = append(set.notIn, onigurumaWord())
 	case 'p', 'P':
 		return -1, p.property(set, r == 'P', start)
 	case 'r':
@@ -411,10 +422,7 @@ func (p *parser) property(set *charset, complement bool, start int) error {
 		end--
 	}
 	name := p.rest()[:end-1]
-	table := unicode.Categories[name]
-	if table == nil {
-		table = unicode.Scripts[name]
-	}
+	table := unicodeClass(name)
 	if table == nil {
 		return unknown()
 	}

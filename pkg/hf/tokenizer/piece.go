@@ -17,8 +17,8 @@ func (p piece) slice(i, j int) piece {
 	if p.spans == nil {
 		return piece{text: p.text[i:j], base: p.base + i}
 	}
-	base := p.base
-	if i < len(p.spans) {
+	base := p.base // The first slice begins where the piece does, even if what stood there is gone.
+	if i > 0 && i < len(p.spans) {
 		base = int(p.spans[i].start)
 	}
 	return piece{text: p.text[i:j], base: base, spans: p.spans[i:j]}

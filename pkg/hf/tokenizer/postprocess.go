@@ -12,7 +12,7 @@ type template struct {
 	found         bool // a TemplateProcessing was there
 }
 
-const postProcessors = "TemplateProcessing ByteLevel Sequence"
+const postProcessors = "TemplateProcessing BertProcessing RobertaProcessing ByteLevel Sequence"
 
 // parsePostProcessor reads a post-processor into the template. ByteLevel changes offsets only and adds nothing.
 func (t *template) parsePostProcessor(raw json.RawMessage, depth int) error {
@@ -25,6 +25,8 @@ func (t *template) parsePostProcessor(raw json.RawMessage, depth int) error {
 		_, err = parseByteLevel(raw)
 	case "TemplateProcessing":
 		err = t.parseTemplate(raw)
+	case "BertProcessing", "RobertaProcessing":
+		err = t.parsePair(raw)
 	case "Sequence":
 		var spec struct {
 			Type       string
@@ -47,6 +49,37 @@ func (t *template) parsePostProcessor(raw json.RawMessage, depth int) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// parsePair reads the older forms, which put one token before a text (cls) and one behind (sep). What else they say is of offsets.
+func (t *template) parsePair(raw json.RawMessage) error {
+	var spec struct {
+		Type           string
+		Sep, Cls       tokenAndID
+		TrimOffsets    bool `json:"trim_offsets"`
+		AddPrefixSpace bool `json:"add_prefix_space"`
+	}
+	if err := strict(raw, &spec); err != nil {
+		return err
+	}
+	if t.found {
+		return errors.New("a second template is not supported")
+	}
+	t.found = true
+	t.before, t.after = []int{spec.Cls.id}, []int{spec.Sep.id}
+	return nil
+}
+
+// tokenAndID is ["<s>", 0].
+type tokenAndID struct{ id int }
+
+func (p *tokenAndID) UnmarshalJSON(raw []byte) error {
+	var pair []json.RawMessage
+	var token string
+	if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 || json.Unmarshal(pair[0], &token) != nil || json.Unmarshal(pair[1], &p.id) != nil {
+		return errors.New(`expected ["token", id]`)
 	}
 	return nil
 }

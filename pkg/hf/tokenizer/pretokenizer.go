@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -14,15 +16,18 @@ type preTokenizer interface {
 	split(p piece, yield func(piece))
 }
 
-const preTokenizers = "ByteLevel Split Digits Metaspace WhitespaceSplit Sequence"
+const preTokenizers = "ByteLevel Split Digits Punctuation Whitespace WhitespaceSplit CharDelimiterSplit BertPreTokenizer Metaspace Sequence"
 
 // parsePreTokenizer builds a pre-tokenizer; nil if there is none.
-func parsePreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
+func parsePreTokenizer(raw json.RawMessage, depth int, c *chain) (preTokenizer, error) {
 	name, err := typeOf(raw)
 	if err != nil || name == "" {
 		return nil, err
 	}
 	fail := func(err error) (preTokenizer, error) { return nil, fmt.Errorf("%s: %w", name, err) }
+	if err := c.add("", 1); err != nil {
+		return fail(err)
+	}
 	switch name {
 	case "ByteLevel":
 		spec, err := parseByteLevel(raw)
@@ -44,9 +49,9 @@ func parsePreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 		if err != nil {
 			return fail(err)
 		}
-		how, ok := behaviors[spec.Behavior]
-		if !ok {
-			return fail(notSupported("behavior", spec.Behavior, "Isolated Removed Contiguous MergedWithPrevious MergedWithNext"))
+		how, err := behaviorOf(spec.Behavior)
+		if err != nil {
+			return fail(err)
 		}
 		return splitter{find, how, spec.Invert}, nil
 	case "Digits":
@@ -57,16 +62,39 @@ func parsePreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 		if err := strict(raw, &spec); err != nil {
 			return fail(err)
 		}
-		if spec.IndividualDigits {
-			return splitter{find: mustCompile(`\p{N}`), how: isolated}, nil
+		return splitter{find: classFinder(numberClass(), !spec.IndividualDigits), how: isolated}, nil
+	case "Punctuation":
+		spec := struct{ Type, Behavior string }{Behavior: "Isolated"}
+		if err := strict(raw, &spec); err != nil {
+			return fail(err)
 		}
-		return splitter{find: mustCompile(`\p{N}+`), how: isolated}, nil
-	case "WhitespaceSplit":
+		how, err := behaviorOf(spec.Behavior)
+		if err != nil {
+			return fail(err)
+		}
+		return splitter{find: classFinder(punctuationClass(), false), how: how}, nil
+	case "CharDelimiterSplit":
+		var spec struct{ Type, Delimiter string }
+		if err := strict(raw, &spec); err != nil {
+			return fail(err)
+		}
+		if utf8.RuneCountInString(spec.Delimiter) != 1 {
+			return fail(fmt.Errorf("delimiter: found %q, expected one character", spec.Delimiter))
+		}
+		return splitter{find: literal(spec.Delimiter), how: removed}, nil
+	case "Whitespace", "WhitespaceSplit", "BertPreTokenizer":
 		var spec struct{ Type string }
 		if err := strict(raw, &spec); err != nil {
 			return fail(err)
 		}
-		return splitter{find: mustCompile(`\s`), how: removed}, nil
+		spaces := splitter{find: classFinder(unicode.White_Space, false), how: removed}
+		switch name {
+		case "Whitespace": // \w+|[^\w\s]+
+			return preTokenizerSequence{spaces, splitter{find: classFinder(wordClass(), true), how: isolated}}, nil
+		case "BertPreTokenizer":
+			return preTokenizerSequence{spaces, splitter{find: classFinder(punctuationClass(), false), how: isolated}}, nil
+		}
+		return spaces, nil
 	case "Metaspace":
 		spec, err := parseMetaspace(raw)
 		if err != nil {
@@ -86,7 +114,7 @@ func parsePreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 		}
 		var all preTokenizerSequence
 		for _, part := range spec.PreTokenizers {
-			p, err := parsePreTokenizer(part, depth+1)
+			p, err := parsePreTokenizer(part, depth+1, c)
 			if err != nil {
 				return fail(err)
 			}
@@ -115,22 +143,48 @@ func (all preTokenizerSequence) split(p piece, yield func(piece)) {
 	all[0].split(p, func(part piece) { all[1:].split(part, yield) })
 }
 
-// usesBytes says whether the words of a pre-tokenizer are to be read as bytes: whether it ends in ByteLevel. The
-// byte alphabet would hide the text from a pre-tokenizer after it, which is refused.
-func usesBytes(p preTokenizer) (bool, error) {
+// usesBytes says whether the words of a pre-tokenizer are to be read as bytes, which is so where it holds a ByteLevel. The mapping of bytes to
+// characters is left out if nothing follows that would see it; what follows else gets the characters, of which the bytes are made
+// again in the end.
+func usesBytes(p preTokenizer) (changed preTokenizer, bytes bool, err error) {
 	all, ok := p.(preTokenizerSequence)
 	if !ok {
-		all = preTokenizerSequence{p}
+		_, bytes = p.(byteLevel)
+		return p, bytes, nil
 	}
 	for i, part := range all {
-		if _, ok := part.(byteLevel); ok {
-			if i < len(all)-1 {
-				return false, errors.New("a pre-tokenizer after ByteLevel is not supported")
-			}
-			return true, nil
+		if _, ok := part.(byteLevel); !ok {
+			continue
 		}
+		if i == len(all)-1 {
+			return p, true, nil
+		}
+		for _, later := range all[i+1:] {
+			if _, ok := later.(splitter); !ok {
+				return nil, false, errors.New("after ByteLevel only Split, Digits, Punctuation and the like are supported")
+			}
+		}
+		changed := append(slices.Clone(all[:i+1]), toByteAlphabet{})
+		changed = append(changed, all[i+1:]...)
+		return append(changed, fromByteAlphabet{}), true, nil
 	}
-	return false, nil
+	return p, false, nil
+}
+
+// toByteAlphabet writes bytes as characters, fromByteAlphabet makes bytes of them again.
+type (
+	toByteAlphabet   struct{}
+	fromByteAlphabet struct{}
+)
+
+func (toByteAlphabet) split(p piece, yield func(piece)) { yield(byteAlphabet{}.normalize(p)) }
+
+func (fromByteAlphabet) split(p piece, yield func(piece)) {
+	e := edit(p)
+	for i, r := range p.text {
+		e.put(string([]byte{charBytes[r]}), i, i+utf8.RuneLen(r))
+	}
+	yield(e.piece())
 }
 
 // byteLevel is GPT-2's pre-tokenizer. The mapping of bytes to characters is left out: the model
@@ -206,8 +260,7 @@ func (m metaspace) split(p piece, yield func(piece)) {
 	p = replaceAll(p, literal(" "), m.mark)
 	inFront := m.scheme == "always"
 	if m.scheme == "first" {
-		start, _ := p.origin(0, 1)
-		inFront = start == 0
+		inFront = p.base == 0
 	}
 	if inFront && !strings.HasPrefix(p.text, m.mark) {
 		p = prepend(p, m.mark)
@@ -233,6 +286,14 @@ const (
 var behaviors = map[string]behavior{
 	"Isolated": isolated, "Removed": removed, "Contiguous": contiguous,
 	"MergedWithPrevious": mergedWithPrevious, "MergedWithNext": mergedWithNext,
+}
+
+func behaviorOf(name string) (behavior, error) {
+	how, ok := behaviors[name]
+	if !ok {
+		return 0, notSupported("behavior", name, "Isolated Removed Contiguous MergedWithPrevious MergedWithNext")
+	}
+	return how, nil
 }
 
 // splitter cuts a text at the matches of a pattern.

@@ -30,6 +30,7 @@ type Tokenizer struct {
 // entry is what is known of an id.
 type entry struct {
 	text    string
+	decoded string // what decoding sees: of a token that is looked for in normalized text, its normalized form
 	exists  bool
 	added   bool
 	special bool
@@ -132,7 +133,7 @@ func (t *Tokenizer) decode(ids []int, special bool) string {
 
 func (t *Tokenizer) decodeInto(state *decoding, id int, special bool) {
 	if e := t.entry(id); e.exists && (special || !e.special) {
-		state.push(e.text, e.added)
+		state.push(e.decoded, e.added)
 	}
 }
 

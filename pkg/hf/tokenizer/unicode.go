@@ -1,0 +1,192 @@
+package tokenizer
+
+import (
+	"sync"
+	"unicode"
+
+	"golang.org/x/text/unicode/rangetable"
+)
+
+// Go's tables are those of Unicode 15; Oniguruma, in which Hugging Face's library runs the patterns of Split and Replace, has Unicode 16,
+// the crates behind Punctuation, StripAccents and the normal forms have older versions, Rust's own digits and lower case are those of
+// Unicode 17. The tables below are the differences, found by asking tokenizers 0.23.3 about every character.
+
+// addedCategories are the characters of a general category, or a script, that Go does not know yet.
+var addedCategories = map[string][]runeRange{
+	"Lu": {
+		{0x1C89, 0x1C89}, {0xA7CB, 0xA7CC}, {0xA7DA, 0xA7DA}, {0xA7DC, 0xA7DC}, {0x10D50, 0x10D65},
+	},
+	"Ll": {
+		{0x1C8A, 0x1C8A}, {0xA7CD, 0xA7CD}, {0xA7DB, 0xA7DB}, {0x10D70, 0x10D85},
+	},
+	"Lm": {
+		{0x10D4E, 0x10D4E}, {0x10D6F, 0x10D6F}, {0x16D40, 0x16D42}, {0x16D6B, 0x16D6C},
+	},
+	"Lo": {
+		{0x105C0, 0x105F3}, {0x10D4A, 0x10D4D}, {0x10D4F, 0x10D4F}, {0x10EC2, 0x10EC4}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E}, {0x11390, 0x113B5},
+		{0x113B7, 0x113B7}, {0x113D1, 0x113D1}, {0x113D3, 0x113D3}, {0x11BC0, 0x11BE0}, {0x13460, 0x143FA}, {0x16100, 0x1611D}, {0x16D43, 0x16D6A}, {0x18CFF, 0x18CFF},
+		{0x1E5D0, 0x1E5ED}, {0x1E5F0, 0x1E5F0}, {0x2EBF0, 0x2EE5D},
+	},
+	"Mn": {
+		{0x897, 0x897}, {0x10D69, 0x10D6D}, {0x10EFC, 0x10EFC}, {0x113BB, 0x113C0}, {0x113CE, 0x113CE}, {0x113D0, 0x113D0}, {0x113D2, 0x113D2}, {0x113E1, 0x113E2},
+		{0x11F5A, 0x11F5A}, {0x1611E, 0x16129}, {0x1612D, 0x1612F}, {0x1E5EE, 0x1E5EF},
+	},
+	"Mc": {
+		{0x113B8, 0x113BA}, {0x113C2, 0x113C2}, {0x113C5, 0x113C5}, {0x113C7, 0x113CA}, {0x113CC, 0x113CD}, {0x113CF, 0x113CF}, {0x1171E, 0x1171E}, {0x1612A, 0x1612C},
+	},
+	"Nd": {
+		{0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9}, {0x16130, 0x16139}, {0x16D70, 0x16D79}, {0x1CCF0, 0x1CCF9}, {0x1E5F1, 0x1E5FA},
+	},
+	"Pd": {
+		{0x10D6E, 0x10D6E},
+	},
+	"Po": {
+		{0x1B4E, 0x1B4F}, {0x1B7F, 0x1B7F}, {0x113D4, 0x113D5}, {0x113D7, 0x113D8}, {0x11BE1, 0x11BE1}, {0x16D6D, 0x16D6F}, {0x1E5FF, 0x1E5FF},
+	},
+	"Sm": {
+		{0x10D8E, 0x10D8F},
+	},
+	"So": {
+		{0x2427, 0x2429}, {0x2FFC, 0x2FFF}, {0x31E4, 0x31E5}, {0x31EF, 0x31EF}, {0x1CC00, 0x1CCEF}, {0x1CD00, 0x1CEB3}, {0x1F8B2, 0x1F8BB}, {0x1F8C0, 0x1F8C1},
+		{0x1FA89, 0x1FA89}, {0x1FA8F, 0x1FA8F}, {0x1FABE, 0x1FABE}, {0x1FAC6, 0x1FAC6}, {0x1FADC, 0x1FADC}, {0x1FADF, 0x1FADF}, {0x1FAE9, 0x1FAE9}, {0x1FBCB, 0x1FBEF},
+	},
+	"Han": {
+		{0x2EBF0, 0x2EE5D},
+	},
+	"Latin": {
+		{0xA7CB, 0xA7CD}, {0xA7DA, 0xA7DC},
+	},
+	"Cyrillic": {
+		{0x1C89, 0x1C8A},
+	},
+}
+
+// addedDigits are numbers that only Rust knows.
+var addedDigits = []runeRange{{0x11DE0, 0x11DE9}, {0x16FF4, 0x16FF6}}
+
+// notPunctuation are characters of category P that the Punctuation pre-tokenizer does not know, and punctuation those that it alone knows
+// beside the symbols of ASCII.
+var notPunctuation = []runeRange{
+	{0x61D, 0x61D}, {0x9FD, 0x9FD}, {0xA76, 0xA76}, {0xC77, 0xC77}, {0xC84, 0xC84}, {0x1B7D, 0x1B7E}, {0x2E43, 0x2E4F}, {0x2E52, 0x2E5D}, {0x10EAD, 0x10EAD},
+	{0x10F55, 0x10F59}, {0x10F86, 0x10F89}, {0x1144B, 0x1144F}, {0x1145A, 0x1145B}, {0x1145D, 0x1145D}, {0x11660, 0x1166C}, {0x116B9, 0x116B9}, {0x1183B, 0x1183B},
+	{0x11944, 0x11946}, {0x119E2, 0x119E2}, {0x11A3F, 0x11A46}, {0x11A9A, 0x11A9C}, {0x11A9E, 0x11AA2}, {0x11B00, 0x11B09}, {0x11C41, 0x11C45}, {0x11C70, 0x11C71},
+	{0x11EF7, 0x11EF8}, {0x11F43, 0x11F4F}, {0x11FFF, 0x11FFF}, {0x12FF1, 0x12FF2}, {0x16E97, 0x16E9A}, {0x16FE2, 0x16FE2}, {0x1E95E, 0x1E95F},
+}
+
+var punctuation = []runeRange{
+	{0x24, 0x24}, {0x2B, 0x2B}, {0x3C, 0x3E}, {0x5E, 0x5E}, {0x60, 0x60}, {0x7C, 0x7C}, {0x7E, 0x7E}, {0x166D, 0x166D}, {0x111C9, 0x111C9},
+}
+
+// notMarks are characters of category M that StripAccents leaves.
+var notMarks = []runeRange{
+	{0x7FD, 0x7FD}, {0x898, 0x89F}, {0x8CA, 0x8D3}, {0x9FE, 0x9FE}, {0xAFA, 0xAFF}, {0xB55, 0xB55}, {0xC04, 0xC04}, {0xC3C, 0xC3C}, {0xCF3, 0xCF3}, {0xD00, 0xD00},
+	{0xD3B, 0xD3C}, {0xD81, 0xD81}, {0xEBA, 0xEBA}, {0xECE, 0xECE}, {0x1715, 0x1715}, {0x180F, 0x180F}, {0x1ABF, 0x1ACE}, {0x1CF7, 0x1CF7}, {0x1DF6, 0x1DFA},
+	{0xA82C, 0xA82C}, {0xA8FF, 0xA8FF}, {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF}, {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070},
+	{0x11073, 0x11074}, {0x110C2, 0x110C2}, {0x11145, 0x11146}, {0x111C9, 0x111C9}, {0x111CE, 0x111CF}, {0x11241, 0x11241}, {0x1133B, 0x1133B}, {0x1145E, 0x1145E},
+	{0x1182C, 0x1183A}, {0x11930, 0x11935}, {0x11937, 0x11938}, {0x1193B, 0x1193E}, {0x11940, 0x11940}, {0x11942, 0x11943}, {0x119D1, 0x119D7}, {0x119DA, 0x119E0},
+	{0x119E4, 0x119E4}, {0x11A01, 0x11A0A}, {0x11A33, 0x11A39}, {0x11A3B, 0x11A3E}, {0x11A47, 0x11A47}, {0x11A51, 0x11A5B}, {0x11A8A, 0x11A99}, {0x11D31, 0x11D36},
+	{0x11D3A, 0x11D3A}, {0x11D3C, 0x11D3D}, {0x11D3F, 0x11D45}, {0x11D47, 0x11D47}, {0x11D8A, 0x11D8E}, {0x11D90, 0x11D91}, {0x11D93, 0x11D97}, {0x11EF3, 0x11EF6},
+	{0x11F00, 0x11F01}, {0x11F03, 0x11F03}, {0x11F34, 0x11F3A}, {0x11F3E, 0x11F42}, {0x13440, 0x13440}, {0x13447, 0x13455}, {0x16F4F, 0x16F4F}, {0x16F7F, 0x16F87},
+	{0x16FE4, 0x16FE4}, {0x16FF0, 0x16FF1}, {0x1CF00, 0x1CF2D}, {0x1CF30, 0x1CF46}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF},
+	{0x1E4EC, 0x1E4EF},
+}
+
+// notDecomposed are characters whose compatibility decomposition is newer than the normal forms of Hugging Face's library.
+var notDecomposed = []runeRange{
+	{0x32FF, 0x32FF}, {0xA7F2, 0xA7F4}, {0xAB69, 0xAB69}, {0x10781, 0x10785}, {0x10787, 0x107B0}, {0x107B2, 0x107BA}, {0x1E030, 0x1E06D}, {0x1F16C, 0x1F16C},
+	{0x1FBF0, 0x1FBF9},
+}
+
+// addedLower are letters with a lower case that Go does not know yet: first, last and what to add.
+var addedLower = []struct{ first, last, delta rune }{
+	{0x1C89, 0x1C89, 1}, {0xA7CB, 0xA7CB, -42343}, {0xA7CC, 0xA7CC, 1}, {0xA7CE, 0xA7CE, 1}, {0xA7D2, 0xA7D2, 1}, {0xA7D4, 0xA7D4, 1}, {0xA7DA, 0xA7DA, 1}, {0xA7DC, 0xA7DC, -42561}, {0x10D50, 0x10D65, 32}, {0x16EA0, 0x16EB8, 27},
+}
+
+func tableOf(ranges []runeRange) *unicode.RangeTable {
+	var runes []rune
+	for _, r := range ranges {
+		for c := r.low; c <= r.high; c++ {
+			runes = append(runes, c)
+		}
+	}
+	return rangetable.New(runes...)
+}
+
+// unicodeClass returns the characters of a general category (L, Lu) or script (Han) as Oniguruma has them; nil if there is none of the name.
+func unicodeClass(name string) *unicode.RangeTable {
+	known := unicode.Categories[name]
+	if known == nil {
+		known = unicode.Scripts[name]
+	}
+	if known == nil {
+		return nil
+	}
+	if merged, ok := mergedClasses.Load(name); ok {
+		return merged.(*unicode.RangeTable)
+	}
+	tables := []*unicode.RangeTable{known}
+	for category, added := range addedCategories {
+		// L holds Lu, Ll and so on; a script's name is long.
+		if category == name || len(name) == 1 && len(category) == 2 && category[:1] == name {
+			tables = append(tables, tableOf(added))
+		}
+	}
+	merged := rangetable.Merge(tables...)
+	mergedClasses.Store(name, merged)
+	return merged
+}
+
+var mergedClasses sync.Map // from a name to its *unicode.RangeTable
+
+// Classes that components have of their own.
+var (
+	// wordClass is \w of Rust's regular expressions (Unicode's Technical Standard 18): alphabetic, mark, decimal digit, connector, joiner.
+	wordClass = sync.OnceValue(func() *unicode.RangeTable {
+		return rangetable.Merge(unicodeClass("L"), unicode.Nl, unicode.Other_Alphabetic, unicodeClass("M"), unicodeClass("Nd"), unicode.Pc, unicode.Join_Control)
+	})
+	// onigurumaWord is \w of Oniguruma: without the joiners, with the numbers of Latin-1.
+	onigurumaWord = sync.OnceValue(func() *unicode.RangeTable {
+		return rangetable.Merge(unicodeClass("L"), unicode.Nl, unicode.Other_Alphabetic, unicodeClass("M"), unicodeClass("Nd"), unicode.Pc, tableOf([]runeRange{{0xB2, 0xB3}, {0xB9, 0xB9}, {0xBC, 0xBE}}))
+	})
+	// numberClass is char::is_numeric of Rust.
+	numberClass = sync.OnceValue(func() *unicode.RangeTable {
+		return rangetable.Merge(unicodeClass("N"), tableOf(addedDigits))
+	})
+	// punctuationClass is what the Punctuation pre-tokenizer cuts at.
+	punctuationClass = sync.OnceValue(func() *unicode.RangeTable {
+		not := tableOf(notPunctuation)
+		var runes []rune
+		rangetable.Visit(unicode.P, func(r rune) {
+			if !unicode.Is(not, r) {
+				runes = append(runes, r)
+			}
+		})
+		return rangetable.Merge(rangetable.New(runes...), tableOf(punctuation))
+	})
+	notMarksClass      = sync.OnceValue(func() *unicode.RangeTable { return tableOf(notMarks) })
+	notDecomposedClass = sync.OnceValue(func() *unicode.RangeTable { return tableOf(notDecomposed) })
+)
+
+// classFinder finds characters of a class, one at a time or in runs.
+func classFinder(class *unicode.RangeTable, runs bool) finder {
+	set := (&charset{in: []*unicode.RangeTable{class}}).seal()
+	most := 1
+	if runs {
+		most = unlimited
+	}
+	return &pattern{start: &node{kind: nodeSet, set: set, min: 1, max: most, next: &node{kind: nodeDone}}}
+}
+
+// lowerCase is the lower case of a letter by itself.
+func lowerCase(r rune) rune {
+	lower := unicode.ToLower(r)
+	if lower != r || r < 0x1C89 {
+		return lower
+	}
+	for _, added := range addedLower {
+		if added.first <= r && r <= added.last {
+			return r + added.delta
+		}
+	}
+	return r
+}
