@@ -12,7 +12,7 @@ import (
 
 // progress shows a build:
 //
-//	building the packages that the cells import … 45 of 312 packages, 12.3 s: gonum.org/v1/gonum/mat
+//	compiling what the cells import … 45 of 312 packages, 12.3 s: gonum.org/v1/gonum/mat
 type progress struct {
 	label    string
 	w        io.Writer

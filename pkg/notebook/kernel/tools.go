@@ -135,14 +135,17 @@ func buildInto(ctx context.Context, root string, log io.Writer, terminal bool, l
 
 // waitForLock takes a lock, and waits where another process holds it.
 func waitForLock(ctx context.Context, path string, log io.Writer) (*env.FileLock, error) {
-	for waiting := false; ; waiting = true {
+	const sayEvery = 4 * time.Second
+	started, said := time.Now(), time.Time{}
+	for {
 		lock, err := env.TryLock(path, fmt.Sprintf("process %d", os.Getpid()))
 		var locked *env.LockedError
 		if !errors.As(err, &locked) || locked.Stale {
 			return lock, err
 		}
-		if !waiting && log != nil {
-			fmt.Fprintf(log, "waiting for another build of the kernel (%s)\n", locked.Holder)
+		if log != nil && time.Since(said) > sayEvery {
+			said = time.Now()
+			fmt.Fprintf(log, "waiting for another build of the kernel (%s), %s\n", locked.Holder, seconds(time.Since(started)))
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
