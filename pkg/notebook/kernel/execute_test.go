@@ -28,6 +28,7 @@ func outputsText(cell *notebook.Cell) string {
 }
 
 func TestCellsShareDeclarationsAndPrint(t *testing.T) {
+	t.Parallel()
 	nb := code("import \"fmt\"\nconst answer = 42\nfunc double(x int) int { return 2 * x }", "%%\nfmt.Println(\"double\", double(answer))")
 	nb.Cells = append([]*notebook.Cell{{Type: notebook.Markdown, Source: "# The answer"}}, nb.Cells...)
 	got := runNotebook(t, t.Context(), nb, ExecuteOptions{})
@@ -103,6 +104,7 @@ func TestFailingCellFailsTheRun(t *testing.T) {
 }
 
 func TestProgramsMayPrintWhatLooksLikeFailure(t *testing.T) {
+	t.Parallel()
 	nb := code(
 		"import (\"fmt\"; \"os\")\n%%\nfmt.Println(\"exit status 1\")\nfmt.Fprintln(os.Stderr, \"exit status 1\")\nfmt.Fprintln(os.Stderr, \"signal: killed\")",
 		"!echo exit status 1",
@@ -114,6 +116,7 @@ func TestProgramsMayPrintWhatLooksLikeFailure(t *testing.T) {
 
 // Nobody is at the keyboard: what reads standard input finds its end at once.
 func TestReadingStandardInputEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	nb := code("import \"fmt\"\nvar early, _ = fmt.Scanln()", "%%\nvar name string\nn, err := fmt.Scanln(&name)\nfmt.Println(n, err, early)",
 		"!cat; read x || echo no input", "%%bash\nread x || echo no input", "import (\"os\"; \"os/exec\")\n%%\ncmd := exec.Command(\"cat\")\ncmd.Stdin = os.Stdin\nfmt.Println(cmd.Run())")
 	started := time.Now()
@@ -138,6 +141,7 @@ func TestTimeoutKillsTheCellAndItsChildren(t *testing.T) {
 		"cell": {CellTimeout: 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			started := time.Now()
 			got := runNotebook(t, t.Context(), code(spawn), options) // checks that no process is left
 			if !errors.Is(got.err, context.DeadlineExceeded) || !strings.Contains(got.err.Error(), "the "+name+" took longer than 6s") {
@@ -157,18 +161,13 @@ func TestTimeoutKillsTheCellAndItsChildren(t *testing.T) {
 	}
 }
 
-// A cell that prints without newlines is followed in linear time and cut; one that prints without end is stopped on time.
-func TestOutputWithoutEndIsCutAndStopped(t *testing.T) {
-	nb := code("import (\"os\"; \"strings\")\n%%\ntext := strings.Repeat(\"x\", 1<<20)\nfor range 20 {\n\tos.Stdout.WriteString(text)\n}",
-		"import (\"os\"; \"strings\")\n%%\ntext := strings.Repeat(\"x\", 1<<20)\nfor {\n\tos.Stdout.WriteString(text)\n}")
-	started := time.Now()
-	got := runNotebook(t, t.Context(), nb, ExecuteOptions{CellTimeout: 6 * time.Second})
-	var failure *CellError
-	if !errors.As(got.err, &failure) || failure.Number != 2 || !errors.Is(got.err, context.DeadlineExceeded) {
-		t.Fatalf("the run ended with %v", got.err)
-	}
-	if took := time.Since(started); took > 25*time.Second {
-		t.Errorf("it took %s", took)
+// A cell that prints without newlines is followed in linear time and cut.
+func TestOutputWithoutNewlinesIsCut(t *testing.T) {
+	t.Parallel()
+	nb := code("import (\"os\"; \"strings\")\n%%\ntext := strings.Repeat(\"x\", 1<<20)\nfor range 20 {\n\tos.Stdout.WriteString(text)\n}")
+	got := runNotebook(t, t.Context(), nb, ExecuteOptions{})
+	if got.err != nil {
+		t.Fatal(got.err)
 	}
 	info, err := os.Stat(got.saved)
 	if err != nil {
@@ -179,7 +178,21 @@ func TestOutputWithoutEndIsCutAndStopped(t *testing.T) {
 	}
 }
 
+func TestOutputWithoutEndIsStoppedOnTime(t *testing.T) {
+	t.Parallel()
+	nb := code("import (\"os\"; \"strings\")\n%%\ntext := strings.Repeat(\"x\", 1<<20)\nfor {\n\tos.Stdout.WriteString(text)\n}")
+	started := time.Now()
+	const limit = 4 * time.Second
+	if got := runNotebook(t, t.Context(), nb, ExecuteOptions{CellTimeout: limit}); !errors.Is(got.err, context.DeadlineExceeded) {
+		t.Fatalf("the run ended with %v", got.err)
+	}
+	if took := time.Since(started); took > limit+15*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
 func TestBackgroundChildIsKilledAfterASuccessfulRun(t *testing.T) {
+	t.Parallel()
 	nb := code("!setsid sleep 1000 >/dev/null 2>&1 </dev/null &")
 	if got := runNotebook(t, t.Context(), nb, ExecuteOptions{}); got.err != nil { // checks that no process is left
 		t.Error(got.err)
@@ -187,6 +200,7 @@ func TestBackgroundChildIsKilledAfterASuccessfulRun(t *testing.T) {
 }
 
 func TestInterruptEndsTheRun(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	nb := code("!sleep 1000")
 	needKernel(t) // building it must not count
@@ -198,6 +212,7 @@ func TestInterruptEndsTheRun(t *testing.T) {
 }
 
 func TestKernelDeathFailsTheRun(t *testing.T) {
+	t.Parallel()
 	got := runNotebook(t, t.Context(), code("!kill -9 $PPID"), ExecuteOptions{})
 	if !errors.Is(got.err, ErrDied) {
 		t.Errorf("the run ended with %v", got.err)
