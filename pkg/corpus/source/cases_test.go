@@ -147,6 +147,7 @@ func (o odd) read(t *testing.T, dir string) (*Set, error) {
 }
 
 func (o odd) check(t *testing.T, dir string) {
+	t.Helper()
 	set, err := o.read(t, dir)
 	for _, want := range o.errors {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -191,5 +192,17 @@ func TestOddInputsOfTheCases(t *testing.T) {
 		if input.folder != "" {
 			t.Run(input.folder+" "+input.name, func(t *testing.T) { input.check(t, filepath.Join(cases, input.folder)) })
 		}
+	}
+}
+
+// TestExamplesOfOwnFilesAgree reads testdata/items.
+func TestExamplesOfOwnFilesAgree(t *testing.T) {
+	want := []corpus.Item{
+		one("What is 2 plus 2?", 1, "3", "4", "5"), one("Which of these, if any, is a fruit?", 0, "pear", "axe", "bus"), one("Which is the largest?", 1, "a pea", "a melon", "a plum"),
+	}
+	for name, columns := range map[string]string{
+		"items.csv": "", "items.jsonl": "", "items.parquet": "", "items.sections": "", "columns.csv": "question=prompt,options=first second third,answer=label,form=0",
+	} {
+		odd{columns: columns, files: file(name, ""), items: want}.check(t, "../../../testdata/items")
 	}
 }
