@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,10 +14,11 @@ import (
 // Licence of generated items: they contain nothing of anyone else's.
 const Licence = "CC0-1.0"
 
-// Card says what is in a generated corpus.
+// Card says what is in a set.
 type Card struct {
 	Name         string         `json:"name"`
-	Seed         uint64         `json:"seed"`
+	About        string         `json:"about,omitempty"`
+	Seed         *uint64        `json:"seed,omitempty"`
 	Grades       []corpus.Grade `json:"grades,omitempty"`
 	Licence      string         `json:"licence"`
 	Template     string         `json:"template"`      // [TextTemplate]
@@ -48,8 +50,9 @@ type DomainCard struct {
 // Set is items in splits, with what a card says of them.
 type Set struct {
 	Name    string
-	Licence string
-	Seed    uint64         // the generator's
+	About   string         // where the items come from, in a sentence or two; of a generated set "", as its seed says it
+	Licence string         // SPDX name; "" = not stated
+	Seed    *uint64        // the generator's; nil = not generated
 	Grades  []corpus.Grade // the generator's
 	Splits  []Split
 }
@@ -68,7 +71,7 @@ const (
 
 // Generated is the set of a generated corpus.
 func Generated(seed uint64, grades []corpus.Grade, train, heldOut []corpus.Item) Set {
-	return Set{Name: "attune-structured", Licence: Licence, Seed: seed, Grades: grades, Splits: []Split{{Train, train}, {HeldOut, heldOut}}}
+	return Set{Name: "attune-structured", Licence: Licence, Seed: &seed, Grades: grades, Splits: []Split{{Train, train}, {HeldOut, heldOut}}}
 }
 
 // Card describes the set.
@@ -76,6 +79,7 @@ func (s Set) Card() (Card, error) {
 	template := sha256.Sum256([]byte(corpus.TextTemplate))
 	card := Card{
 		Name:         s.Name,
+		About:        s.About,
 		Seed:         s.Seed,
 		Grades:       s.Grades,
 		Licence:      s.Licence,
@@ -131,15 +135,11 @@ func describe(split Split) (SplitCard, error) {
 	return described, nil
 }
 
-// countWords counts runs of characters between spaces and line ends; the generator's text has no other white space.
+// countWords counts runs of characters between white space.
 func countWords(text string) int {
-	n, inWord := 0, false
-	for i := range len(text) {
-		space := text[i] == ' ' || text[i] == '\n'
-		if !space && !inWord {
-			n++
-		}
-		inWord = !space
+	n := 0
+	for range strings.FieldsSeq(text) {
+		n++
 	}
 	return n
 }
@@ -156,8 +156,11 @@ func (c Card) JSON() ([]byte, error) {
 // Markdown is the card for a reader.
 func (c Card) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\nStructured multiple-choice items, made by a seeded generator.\n\n", c.Name)
-	fmt.Fprintf(&b, "- seed: %d\n- content: sha256 %s\n- licence: %s\n- template (sha256 %s):\n\n", c.Seed, c.ContentHash, c.Licence, c.TemplateHash)
+	fmt.Fprintf(&b, "# %s\n\n%s\n\n", c.Name, cmp.Or(c.About, "Structured multiple-choice items, made by a seeded generator."))
+	if c.Seed != nil {
+		fmt.Fprintf(&b, "- seed: %d\n", *c.Seed)
+	}
+	fmt.Fprintf(&b, "- content: sha256 %s\n- licence: %s\n- template (sha256 %s):\n\n", c.ContentHash, cmp.Or(c.Licence, "not stated"), c.TemplateHash)
 	for line := range strings.Lines(c.Template) {
 		b.WriteString("      " + line)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -71,6 +72,46 @@ func TestCardIsYAML(t *testing.T) {
 	}
 	if out, err := exec.Command("python3", "-c", check, filepath.Join(dir, "README.md")).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestOwnItemsAreExportedWithoutTheGeneratorsWords: a set that was read from elsewhere, with a passage, in both formats.
+func TestOwnItemsAreExportedWithoutTheGeneratorsWords(t *testing.T) {
+	items := []corpus.Item{
+		{ID: "1", Domain: "mine", Question: "Who lost a key?", Options: []string{"Ana", "Ben"}, Answer: 0, Passage: "Ana lost her key.", Source: "mine.csv:2"},
+		{ID: "2", Domain: "mine", Question: "Who found it?", Options: []string{"Ana", "Ben"}, Answer: 1, Source: "mine.csv:3"},
+	}
+	set := Set{Name: "mine", About: "Two questions about a key.", Splits: []Split{{"test", items}}}
+	for _, format := range []Format{JSONL, Parquet} {
+		dir := t.TempDir()
+		if err := set.WriteHub(dir, HubOptions{Format: format}); err != nil {
+			t.Fatal(err)
+		}
+		back, err := source.Open(t.Context(), filepath.Join(dir, "test."+string(format)), source.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(back.Items, items) {
+			t.Errorf("%s: read back %+v", format, back.Items)
+		}
+		card, err := os.ReadFile(filepath.Join(dir, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"license: unknown\n", "Two questions about a key.", "  - name: passage\n"} {
+			if !strings.Contains(string(card), want) {
+				t.Errorf("%s: the card lacks %q:\n%s", format, want, card)
+			}
+		}
+		for _, never := range []string{"generator", "seed", "synthetic", "language"} {
+			if strings.Contains(string(card), never) {
+				t.Errorf("%s: the card speaks of %q:\n%s", format, never, card)
+			}
+		}
+	}
+	card := cardOf(t, set)
+	if text := card.Markdown(); !strings.Contains(text, "licence: not stated") || strings.Contains(text, "seed") {
+		t.Errorf("card:\n%s", text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,6 +53,7 @@ func measure(unit string, texts []string, count func(string) int) lengths {
 // hubFile is a split as it was written.
 type hubFile struct {
 	split   SplitCard
+	items   []corpus.Item
 	path    string
 	bytes   int
 	hash    string
@@ -68,12 +70,16 @@ func hubCard(card Card, files []hubFile, o HubOptions) string {
 		total += f.split.Items
 	}
 	line("---")
-	line("license: %s", strings.ToLower(card.Licence))
+	line("license: %s", cmp.Or(strings.ToLower(card.Licence), "unknown"))
 	line("pretty_name: %s", strconv.Quote(card.Name))
-	line("language:\n- en")
+	if card.Seed != nil {
+		line("language:\n- en")
+	}
 	line("task_categories:\n- multiple-choice\n- question-answering")
 	line("size_categories:\n- %s", sizeCategory(total))
-	line("tags:\n- synthetic")
+	if card.Seed != nil {
+		line("tags:\n- synthetic")
+	}
 	line("configs:\n- config_name: default\n  data_files:")
 	for _, f := range files {
 		line("  - split: %s\n    path: %s", f.split.Name, f.path)
@@ -88,8 +94,8 @@ func hubCard(card Card, files []hubFile, o HubOptions) string {
 	for _, name := range []string{"answer", "analysis", "source"} {
 		line("  - name: %s\n    dtype: string", name)
 	}
-	if len(card.Grades) > 0 || o.Format == Parquet {
-		line("  - name: grade\n    dtype: string")
+	for _, name := range optionalFields(files, o.Format) {
+		line("  - name: %s\n    dtype: string", name)
 	}
 	line("  splits:")
 	size := 0
@@ -98,7 +104,10 @@ func hubCard(card Card, files []hubFile, o HubOptions) string {
 		line("  - name: %s\n    num_bytes: %d\n    num_examples: %d", f.split.Name, f.bytes, f.split.Items)
 	}
 	line("  dataset_size: %d\n  download_size: %d", size, size)
-	line("attune:\n  seed: %d", card.Seed)
+	line("attune:")
+	if card.Seed != nil {
+		line("  seed: %d", *card.Seed)
+	}
 	if len(card.Grades) > 0 {
 		line("  grades:")
 		for _, g := range card.Grades {
@@ -112,8 +121,12 @@ func hubCard(card Card, files []hubFile, o HubOptions) string {
 		line("  - path: %s\n    sha256: %s\n    rows_sha256: %s", f.path, f.hash, f.split.Hash)
 	}
 	line("---\n\n# %s\n", card.Name)
-	line("Structured multiple-choice items, made by a seeded generator: seed %d, content SHA-256 `%s`. The same seed gives the same rows on every machine; an item", card.Seed, card.ContentHash)
-	line("of the held-out split tests a combination that no item of the training split tests, whatever the seeds.\n")
+	if card.Seed != nil {
+		line("Structured multiple-choice items, made by a seeded generator: seed %d, content SHA-256 `%s`. The same seed gives the same rows on every machine; an item", *card.Seed, card.ContentHash)
+		line("of the held-out split tests a combination that no item of the training split tests, whatever the seeds.\n")
+	} else {
+		line("%s\n\nContent SHA-256 `%s`.\n", cmp.Or(card.About, "Multiple-choice items."), card.ContentHash)
+	}
 	line("## Form\n\nTemplate, SHA-256 `%s`:\n", o.Template.Hash())
 	for text := range strings.Lines(o.Template.String()) {
 		b.WriteString("    " + text)
@@ -139,11 +152,29 @@ func hubCard(card Card, files []hubFile, o HubOptions) string {
 			line("| %s | %s | %s | %d | %s |", f.split.Name, d.Name, stem, d.Items, byGrade(d))
 		}
 	}
-	line("\n## Licence\n\n%s. The generator uses no text of anyone else's.", card.Licence)
+	line("\n## Licence\n\n%s.", cmp.Or(card.Licence, "Not stated"))
+	if card.Seed != nil {
+		line("The generator uses no text of anyone else's.")
+	}
 	if o.Notes != "" {
 		line("\n## Notes\n\n%s", strings.TrimSpace(o.Notes))
 	}
 	return b.String()
+}
+
+// optionalFields are the fields that a JSON line has where an item fills them in, and a parquet file always.
+func optionalFields(files []hubFile, format Format) []string {
+	var fields []string
+	for name, has := range map[string]func(corpus.Item) bool{
+		"grade":   func(it corpus.Item) bool { return it.Grade != "" },
+		"passage": func(it corpus.Item) bool { return it.Passage != "" },
+	} {
+		if format == Parquet || slices.ContainsFunc(files, func(f hubFile) bool { return slices.ContainsFunc(f.items, has) }) {
+			fields = append(fields, name)
+		}
+	}
+	slices.Sort(fields)
+	return fields
 }
 
 func byGrade(d DomainCard) string {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // record is an item as a line of JSON. The field order is the canonical one: the content hash depends on it.
@@ -23,6 +24,7 @@ type record struct {
 	Analysis string       `json:"analysis"`
 	Source   string       `json:"source"`
 	Grade    corpus.Grade `json:"grade,omitempty"`
+	Passage  string       `json:"passage,omitempty"`
 }
 
 // WriteJSONL writes one item per line as JSON, fields in a fixed order, no HTML escapes. Equal items give equal bytes.
@@ -34,7 +36,7 @@ func WriteJSONL(w io.Writer, items []corpus.Item) error {
 		if err := item.Validate(); err != nil {
 			return fmt.Errorf("corpus: item %s: %w", item.ID, err)
 		}
-		err := encoder.Encode(record{item.ID, item.Domain, item.STEM, item.Question, item.Options, corpus.Letter(item.Answer), item.Analysis, item.Source, item.Grade})
+		err := encoder.Encode(record{item.ID, item.Domain, item.STEM, item.Question, item.Options, corpus.Letter(item.Answer), item.Analysis, item.Source, item.Grade, item.Passage})
 		if err != nil {
 			return fmt.Errorf("corpus: writing item %s: %w", item.ID, err)
 		}
@@ -59,7 +61,7 @@ func (s Set) Write(dir string) error {
 		if err := WriteJSONL(&lines, split.Items); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, split.Name+".jsonl"), lines.Bytes(), 0o644); err != nil {
+		if err := env.WriteBytes(filepath.Join(dir, split.Name+".jsonl"), 0o644, lines.Bytes()); err != nil {
 			return fmt.Errorf("corpus: %w", err)
 		}
 	}
@@ -67,10 +69,10 @@ func (s Set) Write(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "card.json"), card, 0o644); err != nil {
+	if err := env.WriteBytes(filepath.Join(dir, "card.json"), 0o644, card); err != nil {
 		return fmt.Errorf("corpus: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "card.md"), []byte(described.Markdown()), 0o644); err != nil {
+	if err := env.WriteBytes(filepath.Join(dir, "card.md"), 0o644, []byte(described.Markdown())); err != nil {
 		return fmt.Errorf("corpus: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // parquetRecord is [record] as columns.
@@ -25,9 +26,10 @@ type parquetRecord struct {
 	Analysis string   `parquet:"analysis"`
 	Source   string   `parquet:"source"`
 	Grade    string   `parquet:"grade,dict"`
+	Passage  string   `parquet:"passage"`
 }
 
-// WriteParquet writes items as a parquet file (Zstandard) with the columns id, domain, stem, question, options, answer, analysis, source, grade.
+// WriteParquet writes items as a parquet file (Zstandard) with the columns id, domain, stem, question, options, answer, analysis, source, grade, passage.
 func WriteParquet(w io.Writer, items []corpus.Item) error {
 	writer := parquet.NewGenericWriter[parquetRecord](w, parquet.Compression(&parquet.Zstd))
 	const at = 1024 // rows that are handed over at once
@@ -36,7 +38,7 @@ func WriteParquet(w io.Writer, items []corpus.Item) error {
 		if err := it.Validate(); err != nil {
 			return fmt.Errorf("corpus: item %s: %w", it.ID, err)
 		}
-		rows = append(rows, parquetRecord{it.ID, it.Domain, it.STEM, it.Question, it.Options, corpus.Letter(it.Answer), it.Analysis, it.Source, string(it.Grade)})
+		rows = append(rows, parquetRecord{it.ID, it.Domain, it.STEM, it.Question, it.Options, corpus.Letter(it.Answer), it.Analysis, it.Source, string(it.Grade), it.Passage})
 		if len(rows) == at || i == len(items)-1 {
 			if _, err := writer.Write(rows); err != nil {
 				return fmt.Errorf("corpus: writing parquet: %w", err)
@@ -86,7 +88,7 @@ func (s Set) WriteHub(dir string, o HubOptions) error {
 			}
 			texts[k] = text.Text
 		}
-		file := hubFile{split: described.Splits[i], path: split.Name + "." + string(o.Format), lengths: []lengths{measure("words", texts, countWords)}}
+		file := hubFile{split: described.Splits[i], items: split.Items, path: split.Name + "." + string(o.Format), lengths: []lengths{measure("words", texts, countWords)}}
 		if o.Tokens != nil {
 			file.lengths = append(file.lengths, measure("tokens", texts, o.Tokens))
 		}
@@ -96,7 +98,7 @@ func (s Set) WriteHub(dir string, o HubOptions) error {
 		}
 		sum := sha256.Sum256(content.Bytes())
 		file.bytes, file.hash = content.Len(), hex.EncodeToString(sum[:])
-		if err := os.WriteFile(filepath.Join(dir, file.path), content.Bytes(), 0o644); err != nil {
+		if err := env.WriteBytes(filepath.Join(dir, file.path), 0o644, content.Bytes()); err != nil {
 			return fmt.Errorf("corpus: %w", err)
 		}
 		files = append(files, file)
@@ -104,7 +106,7 @@ func (s Set) WriteHub(dir string, o HubOptions) error {
 	if len(files) == 0 {
 		return fmt.Errorf("corpus: there are no items to export")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte(hubCard(described, files, o)), 0o644); err != nil {
+	if err := env.WriteBytes(filepath.Join(dir, "README.md"), 0o644, []byte(hubCard(described, files, o))); err != nil {
 		return fmt.Errorf("corpus: %w", err)
 	}
 	return nil
