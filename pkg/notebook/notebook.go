@@ -56,10 +56,13 @@ func (nb *Notebook) Language() string {
 // Output is an output of a code cell as nbformat stores it (output_type, name, text, data, metadata, ...).
 type Output map[string]any
 
+// maxFile is the largest notebook that is read, 1 GiB: one that a cell printed without end into.
+const maxFile = 1 << 30
+
 // Read reads a notebook file. Cells without an id (nbformat 4.4 and earlier) get one derived from their position and source,
 // the same every time.
 func Read(path string) (*Notebook, error) {
-	data, err := os.ReadFile(path)
+	data, err := env.ReadFile(path, maxFile)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("notebook %s does not exist: check the path", path)
