@@ -179,7 +179,7 @@ func (c *comparison) attention(name, layer string) (Row, error) {
 
 func (c *comparison) surveyed() (*sink.Survey, error) {
 	if c.survey == nil {
-		s, err := sink.Run(c.model, c.prompts, sink.Options{T: len(c.prompts[0]), BatchSize: len(c.prompts)})
+		s, err := sink.Run(c.model, c.prompts, sink.Options{T: len(c.prompts[0])})
 		if err != nil {
 			return nil, err
 		}

@@ -76,8 +76,8 @@ func gcd(a, b int) int {
 	return a
 }
 
-// addMedians turns a prompt's samples, [layers][sampled], into one median per layer, leaving padding out.
-func (s *Survey) addMedians(samples []float32, tokens, width, hidden int) {
+// medians turns a prompt's samples, [layers][sampled], into one median per layer, leaving padding out.
+func (s *Survey) medians(samples []float32, tokens, width, hidden int) []float32 {
 	stride := sampleStride(width, hidden)
 	n := len(samples) / s.Layers
 	medians := make([]float32, s.Layers)
@@ -86,7 +86,7 @@ func (s *Survey) addMedians(samples []float32, tokens, width, hidden int) {
 		row := slices.Clone(samples[l*n:][:real])
 		medians[l] = (ranked(row, (real-1)/2) + ranked(row, real/2)) / 2
 	}
-	s.data[nameMedian] = append(s.data[nameMedian], medians)
+	return medians
 }
 
 // ranked is the k-th smallest value (Hoare's selection), which needs no sorting of the rest. It reorders x.

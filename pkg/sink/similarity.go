@@ -25,7 +25,7 @@ func (c *collector) bin(partial *Node, tokens int) *Node {
 
 // addShapes turns a prompt's cells, [layers][groups*groups] sums of attention, into the similarity of every two layers, and adds them to the
 // survey's mean map.
-func (s *Survey) addShapes(cells []float32, width, tokens int) {
+func (s *Survey) addShapes(cells []float32, width, tokens int) (similarity []float32) {
 	n := (tokens + s.Group - 1) / s.Group
 	maps := make([][]float64, s.Layers)
 	for l := range maps {
@@ -37,13 +37,11 @@ func (s *Survey) addShapes(cells []float32, width, tokens int) {
 			}
 		}
 	}
-	similarity := make([]float32, 0, s.Layers*s.Layers)
 	for a := range maps {
 		for b := range maps {
 			similarity = append(similarity, float32(cosine(maps[a], maps[b])))
 		}
 	}
-	s.data[nameSimilarity] = append(s.data[nameSimilarity], similarity)
 	for i := range n {
 		for len(s.seen) <= i {
 			s.seen = append(s.seen, 0)
@@ -63,6 +61,7 @@ func (s *Survey) addShapes(cells []float32, width, tokens int) {
 			s.cells[l][i] = row
 		}
 	}
+	return similarity
 }
 
 func cosine(a, b []float64) float64 {

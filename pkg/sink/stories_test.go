@@ -38,7 +38,7 @@ func TestStoriesModelHasNoSink(t *testing.T) {
 			break
 		}
 	}
-	s, err := sink.Run(m, prompts, sink.Options{Measures: sink.Rows, BatchSize: 4, Late: pastQuery})
+	s, err := sink.Run(m, prompts, sink.Options{Measures: sink.Rows, Late: pastQuery})
 	if err != nil {
 		t.Fatal(err)
 	}

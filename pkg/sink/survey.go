@@ -1,12 +1,15 @@
 package sink
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -16,7 +19,7 @@ const DefaultT = 64
 // DefaultEps is the threshold at which sink rates are usually quoted (arXiv 2410.10781).
 const DefaultEps = 0.3
 
-// Options of Run. The zero value surveys received attention of whole prompts, 8 at a time, without an intervention.
+// Options of Run. The zero value surveys received attention of whole prompts, without an intervention.
 type Options struct {
 	Measures   Measures         // beside received attention, which is always measured
 	T          int              // cut prompts to T tokens and leave shorter ones out; 0 = whole prompts
@@ -24,10 +27,9 @@ type Options struct {
 	Window     int              // tokens of the local window of Rows, the query's own included; 0 = 16
 	Late       int              // LateFirstShare looks at queries from this position on; 0 = 32
 	Cells      int              // resolution of Shapes: maps are binned to at most Cells x Cells; 0 = 64
-	BatchSize  int              // prompts per forward pass; 0 = 8
 	BlockRows  int              // reduce plain layers by blocks of about so many tokens; 0 = 256 where a fused kernel computes them, else whole
 	Experiment model.Experiment // intervention whose attention is measured; nil = none
-	Progress   func(int)        // called with the number of prompts just surveyed; may be nil
+	Progress   func(int)        // called with the number of prompts just surveyed, from one goroutine at a time; may be nil
 }
 
 // Survey holds what prompts' attention was reduced to.
@@ -53,40 +55,58 @@ type Survey struct {
 	seen   []int                  // prompts that reach each group
 }
 
-// Run surveys the prompts, lists of token ids, in one pass for all measures.
+// Run is RunOn with a runner of its own.
 func Run(m *model.Model, prompts [][]int, opts Options) (*Survey, error) {
-	s, kept, err := start(m, prompts, &opts)
+	return RunOn(context.Background(), engine.New(m, engine.Options{}), prompts, opts)
+}
+
+// RunOn surveys the prompts, lists of token ids, in one pass for all measures.
+func RunOn(ctx context.Context, r *engine.Runner, prompts [][]int, opts Options) (*Survey, error) {
+	m := r.Model()
+	s, err := start(m, prompts, &opts)
 	if err != nil {
 		return nil, err
 	}
-	obs := observer{measures: s.Measures, tau: s.Tau, window: s.Window, late: s.Late, group: s.Group, blockRows: opts.BlockRows}
-	bucket := 1
-	for _, n := range s.Lengths {
-		if n != s.Lengths[0] { // lengths differ: let the model choose how far to pad
-			obs.padded, bucket = true, 0
-		}
-	}
+	obs := observer{measures: s.Measures, tau: s.Tau, window: s.Window, late: s.Late, group: s.Group, blockRows: opts.BlockRows,
+		padded: slices.Min(s.Lengths) != slices.Max(s.Lengths)}
 	exp := attention.Sequence(opts.Experiment, obs)
-	for at := 0; at < len(kept); at += opts.BatchSize {
-		part := kept[at:min(at+opts.BatchSize, len(kept))]
-		r, err := m.Forward(model.Batch{Tokens: part, Bucket: bucket}, model.Want{}, exp)
-		if err != nil {
-			return nil, fmt.Errorf("survey of prompts %d to %d: %w", at, at+len(part)-1, err)
+	// Passes take the longest prompts first and end in no order. Sums are taken in that order, whichever ends first, so that they are the same each time.
+	order := make([]int, len(s.Tokens))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.Lengths[b], s.Lengths[a]) })
+	qs := make([]engine.Sequence, len(order))
+	for k, i := range order {
+		qs[k].Tokens = s.Tokens[i]
+	}
+	waiting, next := make([]*observed, len(order)), 0
+	err = r.Observe(ctx, qs, exp, func(b engine.Batch, got *model.Result) error {
+		for row, k := range b.At {
+			o, err := s.read(got.Emitted, row, s.Lengths[order[k]])
+			if err != nil {
+				return err
+			}
+			waiting[k] = o
 		}
-		if err := s.add(part, r.Emitted, m.Config.HiddenSize); err != nil {
-			return nil, err
+		for ; next < len(order) && waiting[next] != nil; next++ {
+			s.take(order[next], waiting[next], m.Config.HiddenSize)
+			waiting[next] = nil
 		}
-		s.Plan = r.Plan
+		s.Plan = got.Plan
 		if opts.Progress != nil {
-			opts.Progress(len(part))
+			opts.Progress(len(b.At))
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("survey: %w", err)
 	}
 	return s, nil
 }
 
 // start checks the options, fills in their defaults and cuts the prompts.
-func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, [][]int, error) {
-	setDefault(&opts.BatchSize, 8)
+func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, error) {
 	setDefault(&opts.Window, 16)
 	setDefault(&opts.Late, 32)
 	setDefault(&opts.Cells, defaultCells)
@@ -94,10 +114,10 @@ func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, [][]int, er
 		opts.Tau = 0.01
 	}
 	if err := checkTau(opts.Tau); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if opts.T < 0 || opts.T > m.Config.MaxPositions {
-		return nil, nil, fmt.Errorf("survey at T = %d: expected 1 to the model's %d positions, or 0 for whole prompts", opts.T, m.Config.MaxPositions)
+		return nil, fmt.Errorf("survey at T = %d: expected 1 to the model's %d positions, or 0 for whole prompts", opts.T, m.Config.MaxPositions)
 	}
 	s := &Survey{ModelType: m.Config.ModelType, ModelHash: m.Hash, Layers: m.Config.Layers, Heads: m.Config.Heads, KVHeads: m.Config.KVHeads,
 		Measures: opts.Measures & Everything, T: opts.T, Tau: opts.Tau, Window: opts.Window, Late: opts.Late, Group: 1,
@@ -114,7 +134,7 @@ func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, [][]int, er
 		s.Prompts, s.Tokens, s.Lengths = append(s.Prompts, i), append(s.Tokens, p), append(s.Lengths, len(p))
 	}
 	if len(s.Tokens) == 0 {
-		return nil, nil, fmt.Errorf("survey: none of the %d prompts has %d tokens or more", len(prompts), max(opts.T, 1))
+		return nil, fmt.Errorf("survey: none of the %d prompts has %d tokens or more", len(prompts), max(opts.T, 1))
 	}
 	if s.Measures.Has(Shapes) {
 		s.Group = (slices.Max(s.Lengths) + opts.Cells - 1) / opts.Cells
@@ -131,7 +151,10 @@ func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, [][]int, er
 			}
 		}
 	}
-	return s, s.Tokens, nil
+	for _, name := range s.stored() {
+		s.data[name] = make([][]float32, len(s.Tokens))
+	}
+	return s, nil
 }
 
 func setDefault(v *int, value int) {
@@ -140,45 +163,62 @@ func setDefault(v *int, value int) {
 	}
 }
 
-// add stores what a batch emitted, at each layer [batch, ..., tokens] or [batch, ...], without the padding.
-func (s *Survey) add(prompts [][]int, emitted model.Emitted, hidden int) error {
+// observed is what a pass gave of one prompt.
+type observed struct {
+	values map[string][]float32 // statistic -> [layers, ...], without the padding
+	width  int                  // groups of tokens in a row of cells
+	tokens int                  // of the pass, padding included
+}
+
+// read takes a row out of what a pass emitted, at each layer [batch, ..., tokens] or [batch, ...].
+func (s *Survey) read(emitted model.Emitted, row, tokens int) (*observed, error) {
+	o := &observed{values: map[string][]float32{}}
 	for _, name := range s.measured() {
 		layers := emitted[emittedName(name)]
 		if len(layers) != s.Layers || slices.Contains(layers, nil) {
-			return fmt.Errorf("survey: the pass did not give %q at every layer", name)
+			return nil, fmt.Errorf("the pass did not give %q at every layer", name)
 		}
 		d := layers[0].Shape().Dimensions
 		width, size := d[len(d)-1], layers[0].Shape().Size()/d[0]
-		own := make([][]float32, len(prompts)) // [prompt][layers, ...]
+		switch name {
+		case nameCells:
+			o.width = width
+		case nameTop:
+			o.tokens = d[2]
+		}
+		var own []float32
 		for _, t := range layers {
 			err := tensors.ConstFlatData(t, func(flat []float32) {
-				for b, p := range prompts {
-					row := flat[b*size:][:size]
-					if !perToken[name] {
-						own[b] = append(own[b], row...)
-						continue
-					}
-					for line := range slices.Chunk(row, width) { // without the padding
-						own[b] = append(own[b], line[:len(p)]...)
-					}
+				mine := flat[row*size:][:size]
+				if !perToken[name] {
+					own = append(own, mine...)
+					return
+				}
+				for line := range slices.Chunk(mine, width) { // without the padding
+					own = append(own, line[:tokens]...)
 				}
 			})
 			if err != nil {
-				return fmt.Errorf("survey: reading %q: %w", name, err)
+				return nil, fmt.Errorf("reading %q: %w", name, err)
 			}
 		}
-		for b, p := range prompts {
-			switch name {
-			case nameCells:
-				s.addShapes(own[b], width, len(p))
-			case nameSample:
-				s.addMedians(own[b], len(p), emitted[emittedName(nameTop)][0].Shape().Dimensions[2], hidden)
-			default:
-				s.data[name] = append(s.data[name], own[b])
-			}
+		o.values[name] = own
+	}
+	return o, nil
+}
+
+// take stores what was observed of a prompt and adds it to the sums over prompts.
+func (s *Survey) take(prompt int, o *observed, hidden int) {
+	for name, values := range o.values {
+		switch name {
+		case nameCells:
+			s.data[nameSimilarity][prompt] = s.addShapes(values, o.width, s.Lengths[prompt])
+		case nameSample:
+			s.data[nameMedian][prompt] = s.medians(values, s.Lengths[prompt], o.tokens, hidden)
+		default:
+			s.data[name][prompt] = values
 		}
 	}
-	return nil
 }
 
 // perToken names the statistics whose last axis is the tokens.

@@ -105,7 +105,7 @@ func TestSurveyEqualsItsMaps(t *testing.T) {
 
 func TestShortPromptsAreLeftOutAndCounted(t *testing.T) {
 	m := tinyModel(t)
-	s, err := sink.Run(m, [][]int{prompt(1, 30), prompt(2, 12), prompt(3, 64)}, sink.Options{T: 20, BatchSize: 1})
+	s, err := sink.Run(m, [][]int{prompt(1, 30), prompt(2, 12), prompt(3, 64)}, sink.Options{T: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
