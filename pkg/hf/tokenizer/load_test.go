@@ -226,6 +226,10 @@ func FuzzParse(f *testing.F) {
 	f.Add(`{"type":"Lowercase"}`, `{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"\\s+(?!\\S)|a{1,3}"},"behavior":"MergedWithNext","invert":true},{"type":"Digits","individual_digits":true}]}`,
 		bpe, added, `null`, `null`, `{"eos_token":{"content":"u"},"add_eos_token":true}`, text)
 	f.Add(`null`, meta, unigram, added, post, meta, `{"add_bos_token":false}`, text)
+	f.Add(`{"type":"Sequence","normalizers":[{"type":"Strip","strip_left":true,"strip_right":true},{"type":"StripAccents"},{"type":"Nmt"},{"type":"Precompiled","precompiled_charsmap":"BAAAAAAEAABhAA=="}]}`,
+		`{"type":"Sequence","pretokenizers":[{"type":"Punctuation","behavior":"Contiguous"},{"type":"ByteLevel","add_prefix_space":false},{"type":"Digits","individual_digits":false},{"type":"Split","pattern":{"Regex":"[0-9][0-9][0-9]|\\s+$|^\\w"},"behavior":"Isolated","invert":false}]}`,
+		bytes, `[]`, `{"type":"RobertaProcessing","sep":["i",1],"cls":["H",0],"trim_offsets":true,"add_prefix_space":false}`, level, `{}`, text)
+	f.Add(`{"type":"ByteLevel"}`, `{"type":"Whitespace"}`, bpe, added, `null`, `{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"Strip","content":" ","start":1,"stop":0}]}`, `{}`, text)
 	f.Fuzz(func(t *testing.T, normalizer, preTokenizer, model, added, postProcessor, decoder, settings, text string) {
 		source := fmt.Sprintf(`{"normalizer":%s,"pre_tokenizer":%s,"model":%s,"added_tokens":%s,"post_processor":%s,"decoder":%s}`, normalizer, preTokenizer, model, added, postProcessor, decoder)
 		tok, err := tokenizer.Parse([]byte(source), []byte(settings))

@@ -23,7 +23,8 @@ import (
 // polynomial of the text's length, and linear for every published expression.
 type pattern struct {
 	source   string
-	shortest int // characters of the shortest match
+	shortest int  // characters of the shortest match
+	slow     bool // three repetitions or more can share a text in many ways: failures are remembered
 	start    *node
 }
 
@@ -53,8 +54,31 @@ type node struct {
 	next       *node
 }
 
+// failures remembers where in a text a node leads to no match; nil remembers nothing. What follows a node does not depend on the way
+// that led there, so that no place is tried twice, whatever the expression.
+type failures map[failure]struct{}
+
+type failure struct {
+	node *node
+	at   int
+}
+
 // match returns the end of the match that begins at s[i], or -1.
-func (n *node) match(s string, i int) int {
+func (n *node) match(s string, i int, seen failures) int {
+	if seen == nil {
+		return n.run(s, i, nil)
+	}
+	if _, ok := seen[failure{n, i}]; ok {
+		return -1
+	}
+	end := n.run(s, i, seen)
+	if end < 0 {
+		seen[failure{n, i}] = struct{}{}
+	}
+	return end
+}
+
+func (n *node) run(s string, i int, seen failures) int {
 	for {
 		switch n.kind {
 		case nodeDone:
@@ -80,7 +104,7 @@ func (n *node) match(s string, i int) int {
 				return i
 			}
 			for {
-				if end := n.next.match(s, i); end >= 0 {
+				if end := n.next.match(s, i, seen); end >= 0 {
 					return end
 				}
 				if count == n.min {
@@ -92,7 +116,7 @@ func (n *node) match(s string, i int) int {
 			}
 		case nodeBranch:
 			for _, branch := range n.branches {
-				if end := branch.match(s, i); end >= 0 {
+				if end := branch.match(s, i, seen); end >= 0 {
 					return end
 				}
 			}
@@ -108,7 +132,7 @@ func (n *node) match(s string, i int) int {
 			}
 			n = n.next
 		case nodeLook:
-			if (n.inside.match(s, i) >= 0) == n.negate {
+			if (n.inside.match(s, i, seen) >= 0) == n.negate {
 				return -1
 			}
 			n = n.next
@@ -127,8 +151,12 @@ type finder interface {
 func (p *pattern) least() int { return max(p.shortest, 1) }
 
 func (p *pattern) next(s string, from int) (start, end int, ok bool) {
+	var seen failures
+	if p.slow {
+		seen = failures{}
+	}
 	for at := from; at < len(s); {
-		if end := p.start.match(s, at); end > at {
+		if end := p.start.match(s, at, seen); end > at {
 			return at, end, true
 		}
 		if s[at] < utf8.RuneSelf {

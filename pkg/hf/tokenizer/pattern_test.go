@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -174,4 +175,21 @@ func FuzzCompile(f *testing.F) {
 			t.Fatalf("%q on %q: covered %d of %d bytes", source, text, covered, len(text))
 		}
 	})
+}
+
+func TestNoExpressionTakesForEver(t *testing.T) {
+	text := strings.Repeat("a", 300)
+	for _, source := range []string{`a*a*a*a*a*a*a*a*a*a*a*b`, `a+(?:a*a*)?(?:a*a*)?(?:a*a*)?(?:a*a*)?b`, `a+a+(?=a+a+a+b)`, `a{1,9}a{1,99}a{1,999}a{1,999}b`} {
+		p, err := compile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if _, _, ok := p.next(text, 0); ok {
+			t.Errorf("%s matches", source)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s took %v", source, took)
+		}
+	}
 }

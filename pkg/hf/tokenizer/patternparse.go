@@ -39,7 +39,7 @@ func compile(source string) (*pattern, error) {
 	if shortest == 0 {
 		return nil, fmt.Errorf("pattern %q can match the empty string, which is not supported", source)
 	}
-	return &pattern{source: source, shortest: shortest, start: tree.link(&node{kind: nodeDone})}, nil
+	return &pattern{source: source, shortest: shortest, slow: tree.repetitions() > 2, start: tree.link(&node{kind: nodeDone})}, nil
 }
 
 // tree is a parsed expression: alternatives of sequences of items.
@@ -82,6 +82,22 @@ func (t tree) link(next *node) *node {
 		return starts[0]
 	}
 	return &node{kind: nodeBranch, branches: starts}
+}
+
+// repetitions returns how many sets of variable length a match may go through one after the other.
+func (t tree) repetitions() int {
+	most := 0
+	for _, sequence := range t {
+		sum := 0
+		for _, it := range sequence {
+			if it.set != nil && it.max > it.min+1 && !it.possessive {
+				sum++
+			}
+			sum += it.group.repetitions() + it.look.repetitions()
+		}
+		most = max(most, sum)
+	}
+	return most
 }
 
 // shortest returns the least number of characters a match has.
