@@ -2,6 +2,7 @@ package stats
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -214,6 +215,33 @@ func TestEquivalenceIsTheNinetyPercentIntervalWithinTheMargin(t *testing.T) {
 	}
 	if Equivalence(Counts{0, 0, 10}, 0.01) < 0.3 {
 		t.Error("ten items without a flip are shown to be equivalent within 1 point")
+	}
+}
+
+// TestEquivalenceKeepsItsSize: an effect exactly as large as the margin is called smaller in at most 5 % of samples (both ends), and one of
+// nothing in most.
+func TestEquivalenceKeepsItsSize(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	const runs, margin = 20000, 0.01
+	for _, n := range []int{3153, 14042} {
+		for _, flips := range []float64{0.04, 0.10} {
+			shown := map[float64]int{}
+			for _, effect := range []float64{-margin, 0, margin} {
+				for range runs {
+					if Equivalence(sample(r, n, flips, effect), margin) < Alpha {
+						shown[effect]++
+					}
+				}
+			}
+			for _, end := range []float64{-margin, margin} {
+				if share := float64(shown[end]) / runs; share > 0.056 {
+					t.Errorf("n = %d, %v flips: an effect of the margin is called smaller in %.1f %%", n, flips, 100*share)
+				}
+			}
+			if share := float64(shown[0]) / runs; n == 14042 && share < 0.9 {
+				t.Errorf("n = %d, %v flips: no effect is shown to be small in %.1f %% only", n, flips, 100*share)
+			}
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ func (l *Log) inspect(top map[string]json.RawMessage, o Options) error {
 		if err != nil {
 			return fmt.Errorf("sample %s, %s: %w", id, l.Metric, err)
 		}
-		sample := Sample{ID: id, Item: string(s.Input), Target: plainText(s.Target), Output: s.Output.Completion, Right: right, Judged: true}
+		sample := Sample{ID: id, Item: string(s.Input), Target: gold(plainText(s.Target)), Output: s.Output.Completion, Right: right, Judged: true}
 		if sample.Output == "" && len(s.Output.Choices) > 0 {
 			sample.Output = plainText(s.Output.Choices[0].Message.Content)
 		}

@@ -37,7 +37,7 @@ func (l *Log) lmEval(records []record, o Options) error {
 			}
 			l.Metric = metric
 		}
-		s := Sample{ID: r.text("doc_id"), Item: r.text("doc_hash"), Target: r.text("target"), Judged: true}
+		s := Sample{ID: r.text("doc_id"), Item: r.text("doc_hash"), Target: gold(r.text("target")), Judged: true}
 		if s.ID == "" {
 			return fmt.Errorf("row %d has no doc_id", r.line)
 		}

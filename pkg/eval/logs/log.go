@@ -218,6 +218,14 @@ func (l *Log) Unparsed() (out []Sample) {
 	return out
 }
 
+// gold is the answer of a target that is a worked solution, such as GSM8K's: what follows its last "####".
+func gold(target string) string {
+	if at := strings.LastIndex(target, "####"); at >= 0 {
+		return strings.TrimSpace(target[at+len("####"):])
+	}
+	return target
+}
+
 // record is one row of a log, its fields by name in the order of the file.
 type record struct {
 	line   int
@@ -256,6 +264,9 @@ func load(path string) (records []record, top map[string]json.RawMessage, err er
 		}
 		defer unzipped.Close()
 		in, name = bufio.NewReaderSize(unzipped, 1<<16), strings.TrimSuffix(name, ".gz")
+	}
+	if head, _ := in.Peek(4); bytes.Equal(head, []byte("PK\x03\x04")) {
+		return nil, nil, fmt.Errorf("logs: %s is packed (zip), as Inspect's .eval files are: write it out first, with `inspect log dump FILE > FILE.json`", path)
 	}
 	in = bufio.NewReaderSize(io.LimitReader(in, maxFile), 1<<16)
 	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {

@@ -68,7 +68,7 @@ func (l *Log) plain(records []record, top map[string]json.RawMessage, o Options)
 				return fmt.Errorf("row %d has no %s", r.line, c.id)
 			}
 		}
-		s.Output, s.Target, s.Cluster = r.text(c.output), r.text(c.target), r.text(c.cluster)
+		s.Output, s.Target, s.Cluster = r.text(c.output), gold(r.text(c.target)), r.text(c.cluster)
 		if c.correct != "" {
 			if s.Right, err = binary(r.fields[c.correct]); err != nil {
 				return fmt.Errorf("row %d (%s), %s: %w", r.line, s.ID, c.correct, err)
