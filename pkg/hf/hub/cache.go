@@ -90,7 +90,7 @@ func (c *cache) has(commit, name string) bool {
 
 // listedComplete says whether an earlier Resolve noted what the commit holds, and all of it is here.
 func (c *cache) listedComplete(commit string) bool {
-	text, err := os.ReadFile(c.listingPath(commit))
+	text, err := env.ReadFile(c.listingPath(commit), maxListing)
 	if err != nil {
 		return false
 	}
@@ -128,7 +128,7 @@ func (c *cache) standsAt(rev string) (commit, missing string) {
 	if fullCommit.MatchString(rev) {
 		return rev, ""
 	}
-	text, err := os.ReadFile(filepath.Join(c.dir, "refs", filepath.FromSlash(rev)))
+	text, err := env.ReadFile(filepath.Join(c.dir, "refs", filepath.FromSlash(rev)), maxSmall)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Sprintf("no copy of revision %s", rev)
 	}
@@ -145,7 +145,7 @@ func (c *cache) standsAt(rev string) (commit, missing string) {
 // needed are the files without which nothing opens.
 func (c *cache) needed(commit string) []string {
 	names := []string{configName}
-	index, err := os.ReadFile(filepath.Join(c.snapshot(commit), indexName))
+	index, err := env.ReadFile(filepath.Join(c.snapshot(commit), indexName), maxListing)
 	if err != nil || c.has(commit, singleWeights) {
 		return append(names, singleWeights)
 	}
@@ -190,7 +190,7 @@ func (c *cache) finish(rev string, l *listing) error {
 
 // writeFile replaces path as a whole: readers see the old text or the new.
 func writeFile(path string, text []byte) error {
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(text) {
+	if old, err := env.ReadFile(path, maxListing); err == nil && string(old) == string(text) {
 		return nil // A cache that is read-only and up to date is a good cache.
 	}
 	if err := os.MkdirAll(filepath.Dir(path), dirPerm); err != nil {

@@ -27,6 +27,8 @@ const (
 
 	// maxListing bounds the hub's description of a repository: the largest known are a few MB.
 	maxListing = 64 << 20
+	// maxSmall bounds a token and a reference.
+	maxSmall   = 64 << 10
 	maxMessage = 300 // characters of the hub's own words in an error
 	maxRedirs  = 5
 )

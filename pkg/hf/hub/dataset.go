@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Files fetches files of a data set into the cache, or finds them there, and returns their paths in the order of their names. choose picks them among the
@@ -71,8 +72,8 @@ func (r *resolver) files(ctx context.Context, choose func([]string) ([]string, e
 	byName := make(map[string]file, len(files))
 	var names []string
 	for _, f := range files {
-		// A name that climbs out of the snapshot is left out.
-		if filepath.IsLocal(f.Name) && !strings.ContainsAny(f.Name, `\:`) {
+		// A name that climbs out of the snapshot is left out, and one that acts on a terminal.
+		if filepath.IsLocal(f.Name) && !strings.ContainsAny(f.Name, `\:`) && printable(f.Name) {
 			names = append(names, f.Name)
 			byName[f.Name] = f
 		}
@@ -129,7 +130,7 @@ func (c *cache) cachedNames(rev string) (commit string, names []string, err erro
 	if commit == "" {
 		return "", nil, errors.New(missing)
 	}
-	if text, err := os.ReadFile(c.listingPath(commit)); err == nil && json.Unmarshal(text, &names) == nil {
+	if text, err := env.ReadFile(c.listingPath(commit), maxListing); err == nil && json.Unmarshal(text, &names) == nil {
 		return commit, slices.DeleteFunc(names, func(name string) bool { return !filepath.IsLocal(name) }), nil
 	}
 	root := c.snapshot(commit)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 const (
@@ -31,7 +33,7 @@ func (r *resolver) fetch(ctx context.Context, l *listing) (int64, error) {
 	}
 	var index []byte
 	if l.has(l.small, indexName) {
-		text, err := os.ReadFile(filepath.Join(r.cache.snapshot(l.commit), indexName))
+		text, err := env.ReadFile(filepath.Join(r.cache.snapshot(l.commit), indexName), maxListing)
 		if err != nil {
 			return meter.network, fmt.Errorf("hub: %w", err)
 		}

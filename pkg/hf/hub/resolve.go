@@ -74,7 +74,7 @@ func Resolve(ctx context.Context, ref string, o Options) (dir string, info Info,
 	if !strings.HasPrefix(ref, Scheme) {
 		dir, err := directory(ref)
 		if err != nil {
-			return "", Info{}, err
+			return "", Info{}, scrub(err, "")
 		}
 		return dir, Info{Source: sourceDirectory, Cached: true}, nil
 	}

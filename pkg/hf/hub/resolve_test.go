@@ -268,6 +268,31 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
+// What a server says reaches a terminal as plain text on one line, whatever it holds.
+func TestWordsOfAServerDoNotActOnATerminal(t *testing.T) {
+	for _, status := range []int{401, 403, 404, 418, 429, 500} {
+		h := newTestHub(t)
+		h.said = "gone\x1b]0;title\x07\x1b[2J\u202e\u2066lre\nError: all is well"
+		h.fail["/api/models/owner/name/revision/main"] = []int{status, status}
+		_, _, err := resolveQuickly(t, "hf:owner/name", Options{})
+		if err == nil {
+			t.Fatalf("%d: no error", status)
+		}
+		if text := err.Error(); strings.ContainsAny(text, "\x1b\x07\n\u202e\u2066") || !strings.Contains(text, "gonelre Error: all is well") {
+			t.Errorf("%d: %q", status, text)
+		}
+	}
+	h := newTestHub(t)
+	h.files["evil\x1b[2J.bin"] = []byte("pickle")
+	delete(h.files, "model.safetensors")
+	if _, _, err := resolveQuickly(t, "hf:owner/name", Options{}); err == nil || strings.Contains(err.Error(), "evil") {
+		t.Errorf("a file whose name acts on a terminal: %q", err)
+	}
+	if _, _, err := Resolve(t.Context(), "no\x1b[2Jsuch", Options{}); err == nil || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("a directory whose name acts on a terminal: %q", err)
+	}
+}
+
 // The token goes to the hub and not to the CDN, which here differs from the hub in its port only; and it comes back from nowhere.
 func TestTokenStaysWithTheHub(t *testing.T) {
 	h := newTestHub(t)

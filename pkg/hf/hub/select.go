@@ -50,6 +50,9 @@ func newListing(repo, commit string, files []file) (*listing, error) {
 		if path.Dir(f.Name) != "." || !filepath.IsLocal(f.Name) || strings.ContainsAny(f.Name, `\:`) {
 			continue // Only files at the top are ever wanted; a name that climbs out of its folder is none of them.
 		}
+		if !printable(f.Name) {
+			continue
+		}
 		switch {
 		case slices.Contains(besidesWeights, f.Name):
 			l.small = append(l.small, f)
@@ -69,6 +72,9 @@ func newListing(repo, commit string, files []file) (*listing, error) {
 	}
 	return l, nil
 }
+
+// printable says whether a name holds nothing that acts on a terminal or hides what it says.
+func printable(name string) bool { return scrubText(name, "") == name }
 
 func isPickled(name string) bool {
 	ext := path.Ext(name)

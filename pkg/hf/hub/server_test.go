@@ -41,6 +41,7 @@ type testHub struct {
 	slow     bool             // a MiB takes 25 ms
 	fail     map[string][]int // statuses to answer first, by path
 	header   http.Header      // sent with a failure
+	said     string           // the error of a failure; "" echoes the token
 	requests []string
 	tokens   map[string]string // Authorization by request
 }
@@ -102,6 +103,10 @@ func (h *testHub) failed(w http.ResponseWriter, r *http.Request) bool {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(status)
+	if h.said != "" {
+		json.NewEncoder(w).Encode(map[string]string{"error": h.said})
+		return true
+	}
 	fmt.Fprintf(w, `{"error": "told off: %s"}`, r.Header.Get("Authorization"))
 	return true
 }

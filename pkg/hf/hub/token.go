@@ -5,6 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // hidden stands where the token would have been.
@@ -28,7 +31,7 @@ func readToken() string {
 		}
 		path = filepath.Join(home, "token")
 	}
-	text, err := os.ReadFile(path)
+	text, err := env.ReadFile(path, maxSmall)
 	if err != nil {
 		return "" // No login: public models need none.
 	}
@@ -48,17 +51,20 @@ func envTrue(name string) bool {
 	return false
 }
 
+// scrubText returns text without the token, on one line, and without what acts on a terminal: a server's words are in it.
 func scrubText(text, token string) string {
+	text = report.Clean(text)
+	text = strings.NewReplacer("\n", " ", "\t", " ").Replace(text)
 	if token == "" {
 		return text
 	}
 	return strings.ReplaceAll(text, token, hidden)
 }
 
-// scrub returns err without the token. A scrubbed error keeps the kinds of this package and loses the chain below it, because anything
+// scrub does the same to an error. A scrubbed error keeps the kinds of this package and loses the chain below it, because anything
 // in that chain could be printed.
 func scrub(err error, token string) error {
-	if err == nil || token == "" || !strings.Contains(err.Error(), token) {
+	if err == nil || scrubText(err.Error(), token) == err.Error() {
 		return err
 	}
 	clean := &scrubbed{text: scrubText(err.Error(), token)}
