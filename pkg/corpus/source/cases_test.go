@@ -53,6 +53,8 @@ var oddInputs = []odd{
 	{name: "semicolons, with commas in the texts", files: file("q.csv", "question;A;B;answer\nWhat, then?;4,0;5;B\n"), items: []corpus.Item{one("What, then?", 1, "4,0", "5")}},
 	{name: "tabs", files: file("q.csv", "question\tA\tB\tanswer\n2+2?\t4\t5\tA\n"), items: twoPlus},
 	{name: "tabs in a .tsv", files: file("q.tsv", "question, if any\tA\tB\tanswer\n2+2?\t4\t5\tA\n"), columns: `question="question, if any"`, items: twoPlus},
+	{name: "a separator told before the header", files: file("q.csv", "sep=;\r\nquestion, or so;A;B;answer\r\n2+2?;4;5;A\r\n"), columns: `question="question, or so"`, items: twoPlus},
+	{name: "a separator told, an error in line 3", files: file("q.csv", "sep=|\nquestion|A|B|answer\n2+2?|4|5|X\n"), errors: []string{"q.csv:3:", `"X"`}},
 	{name: "bars", files: file("q.csv", "question|A|B|answer\n2+2?|4|5|A\n"), errors: []string{`field "question" is missing`, `"question|A|B|answer"`, "comma"}},
 	{name: "an index without a name, as pandas writes it", files: file("q.csv", ",question,A,B,answer\n0,2+2?,4,5,A\n"), items: twoPlus},
 	{name: "empty columns at the end, as spreadsheets write them", files: file("q.csv", "question,A,B,answer,,\n2+2?,4,5,A,,\n"), items: twoPlus},
@@ -105,6 +107,10 @@ var oddInputs = []odd{
 	{name: "a byte order mark and blank lines", files: file("q.jsonl", "\xef\xbb\xbf\n{\"question\":\"q\",\"options\":[\"a\",\"b\"],\"answer\":\"A\"}\n\n"), items: []corpus.Item{one("q", 0, "a", "b")}},
 	{name: "numbers as options and answer", files: file("q.jsonl", `{"question":"q","options":[1e21,2.50,true],"answer":1}`), columns: "form=0", items: []corpus.Item{one("q", 1, "1e21", "2.50", "true")}},
 	{name: "objects as options", files: file("q.jsonl", `{"question":"q","choices":[{"text":"a","label":"A"},{"text":"b","label":"B"}],"key":"B"}`), columns: "options=choices_text,labels=choices_label,answer=key", items: []corpus.Item{one("q", 1, "a", "b")}},
+	{name: "options by letter", files: file("q.jsonl", `{"question":"q","options":{"A":"a","B":"b"},"answer":"B"}`), items: []corpus.Item{one("q", 1, "a", "b")}},
+	{name: "an infinite number", files: file("q.jsonl", `{"question":"q","options":["a","b"],"answer":"A","score":-Infinity}`), errors: []string{"q.jsonl:1:", "Infinity"}},
+	{name: "a cut line", files: file("q.jsonl", `{"question":"q","options":["a","b"],"ans`), errors: []string{"q.jsonl:1:", "cut off"}},
+	{name: "names that differ in case", files: file("q.jsonl", `{"Question":"q","options":["a","b"],"answer":"A"}`), errors: []string{"q.jsonl:1:", `"Question"`, "capitals"}},
 	{name: "two fields of one name", files: file("q.jsonl", `{"a_b":"1","a":{"b":"2"}}`), errors: []string{"q.jsonl:1:", `"a_b"`}},
 	{name: "an array in a document", files: file("q.json", `{"canary":"x","examples":[{"question":"q","options":["a","b"],"answer":"A"}]}`), items: []corpus.Item{one("q", 0, "a", "b")}},
 	// MMLU as published.
@@ -115,6 +121,7 @@ var oddInputs = []odd{
 		items: []corpus.Item{one("Line one\r\nline two?", 0, "root", "petal", "stamen", "None"), one("Second?", 1, "N/A", "NaN", "null", "True")}},
 	{name: "MMLU with CR", files: file("test/botany_test.csv", "One?,a,b,c,d,A\rTwo?,a,b,c,d,d\r"), items: []corpus.Item{one("One?", 0, "a", "b", "c", "d"), one("Two?", 3, "a", "b", "c", "d")}},
 	{name: "MMLU in Latin-1", folder: "mmlu-latin1", files: file("test/botany_test.csv", "Caf\xe9?,root,petal,stamen,None,A\r\n"), errors: []string{"botany_test.csv:1:", "UTF-8"}},
+	{name: "MMLU with an empty subject", files: map[string]string{"test/botany_test.csv": "One?,a,b,c,d,A\n", "test/zoology_test.csv": "\n"}, errors: []string{"zoology_test.csv", "no items"}},
 	{name: "MMLU in UTF-16", files: file("test/botany_test.csv", "\xff\xfeO\x00"), errors: []string{"botany_test.csv:1:", "UTF-16"}},
 	// PIQA and SIQA as published.
 	{name: "PIQA with an empty line of labels", folder: "piqa-blank", files: map[string]string{"valid.jsonl": "{\"goal\":\"g\",\"sol1\":\"x\",\"sol2\":\"y\"}\r\n{\"goal\":\"h\",\"sol1\":\"x\",\"sol2\":\"y\"}\r\n", "valid-labels.lst": "0\r\n1\r\n\r\n"},

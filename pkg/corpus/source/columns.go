@@ -111,7 +111,7 @@ func (c Columns) withDefaults() Columns {
 	return c
 }
 
-// optionFields are the fields of the options: those that were named, or options, or choices, or A, B, ... as far as they go.
+// optionFields are the fields of the options: those that were named, or options, or choices, or A, B, ... as far as they go, also within options or choices.
 func (c Columns) optionFields(row corpus.Row) []string {
 	if len(c.Options) > 0 {
 		return c.Options
@@ -122,14 +122,16 @@ func (c Columns) optionFields(row corpus.Row) []string {
 			return []string{name}
 		}
 	}
-	var letters []string
-	for i := 0; i < corpus.MaxOptions && slices.Contains(names, corpus.Letter(i)); i++ {
-		letters = append(letters, corpus.Letter(i))
+	for _, prefix := range []string{"", "options_", "choices_"} { // the latter are of {"options": {"A": ..., "B": ...}}
+		var letters []string
+		for i := 0; i < corpus.MaxOptions && slices.Contains(names, prefix+corpus.Letter(i)); i++ {
+			letters = append(letters, prefix+corpus.Letter(i))
+		}
+		if len(letters) > 1 {
+			return letters
+		}
 	}
-	if len(letters) < 2 {
-		return []string{"options"}
-	}
-	return letters
+	return []string{"options"}
 }
 
 // textOf is a field that must have a text.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -172,12 +173,17 @@ func (r *csvReader) skip(kind corpus.ErrorKind, format string, args ...any) erro
 }
 
 // csvTable reads a table whose first row names the fields. A column without a name is left out. The separator is the comma, in a .tsv file the tab; where
-// the header has no comma but semicolons or tabs outside of quotes, as spreadsheets write it, it is those.
+// the header has no comma but semicolons or tabs outside of quotes, as spreadsheets write it, it is those; a line such as "sep=;" before the header says it.
 func csvTable(path string, text *bufio.Reader, yield func(corpus.Row, error) bool) {
 	reader := newCSV(text, '\t')
 	if !strings.EqualFold(filepath.Ext(path), ".tsv") {
 		start, _ := text.Peek(text.Size())
-		reader.comma = separator(start)
+		if m := separatorLine.FindSubmatch(start); m != nil {
+			text.Discard(len(m[0]))
+			reader.comma, reader.line = m[1][0], 2
+		} else {
+			reader.comma = separator(start)
+		}
 	}
 	header, line, err := reader.read()
 	if err == nil {
@@ -213,6 +219,9 @@ func csvTable(path string, text *bufio.Reader, yield func(corpus.Row, error) boo
 		}
 	}
 }
+
+// separatorLine is what spreadsheets write and read before the header: "sep=;".
+var separatorLine = regexp.MustCompile(`^(?i:sep)=([;,|\t])(?:\r\n|\r|\n)`)
 
 // separator looks at the first line: a comma, or where there is none outside of quotes a semicolon or a tab.
 func separator(start []byte) byte {

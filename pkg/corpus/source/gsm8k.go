@@ -46,13 +46,14 @@ func gsm8kProblem(row corpus.Row) (corpus.Problem, error) {
 	if err != nil {
 		return p, err
 	}
-	steps, answer, has := strings.Cut(text, gsm8kMark)
+	mark := strings.LastIndex(text, gsm8kMark)
+	if mark < 0 {
+		return p, rowError(corpus.OpenSection, "the answer's steps never close: expected %q and the final answer after them", gsm8kMark)
+	}
+	steps, answer := text[:mark], text[mark+len(gsm8kMark):]
 	p.Question = strings.TrimSpace(question)
 	p.Analysis = strings.TrimSpace(calculation.ReplaceAllString(steps, ""))
 	p.Answer = strings.ReplaceAll(strings.TrimSpace(answer), ",", "")
-	if !has {
-		return p, rowError(corpus.OpenSection, "the answer's steps never close: expected %q and the final answer after them", gsm8kMark)
-	}
 	if strings.Contains(p.Analysis, "<<") {
 		return p, rowError(corpus.OpenSection, "a calculation << in the steps never closes: expected >>")
 	}

@@ -58,6 +58,9 @@ func readSubject(path, subject, split string) ([]corpus.Item, error) {
 	var items []corpus.Item
 	for {
 		row, line, err := rows.read()
+		if errors.Is(err, io.EOF) && len(items) == 0 {
+			return nil, fmt.Errorf("%s: no items: expected a row for each, question, A, B, C, D, answer", path)
+		}
 		if errors.Is(err, io.EOF) {
 			return items, nil
 		}
