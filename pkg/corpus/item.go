@@ -61,12 +61,6 @@ func (it Item) Prompt() string {
 	return b.String()
 }
 
-// DirectText is the prompt with its answer: training text for answering at once. Mixing it with [Item.Text] teaches a model
-// both forms.
-func (it Item) DirectText() string {
-	return it.Prompt() + " " + Letter(it.Answer) + "\n"
-}
-
 func (it Item) opening(extra int) *strings.Builder {
 	size := len(it.Question) + extra + 64
 	for _, option := range it.Options {

@@ -31,12 +31,9 @@ func TestTextAndPromptFollowTheTemplates(t *testing.T) {
 	if want := fill.Replace(PromptTemplate); item.Prompt() != want {
 		t.Errorf("prompt\n%q\nexpected\n%q", item.Prompt(), want)
 	}
-	if want := item.Prompt() + " B\n"; item.DirectText() != want {
-		t.Errorf("direct text %q, expected %q", item.DirectText(), want)
-	}
 	item.Analysis = ""
-	if item.Text() != item.DirectText() {
-		t.Errorf("without an analysis the text is %q, expected %q", item.Text(), item.DirectText())
+	if want := item.Prompt() + " B\n"; item.Text() != want {
+		t.Errorf("without an analysis the text is %q, expected %q", item.Text(), want)
 	}
 }
 

@@ -65,11 +65,6 @@ type Problem struct {
 	Source       string // "file:line"
 }
 
-// Row is the problem as fields for a template: id, question, analysis, answer, source.
-func (p Problem) Row() Row {
-	return Row{Text: map[string]string{"id": p.ID, "question": p.Question, "analysis": p.Analysis, "answer": p.Answer, "source": p.Source}}
-}
-
 // ErrorKind is a kind of thing that is wrong with a row.
 type ErrorKind string
 

@@ -49,9 +49,6 @@ var (
 // ItemTemplate is [TextTemplate] with the analysis left out where there is none: what [Item.Text] gives.
 var ItemTemplate = mustTemplate("Question: {question}\nOptions:\n{options}\nAnalysis?: {analysis}\nResponse: {letter}\n")
 
-// ProblemTemplate is the text of a [Problem]: question, analysis and an open answer.
-var ProblemTemplate = mustTemplate("Question: {question}\nAnalysis?: {analysis}\nResponse: {answer}\n")
-
 func mustTemplate(source string) *Template {
 	t, err := ParseTemplate(source)
 	if err != nil {
@@ -275,46 +272,4 @@ func lettered(options []string) string {
 		b.WriteString(option)
 	}
 	return b.String()
-}
-
-// Split finds the sections of a text that is in the template's form, such as what a model wrote or a data set's one column of text. The
-// headings must come in the template's order; only optional sections may be missing. A text that ends before its last
-// section has come is one whose sections never close.
-func (t *Template) Split(text string) ([]Span, error) {
-	var spans []Span
-	next := 0 // section that may come
-	line, at := 0, 0
-	for whole := range strings.Lines(text) {
-		line++
-		if i := slices.IndexFunc(t.sections, func(s section) bool { return strings.HasPrefix(whole, s.heading) }); i >= 0 {
-			s := t.sections[i]
-			if i < next {
-				return nil, rowError(WrongSection, "line %d of the text: section %s comes again or too late: expected the order %s, each once", line, s.name, strings.Join(t.Sections(), ", "))
-			}
-			for _, skipped := range t.sections[next:i] {
-				if !skipped.optional {
-					return nil, rowError(MissingField, "line %d of the text: section %s comes before %s", line, s.name, skipped.name)
-				}
-			}
-			if len(spans) > 0 {
-				spans[len(spans)-1].End = at
-			}
-			spans = append(spans, Span{Section: s.name, Start: at, Body: at + len(s.heading)})
-			next = i + 1
-		} else if len(spans) == 0 {
-			return nil, rowError(WrongSection, "line 1 of the text: found %.60q, expected a section such as %q", whole, t.sections[0].heading)
-		}
-		at += len(whole)
-	}
-	for _, missing := range t.sections[next:] {
-		if !missing.optional {
-			last := "the start"
-			if len(spans) > 0 {
-				last = "section " + spans[len(spans)-1].Section
-			}
-			return nil, rowError(OpenSection, "the text ends in %s, which never closes: expected section %s after it", last, missing.name)
-		}
-	}
-	spans[len(spans)-1].End = at
-	return spans, nil
 }

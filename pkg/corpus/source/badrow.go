@@ -27,11 +27,6 @@ func at(file string, line int, err error) *corpus.RowError {
 	return bad
 }
 
-// Texts renders rows with a template. What a template refuses is a bad row like any other.
-func Texts(rows iter.Seq2[corpus.Row, error], t *corpus.Template) iter.Seq2[corpus.Text, error] {
-	return through(rows, t.Render)
-}
-
 // through maps rows, and puts the place of the row into an error.
 func through[T any](rows iter.Seq2[corpus.Row, error], do func(corpus.Row) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -11,7 +11,7 @@
 //
 // # Rows
 //
-// [Rows] reads a file row by row; [Items] and [Texts] make items and texts of rows. A row that cannot be used is a [corpus.RowError] with file, line and
+// [Rows] reads a file row by row; [Items] makes items of rows. A row that cannot be used is a [corpus.RowError] with file, line and
 // [corpus.ErrorKind]; [SkipBad] and [ReadAll] stop at it or set it aside and count it, as the caller chooses.
 //
 //	rows, err := source.Rows("own.csv")

@@ -33,15 +33,17 @@ func allFields(row corpus.Row) map[string]any {
 	return all
 }
 
-// TestParquetOfOtherWriters compares with what Python reads; testdata/parquet/make.py wrote the files.
+// TestParquetOfOtherWriters compares with what Python reads; testdata/parquet/make.py and make_others.py wrote the files, with pyarrow, DuckDB, Polars and fastparquet.
 func TestParquetOfOtherWriters(t *testing.T) {
-	text, err := os.ReadFile("testdata/parquet/rows.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var expected map[string][]map[string]any
-	if err := json.Unmarshal(text, &expected); err != nil {
-		t.Fatal(err)
+	expected := make(map[string][]map[string]any)
+	for _, name := range []string{"rows.json", "rows_others.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata/parquet", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &expected); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, want := range expected {
 		rows, err := Rows(filepath.Join("testdata/parquet", name+".parquet"))
