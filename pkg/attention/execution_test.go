@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
@@ -232,6 +233,61 @@ func TestBitsHoldTheMask(t *testing.T) {
 		if marked == 0 {
 			t.Errorf("%s marks nothing: the test says nothing", name)
 		}
+	}
+}
+
+// TestEveryFormKeepsTheMask: later layers find the same mask, whole and by blocks of rows, whether the source kept it whole, in bits, or kept what it is found from.
+// Probabilities within rounding of a threshold may fall on either side: two entries of 76,800.
+func TestEveryFormKeepsTheMask(t *testing.T) {
+	m := testModel(t)
+	const tokens = 40
+	defer attention.BlockBytes(attention.BlockBytes(16 * 4 * testHeads * tokens))
+	limits := false
+	for name, s := range edits() {
+		if s.Mask != emulate.MaskThreshold && s.Mask != emulate.MaskUniform && s.Mask != emulate.MaskRandom && s.Mask != emulate.MaskLocal || len(s.Source) > 1 {
+			continue
+		}
+		var whole map[string]*tensors.Tensor
+		for _, form := range []string{"whole", "bits", "operands"} {
+			if form != "whole" && s.Pairing == emulate.PairBest && form == "bits" {
+				continue // its probabilities are kept, too
+			}
+			out := emitted(t, m, testPrompt(tokens), probe{what: form, spec: s, visit: func(site *attention.Site) {
+				if site.Index == 0 {
+					attention.InForm(site, "emulated", form)
+				}
+			}, emit: func(c *attention.Plan) {
+				site := c.Site()
+				site.Emit("mask", ConvertDType(c.Whole(), dtypes.Float32))
+				site.Emit("blocks", ConvertDType(c.RunBlocks(), dtypes.Float32))
+				if mask := c.FoundByLimits(); mask != nil {
+					limits = true
+					site.Emit("limits", ConvertDType(mask, dtypes.Float32))
+				}
+			}})
+			if form == "whole" {
+				whole = out
+				continue
+			}
+			for what, x := range out {
+				want := whole[what]
+				if l, ok := strings.CutPrefix(what, "limits"); ok {
+					want = whole["mask"+l]
+				}
+				differ, got := 0, tensors.MustCopyFlatData[float32](x)
+				for i, w := range tensors.MustCopyFlatData[float32](want) {
+					if math.Abs(float64(w-got[i])) > 1e-5 {
+						differ++
+					}
+				}
+				if limit := map[bool]int{true: 2, false: 16}[!strings.HasPrefix(what, "blocks")]; differ > limit {
+					t.Errorf("%s kept as %s: %d numbers of %s differ", name, form, differ, what)
+				}
+			}
+		}
+	}
+	if !limits {
+		t.Error("no mask was found by limits: the test says nothing of them")
 	}
 }
 

@@ -56,3 +56,39 @@ func MixHost(x uint32) uint32 { return mixHost(x) }
 
 // Found is the mask that the last source kept.
 func (m Earlier) Found(s *Site) *Node { return m.found(s) }
+
+// InForm puts a mask that the only source kept whole into the form that fused kernels read: its bits, or the operands that it is found from.
+func InForm(s *Site, name, form string) {
+	mask := s.Kept(name + ".mask")
+	switch form {
+	case "bits":
+		s.Keep(name+".bits", kernel.Pack(mask, s.NumKeys()))
+	case "operands":
+		scores := s.Scores()
+		top := ReduceAndKeep(scores, ReduceMax, -1)
+		KeepOperands(s, name+".0", Squeeze(Add(top, Log(sumRow(Exp(Sub(scores, top))))), -1))
+	default:
+		return
+	}
+	delete(s.carry.kept, s.scope+name+".mask")
+	delete(s.carry.fresh, s.scope+name+".mask")
+}
+
+// FoundByLimits is the mask as the kernel that compares products with limits finds it; nil where it does not.
+func (c *change) FoundByLimits() *Node {
+	m, ok := c.Mask.(Earlier)
+	if !ok || m.byLimits(c.site) == nil {
+		return nil
+	}
+	source := m.byLimits(c.site)
+	mask := source.aboveLimits(limits(source.lse, source.QueryPos, m.Tau, m.PerKey), !m.Without.Diagonal)
+	d := c.site.entries()
+	kvHeads := mask.Key.Shape().Dimensions[2]
+	keys := Reshape(BroadcastToDims(InsertAxes(mask.Key, 3), d[0], d[3], kvHeads, d[1]/kvHeads, mask.Key.Shape().Dimensions[3]), d[0], d[3], d[1], -1)
+	products := Einsum("bqhd,bkhd->bhqk", mask.Query, keys)
+	above := GreaterThan(products, like(InsertAxes(mask.Limit, -1), products))
+	if !mask.Diagonal {
+		above = whereNot(c.site.Diagonal(), above, d)
+	}
+	return LogicalAnd(above, like(c.site.Mask, above))
+}

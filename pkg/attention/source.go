@@ -15,7 +15,7 @@ import (
 // part, see KeepMask; later layers use the mask.
 type Earlier struct {
 	Name    string // under which the sources keep it
-	Sources []int  // layers, in ascending order
+	Sources int    // how many layers
 	Pairing Pairing
 	// One of these is the threshold: Tau, a scalar that a probability must be above; Tau as a multiple of an even share, PerKey; the TopK most probable entries of a
 	// row that are not excluded; those above the row's Quantile of them.
@@ -48,24 +48,17 @@ func (m Earlier) byRows() bool { return true }
 // source is the name of the i-th source layer as it is kept.
 func (m Earlier) source(i int) string { return fmt.Sprintf("%s.%d", m.Name, i) }
 
-// KeepMask is called at each source layer, in order: what later layers need of it is kept. The last source makes the mask, once: in bits where later layers are
+// KeepMask is called at each source layer, the i-th of m.Sources, in order: what later layers need of it is kept. The last source makes the mask, once: in bits where later layers are
 // computed by fused kernels, made by blocks of rows, otherwise whole. Where bits would not fit, or where every head looks for its best match, what the sources'
 // probabilities are made of is kept and later layers find the mask themselves.
-func KeepMask(s *Site, m Earlier) {
-	last := len(m.Sources) - 1
-	if s.Index != m.Sources[last] {
-		for i, l := range m.Sources {
-			if l == s.Index {
-				KeepLayer(s, m.source(i))
-			}
-		}
+func KeepMask(s *Site, m Earlier, i int) {
+	last := m.Sources - 1
+	if i < last {
+		KeepLayer(s, m.source(i))
 		return
 	}
-	sources := make([]*Site, len(m.Sources))
-	for i := range last {
-		sources[i] = KeptLayer(s, m.source(i))
-	}
-	sources[last] = s
+	sources := m.before(s, last)
+	sources = append(sources, s)
 	byRows := s.fusedByRows()
 	if m.Pairing == BestHead || byRows && !m.fitsBits(s) {
 		KeepLayer(s, m.source(last))
@@ -111,17 +104,25 @@ func (m Earlier) sources(site *Site) []*Site {
 	if site.cutFrom != nil {
 		whole = site.cutFrom
 	}
-	sites := make([]*Site, len(m.Sources))
+	sites := m.before(whole, m.Sources)
 	for i := range sites {
-		if sites[i] = KeptLayer(whole, m.source(i)); sites[i] == nil {
-			exceptions.Panicf("layer %d: layer %d has kept nothing as %q: call KeepMask there", site.Index, m.Sources[i], m.Name)
-		}
 		if site.waits != nil {
 			sites[i] = sites[i].after(site.waits)
 		}
 	}
 	if site.cutFrom != nil {
 		return cut(sites, site.at)
+	}
+	return sites
+}
+
+// before are the first n sources as they were kept.
+func (m Earlier) before(site *Site, n int) []*Site {
+	sites := make([]*Site, n)
+	for i := range sites {
+		if sites[i] = KeptLayer(site, m.source(i)); sites[i] == nil {
+			exceptions.Panicf("layer %d: no earlier layer has kept the %d. source of the mask %q: call KeepMask there", site.Index, i+1, m.Name)
+		}
 	}
 	return sites
 }
@@ -173,7 +174,7 @@ func (m Earlier) found(site *Site) *Node {
 // byLimits is the source layer where the mask is that of the entries of its attention that pass their row's limit and nothing else, for a kernel that finds them as
 // it goes; nil where it is not.
 func (m Earlier) byLimits(site *Site) *Site {
-	if m.Pairing != SameHead || m.TopK > 0 || m.Quantile > 0 || len(m.Without.Positions)+len(m.Without.Tokens) > 0 || len(m.Sources) != 1 {
+	if m.Pairing != SameHead || m.TopK > 0 || m.Quantile > 0 || len(m.Without.Positions)+len(m.Without.Tokens) > 0 || m.Sources != 1 {
 		return nil
 	}
 	source := KeptLayer(site, m.source(0))

@@ -89,8 +89,8 @@ func (e layer) Visit(l attention.Layer) *attention.Visit {
 // keep is the visit to the i-th source.
 func (e layer) keep(v *attention.Visit, i int) *attention.Visit {
 	shape := e.threshold(v)
-	v.Key = fmt.Sprintf("emulate source %d of %v %s", i, e.spec.Sources(), shape)
-	v.Build = func(site *attention.Site) { attention.KeepMask(site, e.earlier(site)) }
+	v.Key = fmt.Sprintf("emulate source %d of %d %s", i, len(e.spec.Sources()), shape)
+	v.Build = func(site *attention.Site) { attention.KeepMask(site, e.earlier(site), i) }
 	return v
 }
 
@@ -108,7 +108,7 @@ func (e layer) change(v *attention.Visit, l attention.Layer, gain float64) *atte
 		v.Inputs[inputTau] = []float32{float32(s.Tau)}
 		shape = fmt.Sprintf("%+v", e.without())
 	default:
-		shape = fmt.Sprintf("%v %s", s.Sources(), e.threshold(v))
+		shape = fmt.Sprintf("%d sources %s", len(s.Sources()), e.threshold(v))
 	}
 	if s.Mask == emulate.MaskRandom {
 		v.Inputs[inputDraw] = attention.DrawInput(s.Seed, l.Index, l.Heads)
@@ -158,7 +158,7 @@ func (e layer) without() attention.Excluded {
 // earlier is the mask that the sources keep.
 func (e layer) earlier(site *attention.Site) attention.Earlier {
 	s := e.spec
-	return attention.Earlier{Name: keptMask, Sources: s.Sources(), Pairing: pairings[s.Pairing], Tau: tau(site), PerKey: s.PerKey > 0, TopK: s.TopK,
+	return attention.Earlier{Name: keptMask, Sources: len(s.Sources()), Pairing: pairings[s.Pairing], Tau: tau(site), PerKey: s.PerKey > 0, TopK: s.TopK,
 		Quantile: s.Quantile, Without: e.without(), Execution: e.how}
 }
 
