@@ -17,6 +17,7 @@ type addedToken struct {
 	RStrip     bool   `json:"rstrip"`      // and after it
 	Normalized bool   `json:"normalized"`  // looked for in the normalized text, in its own normalized form
 	Special    bool   `json:"special"`     // left out by Decode
+	named      bool   // by a tokenizer_config.json: its id is the one of the vocabulary, or the one behind the last
 }
 
 // addedMatcher finds added tokens: the leftmost, and of those that begin there the longest.

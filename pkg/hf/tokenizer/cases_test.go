@@ -110,6 +110,39 @@ func TestSpecialTokensMap(t *testing.T) {
 	}
 }
 
+// TestTokensThatOnlyTheConfigNames: as in transformers they are added, behind the last id where the vocabulary has no such text.
+func TestTokensThatOnlyTheConfigNames(t *testing.T) {
+	size := parse(t, llama2()).MaxID() + 1
+	for _, test := range []struct {
+		config string
+		text   string
+		want   []int // without BOS
+	}{
+		{`{"eos_token":"<new>"}`, "a<new>", []int{262, size}},
+		{`{"additional_special_tokens":["<new>",{"content":"<other>"}]}`, "<other><new>", []int{size + 1, size}},
+		{`{"extra_special_tokens":{"image_token":"<new>"}}`, "<new>", []int{size}},
+		{fmt.Sprintf(`{"added_tokens_decoder":{"%d":{"content":"<new>","special":true}}}`, size), "<new>", []int{size}},
+		{`{"pad_token":"▁a"}`, "▁a", []int{262}},
+	} {
+		tok, err := tokenizer.Parse(encodeJSON(t, llama2()), []byte(test.config))
+		if err != nil {
+			t.Errorf("%s: %v", test.config, err)
+			continue
+		}
+		ids := tok.EncodePlain(test.text)
+		if !slices.Equal(ids, test.want) {
+			t.Errorf("%s: %q is %v, want %v", test.config, test.text, ids, test.want)
+		}
+		if last := ids[len(ids)-1]; !tok.IsSpecial(last) || strings.Contains(tok.Decode(ids), "new") {
+			t.Errorf("%s: %d is not special, %q", test.config, last, tok.Decode(ids))
+		}
+	}
+	// Another id than the next one is a sign that the files are not of one model.
+	if _, err := tokenizer.Parse(encodeJSON(t, llama2()), []byte(`{"added_tokens_decoder":{"9999":{"content":"<new>"}}}`)); err == nil || !strings.Contains(err.Error(), "9999") {
+		t.Errorf("an id far behind the vocabulary: %v", err)
+	}
+}
+
 // TestCasesOfTokenizers compares all ids of 38 tokenizers on 69 texts with those of Hugging Face's tokenizers by one hash, and says which
 // of the ids that the case's README spells out differ.
 func TestCasesOfTokenizers(t *testing.T) {

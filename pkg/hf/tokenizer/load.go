@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/attune-lab/attune/pkg/env"
 )
@@ -127,6 +128,11 @@ func Parse(source, settings []byte) (*Tokenizer, error) {
 		c.found = true
 	}
 	t := &Tokenizer{source: source, settings: settings}
+	more, err := f.tokensOf(c)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %s: %w", configName, err)
+	}
+	f.AddedTokens = append(f.AddedTokens, more...)
 	if err := t.build(&f); err != nil {
 		return nil, fmt.Errorf("tokenizer: %s: %w", tokenizerName, err)
 	}
@@ -197,14 +203,20 @@ func (t *Tokenizer) sum() error {
 
 // config is what is read of a tokenizer_config.json, the file in which transformers keeps a tokenizer's settings.
 type config struct {
-	BOS            tokenName `json:"bos_token"`
-	EOS            tokenName `json:"eos_token"`
-	Unknown        tokenName `json:"unk_token"`
-	AddBOS         *bool     `json:"add_bos_token"`
-	AddEOS         *bool     `json:"add_eos_token"`
-	AddPrefixSpace *bool     `json:"add_prefix_space"`
+	BOS            tokenName  `json:"bos_token"`
+	EOS            tokenName  `json:"eos_token"`
+	Unknown        tokenName  `json:"unk_token"`
+	Separator      tokenName  `json:"sep_token"`
+	Padding        tokenName  `json:"pad_token"`
+	Class          tokenName  `json:"cls_token"`
+	Mask           tokenName  `json:"mask_token"`
+	Additional     tokenNames `json:"additional_special_tokens"`
+	Extra          tokenNames `json:"extra_special_tokens"` // its name since transformers 5
+	AddBOS         *bool      `json:"add_bos_token"`
+	AddEOS         *bool      `json:"add_eos_token"`
+	AddPrefixSpace *bool      `json:"add_prefix_space"`
 	// Added lists the added tokens once more, by id: if they are not those of tokenizer.json the files do not belong together.
-	Added map[string]tokenName `json:"added_tokens_decoder"`
+	Added map[string]addedToken `json:"added_tokens_decoder"`
 	found bool
 }
 
@@ -224,6 +236,23 @@ func (n *tokenName) UnmarshalJSON(raw []byte) error {
 		return errors.New(`expected a token as "..." or {"content": "..."}`)
 	}
 	*n = tokenName(object.Content)
+	return nil
+}
+
+// tokenNames are several tokens, in a list or under names of their own.
+type tokenNames []tokenName
+
+func (n *tokenNames) UnmarshalJSON(raw []byte) error {
+	if json.Unmarshal(raw, (*[]tokenName)(n)) == nil {
+		return nil
+	}
+	var named map[string]tokenName
+	if err := json.Unmarshal(raw, &named); err != nil {
+		return errors.New(`expected a list of tokens, each "..." or {"content": "..."}`)
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		*n = append(*n, named[name])
+	}
 	return nil
 }
 
@@ -247,9 +276,9 @@ func (t *Tokenizer) apply(c config) error {
 		t.bos, t.eos = t.usual(t.before, usualBOS), t.usual(t.after, usualEOS)
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.Added)) {
-		content := c.Added[id]
-		if got := t.find(content); fmt.Sprint(got) != id {
-			return fmt.Errorf("added_tokens_decoder: found %q with id %s, expected id %d as in tokenizer.json (-1: not in it); the two files are not of one tokenizer", content, id, got)
+		content := c.Added[id].Content
+		if got := t.find(tokenName(content)); fmt.Sprint(got) != id {
+			return fmt.Errorf("added_tokens_decoder: found %q with id %s, expected id %d as in tokenizer.json; the two files are not of one tokenizer", content, id, got)
 		}
 	}
 	var err error
@@ -264,6 +293,38 @@ func (t *Tokenizer) apply(c config) error {
 		t.preTokenizer = b
 	}
 	return nil
+}
+
+// tokensOf returns the tokens that a config names and a tokenizer.json does not know as added: as in transformers they are added to it, behind
+// the last id where the vocabulary has no such text.
+func (f *file) tokensOf(c config) ([]addedToken, error) {
+	known := map[string]bool{}
+	for _, token := range f.AddedTokens {
+		known[token.Content] = true
+	}
+	var more []addedToken
+	add := func(token addedToken) {
+		if token.Content != "" && !known[token.Content] {
+			known[token.Content] = true
+			token.named = true
+			more = append(more, token)
+		}
+	}
+	numbers := make(map[int]string, len(c.Added))
+	for id := range c.Added {
+		n, err := strconv.Atoi(id)
+		if err != nil {
+			return nil, fmt.Errorf("added_tokens_decoder: found the id %q, expected a number", id)
+		}
+		numbers[n] = id
+	}
+	for _, n := range slices.Sorted(maps.Keys(numbers)) {
+		add(c.Added[numbers[n]])
+	}
+	for _, name := range append([]tokenName{c.BOS, c.EOS, c.Unknown, c.Separator, c.Padding, c.Class, c.Mask}, slices.Concat(c.Additional, c.Extra)...) {
+		add(addedToken{Content: string(name), Special: true})
+	}
+	return more, nil
 }
 
 // find returns the id of a token, or absent.

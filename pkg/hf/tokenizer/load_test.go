@@ -165,7 +165,8 @@ func TestConfigDecidesWhatIsAdded(t *testing.T) {
 	}
 	for config, want := range map[string]string{
 		`{"add_bos_token":true}`:                             "bos_token is not a token",
-		`{"add_eos_token":true,"eos_token":"<end>"}`:         "eos_token is not a token",
+		`{"add_eos_token":true,"eos_token":null}`:            "eos_token is not a token",
+		`{"added_tokens_decoder":{"x":{"content":"<new>"}}}`: `the id "x"`,
 		`{"add_bos_token":true,"bos_token":"</s>"}`:          "adds [1]",
 		`{"added_tokens_decoder":{"9":{"content":"<new>"}}}`: "<new>",
 		`{"added_tokens_decoder":{"2":{"content":"<s>"}}}`:   "id 2",

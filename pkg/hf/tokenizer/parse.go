@@ -207,7 +207,7 @@ func (t *Tokenizer) addTokens(tokens []addedToken) error {
 		if token.Content == "" {
 			continue
 		}
-		if err := t.addToken(token); err != nil {
+		if err := t.addToken(&token); err != nil {
 			return err
 		}
 		pattern := addedPattern{token.Content, token}
@@ -225,7 +225,13 @@ func (t *Tokenizer) addTokens(tokens []addedToken) error {
 	return nil
 }
 
-func (t *Tokenizer) addToken(token addedToken) error {
+func (t *Tokenizer) addToken(token *addedToken) error {
+	if token.named {
+		known, ok := t.ids[token.Content]
+		if token.ID = len(t.pieces); ok {
+			token.ID = known
+		}
+	}
 	id := token.ID
 	if known, ok := t.ids[token.Content]; ok && known != id {
 		return fmt.Errorf("found %q with id %d, expected its id %d of the vocabulary", token.Content, id, known)
