@@ -60,6 +60,12 @@ func TestLayoutsEqualTokenizers(t *testing.T) {
 					}
 					continue
 				}
+				if decoded := tok.Decode(ids); !strings.Contains(decoded, "\uFFFD") {
+					if got := streamed(t, tok, ids); got != decoded {
+						wrong++
+						t.Errorf("text %d, %q: the stream gives %q, decoding %q", i, text, got, decoded)
+					}
+				}
 				if got := short(t, []string{tok.Decode(ids), tok.DecodeWithSpecial(ids)}); got != goldens[i][8:] {
 					wrong++
 					if wrong <= 5 {
