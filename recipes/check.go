@@ -28,10 +28,10 @@ func check(ctx context.Context, where site, args []string) error {
 		return err
 	}
 	if options.Path, err = recipe.Find(where.recipes, want.Recipe); err != nil {
-		return fmt.Errorf("%s: %w", relative(committed), err)
+		return fmt.Errorf("%s: %w", recipe.Relative(committed), err)
 	}
 	options.Overrides, options.Fresh = recipe.ParametersOf(want), true
-	fmt.Printf("checking %s against %s\n", want.Recipe, relative(committed))
+	fmt.Printf("checking %s against %s\n", want.Recipe, recipe.Relative(committed))
 	result, err := execute(ctx, where, options, "check "+quote(names[0]))
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func check(ctx context.Context, where site, args []string) error {
 	fmt.Println()
 	recipe.WriteComparison(os.Stdout, got, want, differences)
 	if len(differences) > 0 {
-		return fmt.Errorf("%d difference(s) from %s; the rerun is in %s", len(differences), relative(committed), relative(result.Dir))
+		return fmt.Errorf("%d difference(s) from %s; the rerun is in %s", len(differences), recipe.Relative(committed), recipe.Relative(result.Dir))
 	}
 	fmt.Printf("all %d numbers agree within their tolerances\n", len(want.Results))
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/gobuild"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
+	"github.com/attune-lab/attune/pkg/recipe"
 	"github.com/attune-lab/attune/pkg/report"
 )
 
@@ -33,7 +34,7 @@ func doctor(ctx context.Context, where site, args []string) error {
 	}
 	say("go", "ok", "%s %s/%s", tools.GoVersion, runtime.GOOS, runtime.GOARCH)
 	if tools.Built() {
-		say("kernel", "ok", "gonb %s, goimports %s in %s", tools.GonbVersion, tools.GoimportsVersion, relative(tools.Dir))
+		say("kernel", "ok", "gonb %s, goimports %s in %s", tools.GonbVersion, tools.GoimportsVersion, recipe.Relative(tools.Dir))
 	} else {
 		say("kernel", "-", "gonb %s, goimports %s: not built yet, the first run does it", tools.GonbVersion, tools.GoimportsVersion)
 	}
@@ -144,7 +145,7 @@ func sayJupyter() {
 func sayShared(where site) {
 	shared := filepath.Join(filepath.Dir(where.root), "shared")
 	if exists(shared) {
-		say("data", "ok", "%s", relative(shared))
+		say("data", "ok", "%s", recipe.Relative(shared))
 	} else {
 		say("data", "-", "no folder ../shared beside the repository: tests on published models and data are skipped, recipes use the embedded model")
 	}
@@ -162,7 +163,7 @@ func sayCaches(ctx context.Context, where site) {
 		say("disk", "", "%7s  %s (Go's build cache)", size(dir), dir)
 	}
 	if runs := filepath.Join(where.root, "runs"); exists(runs) {
-		say("disk", "", "%7s  %s (runs)", size(runs), relative(runs))
+		say("disk", "", "%7s  %s (runs)", size(runs), recipe.Relative(runs))
 	}
 }
 

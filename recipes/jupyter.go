@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
+	"github.com/attune-lab/attune/pkg/recipe"
 )
 
 // jupyter installs the pinned kernel for Jupyter and starts the Jupyter that is installed.
@@ -35,7 +36,7 @@ func jupyter(ctx context.Context, where site, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("installed the kernel \"Go (gonb)\" (gonb %s, backend %s) in %s\n", tools.GonbVersion, *backend, relative(dir))
+	fmt.Printf("installed the kernel \"Go (gonb)\" (gonb %s, backend %s) in %s\n", tools.GonbVersion, *backend, recipe.Relative(dir))
 	if *noStart {
 		return nil
 	}
@@ -48,7 +49,7 @@ func jupyter(ctx context.Context, where site, args []string) error {
 		theirs = append(theirs, "--allow-root") // it refuses root otherwise
 	}
 	command = append(command, theirs...)
-	fmt.Printf("starting %s in %s (end it with Ctrl-C)\n", quote(command...), relative(where.root))
+	fmt.Printf("starting %s in %s (end it with Ctrl-C)\n", quote(command...), recipe.Relative(where.root))
 	// Not CommandContext: Ctrl-C reaches Jupyter as well, which asks before it ends.
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = where.root

@@ -176,16 +176,3 @@ func nearFlag(flags *flag.FlagSet, err error) string {
 type devNull struct{}
 
 func (devNull) Write(p []byte) (int, error) { return len(p), nil }
-
-// relative is a path as seen from where the user is, when that is shorter.
-func relative(path string) string {
-	here, err := os.Getwd()
-	if err != nil {
-		return path
-	}
-	rel, err := filepath.Rel(here, path)
-	if err != nil || len(rel) > len(path) {
-		return path
-	}
-	return rel
-}

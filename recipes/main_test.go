@@ -173,7 +173,7 @@ func TestUnfinishedRunNamesTheCommandThatContinuesIt(t *testing.T) {
 	if !errors.As(err, &unfinished) {
 		t.Fatalf("a run without time ends with %v", err)
 	}
-	want := `go run ./recipes run small -p 'name=a b' -p value=-1 -p write=false --timeout 1ms -o '` + strings.ReplaceAll(relative(out), "'", `'\''`) + `' --force`
+	want := `go run ./recipes run small -p 'name=a b' -p value=-1 -p write=false --timeout 1ms -o '` + strings.ReplaceAll(recipe.Relative(out), "'", `'\''`) + `' --force`
 	if unfinished.command != want {
 		t.Errorf("it continues with\n%s\nexpected\n%s", unfinished.command, want)
 	}

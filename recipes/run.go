@@ -71,7 +71,7 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 	}
 	notebookLine := func() {
 		if exists(result.Notebook) {
-			fmt.Printf("notebook  %s\n", relative(result.Notebook))
+			fmt.Printf("notebook  %s\n", recipe.Relative(result.Notebook))
 		}
 	}
 	if err != nil {
@@ -82,13 +82,13 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 	isRecipe := filepath.Dir(options.Path) == where.recipes
 	if isRecipe && !exists(results) {
 		notebookLine()
-		return result, fmt.Errorf("every cell succeeded, but there is no results.json in %s: the recipe's last cell must call Finish on its note", relative(result.Dir))
+		return result, fmt.Errorf("every cell succeeded, but there is no results.json in %s: the recipe's last cell must call Finish on its note", recipe.Relative(result.Dir))
 	}
 	fmt.Printf("\n%s finished in %s\n", strings.TrimSuffix(filepath.Base(options.Path), ".ipynb"), time.Since(started).Round(time.Second/10))
 	notebookLine()
 	for _, line := range []struct{ word, path string }{{"results ", results}, {"note    ", note}} {
 		if exists(line.path) {
-			fmt.Printf("%s  %s\n", line.word, relative(line.path))
+			fmt.Printf("%s  %s\n", line.word, recipe.Relative(line.path))
 		}
 	}
 	return result, nil
@@ -111,7 +111,7 @@ func continuation(command, dir string, options recipe.Options) string {
 	if options.CellTimeout != 0 {
 		words = append(words, "--cell-timeout", options.CellTimeout.String())
 	}
-	return strings.Join(append(words, "-o", quote(relative(dir)), "--force"), " ")
+	return strings.Join(append(words, "-o", quote(recipe.Relative(dir)), "--force"), " ")
 }
 
 // quote writes words so that a shell reads them as they are.

@@ -14,6 +14,7 @@ import (
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/notebook"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // Options say how a recipe is run.
@@ -88,6 +89,7 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	}
 	defer dir.lock.Unlock()
 	result = &Result{Dir: dir.path, ID: dir.id, Notebook: filepath.Join(dir.path, name+".ipynb"), Parameters: values}
+	fmt.Fprintf(options.Log, "%s runs in %s\n", name, Relative(dir.path)) // a reader whose run is killed needs it
 	variables, err := runEnvironment(name, result)
 	if err != nil {
 		return nil, err
@@ -110,7 +112,7 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		if ctx.Err() != nil {
 			return result, err
 		}
-		fmt.Fprintf(options.Log, "%v\n(running the cells all the same: the one that imports it fails)\n", err)
+		fmt.Fprintf(options.Log, "%s\n(running the cells all the same: the one that imports it fails)\n", report.Clean(err.Error()))
 	}
 	k, err := kernel.Start(ctx, kernel.Options{Tools: tools, Dir: filepath.Dir(options.Path), Env: environment})
 	if err != nil {
@@ -122,6 +124,18 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		Timeout: options.Timeout, CellTimeout: options.CellTimeout,
 		Log: options.Log, Terminal: options.Terminal,
 	})
+}
+
+// Relative is a path as seen from the working directory, when that is shorter.
+func Relative(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && len(rel) < len(path) {
+		return rel
+	}
+	return path
 }
 
 // packages are what the run needs compiled: what cells import, and the worker that lab asks.
