@@ -2,7 +2,9 @@ package sink
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -68,15 +70,25 @@ func Load(path string) (*Survey, error) {
 	return s, nil
 }
 
-// loadHeader reads the JSON beside the arrays and checks that its lists fit each other.
+// loadHeader reads the JSON beside the arrays, or in their metadata where there is none beside them, and checks that its lists fit each other.
 func loadHeader(path string) (*Survey, error) {
 	jsonPath, err := headerPath(path)
 	if err != nil {
 		return nil, err
 	}
 	data, err := os.ReadFile(jsonPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		var f *safetensors.File
+		if f, err = safetensors.Open(path); err == nil {
+			data, jsonPath = []byte(f.Metadata()[headerMetadata]), path
+			err = f.Close()
+		}
+		if err == nil && len(data) == 0 {
+			err = errors.New("the arrays are described by a .json beside them or in their metadata, and neither is there")
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("survey %s: %w (the arrays are described by a .json beside them)", path, err)
+		return nil, fmt.Errorf("survey %s: %w", path, err)
 	}
 	var h header
 	if err := json.Unmarshal(data, &h); err != nil {

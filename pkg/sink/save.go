@@ -36,17 +36,40 @@ type header struct {
 	Pieces    map[string]string `json:"pieces"`
 }
 
-// Save writes the survey to PATH, a .safetensors file, and the JSON that describes it beside it with .json in its place. The same survey gives
-// the same bytes. Arrays are named STATISTIC.PROMPT, [layers, ...] with tokens last, beside map.LAYER and tokens.PROMPT.
+// Save writes the survey to PATH, a .safetensors file, and the JSON that describes it beside it with .json in its place; the file's metadata has that JSON, too. The same
+// survey gives the same bytes. Arrays are named STATISTIC.PROMPT, [layers, ...] with tokens last, beside map.LAYER and tokens.PROMPT.
 func (s *Survey) Save(path string) error {
 	jsonPath, err := headerPath(path)
 	if err != nil {
 		return err
 	}
+	if err := s.write(path); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(s.header(), "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(jsonPath, append(data, '\n'), 0o644)
+}
+
+func (s *Survey) header() header {
 	h := header{surveyFormat, s.ModelType, s.ModelHash, s.Layers, s.Heads, s.KVHeads, s.Measures, s.Measures.String(), s.T, s.Tau, s.Window, s.Late, s.Group,
 		s.Prompts, s.Lengths, s.Skipped, s.seen, s.Plan, map[string]string{}}
 	for id, text := range s.pieces {
 		h.Pieces[fmt.Sprint(id)] = text
+	}
+	return h
+}
+
+// headerMetadata is the name of the header in a survey's metadata.
+const headerMetadata = "survey"
+
+// write writes the arrays, with the header in their metadata.
+func (s *Survey) write(path string) error {
+	head, err := json.Marshal(s.header())
+	if err != nil {
+		return err
 	}
 	var list []safetensors.Tensor
 	for _, name := range s.stored() {
@@ -73,14 +96,7 @@ func (s *Survey) Save(path string) error {
 			list = append(list, safetensors.FromFloat32s(fmt.Sprintf("map.%d", l), []int{n, n}, flat))
 		}
 	}
-	if err := safetensors.Write(path, list, nil); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(h, "", " ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(jsonPath, append(data, '\n'), 0o644)
+	return safetensors.Write(path, list, map[string]string{headerMetadata: string(head)})
 }
 
 func headerPath(path string) (string, error) {

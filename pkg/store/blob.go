@@ -14,8 +14,8 @@ import (
 const blobWait = 100 * time.Millisecond
 
 // Blob is the path of a job's file, such as a survey's arrays: the one that is there, or what make writes to the path that it is given. The file appears whole or
-// not at all. Where two processes want one blob, one makes it and the other waits. Where the job's code is unknown, it is made anew each time, in a folder of its own
-// whose removal is the caller's.
+// not at all. Where two processes want one blob, one makes it and the other waits. Where the job's code is unknown, nothing is stored: make is called with a path
+// in a temporary folder, which is removed, and the path is "".
 func (s *Store) Blob(j Job, make func(path string) error) (path string, err error) {
 	name := j.Kind + ".safetensors"
 	if j.Code == "" {
@@ -23,8 +23,8 @@ func (s *Store) Blob(j Job, make func(path string) error) (path string, err erro
 		if err != nil {
 			return "", fmt.Errorf("store: %w", err)
 		}
-		path = filepath.Join(dir, name)
-		return path, make(path)
+		defer os.RemoveAll(dir)
+		return "", make(filepath.Join(dir, name))
 	}
 	folder, err := s.begin(j)
 	if err != nil {
@@ -54,7 +54,7 @@ func makeBlob(path string, make func(path string) error) error {
 	if _, err := os.Stat(path); err == nil { // while the lock was taken
 		return nil
 	}
-	temporary := path + ".tmp" // one at a time: the lock is held
+	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)) // one at a time: the lock is held
 	if err := make(temporary); err != nil {
 		os.Remove(temporary)
 		return err

@@ -198,11 +198,14 @@ func TestUnknownCodeStoresNothing(t *testing.T) {
 	if _, err := os.Stat(s.Dir()); err == nil {
 		t.Error("the store has a folder")
 	}
-	path, err := s.Blob(j, func(path string) error { return os.WriteFile(path, []byte("x"), 0o644) })
-	if err != nil || !strings.HasSuffix(path, "choices.safetensors") {
-		t.Errorf("blob at %s, %v", path, err)
+	made := ""
+	path, err := s.Blob(j, func(path string) error { made = path; return os.WriteFile(path, []byte("x"), 0o644) })
+	if err != nil || path != "" || !strings.HasSuffix(made, "choices.safetensors") {
+		t.Errorf("blob at %q, made at %q, %v", path, made, err)
 	}
-	os.RemoveAll(filepath.Dir(path))
+	if _, err := os.Stat(made); err == nil {
+		t.Error("the blob is still there")
+	}
 }
 
 func TestWrongJobsAndRecordsAreRefused(t *testing.T) {
