@@ -31,6 +31,9 @@ func check(ctx context.Context, where site, args []string) error {
 		return fmt.Errorf("%s: %w", recipe.Relative(committed), err)
 	}
 	options.Overrides, options.Fresh = recipe.ParametersOf(want), true
+	if options.Backend == "" { // numbers are compared with those of the same backend
+		options.Backend, _ = recipe.BackendOf(want)
+	}
 	fmt.Printf("checking %s against %s\n", want.Recipe, recipe.Relative(committed))
 	result, err := execute(ctx, where, options, "check "+quote(names[0]))
 	if err != nil {

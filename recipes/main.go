@@ -4,6 +4,7 @@
 //	go run ./recipes run NAME [-p key=value]... [-o DIR] [--backend go|xla:cuda] [--timeout D]
 //	go run ./recipes check NAME|DIR       rerun and compare with the committed results, within their tolerances
 //	go run ./recipes doctor               what is installed, which backends load, what is missing and how to get it
+//	go run ./recipes plugin cpu           install XLA's plugin for processors
 //	go run ./recipes jupyter              install the kernel for Jupyter and start what is installed
 //
 // The work is done by pkg/recipe and pkg/notebook; here are the flags and the words.
@@ -36,12 +37,13 @@ const usage = `usage: go run ./recipes COMMAND
       -p key=value         set a parameter (again for each one)
       -o DIR               run directory (default: a new one, runs/NAME/TIME)
       --force              run into a directory that already holds a run
-      --backend NAME       go (default), xla:cuda or xla:cpu
+      --backend NAME       go, xla:cuda or xla:cpu (default: ATTUNE_BACKEND, GOMLX_BACKEND, else see doctor)
       --timeout D          limit for all cells together, for example 10m (default 24h; 0: none)
       --cell-timeout D     limit for each cell (default: none)
   check NAME|DIR [flags]   rerun and compare each number with the committed one, within its tolerance
       -o, --force, --backend, --timeout, --cell-timeout as for run
   doctor                   what is installed, which backends load, what is missing and how to get it
+  plugin cpu [--from FILE] install XLA's plugin for processors, with which xla:cpu is the default for larger models
   jupyter [flags]          install the kernel for Jupyter, then start Jupyter
       --backend NAME       of the notebooks (default go)
       --no-start           only install
@@ -83,7 +85,7 @@ func main() {
 }
 
 var commands = map[string]func(context.Context, site, []string) error{
-	"list": list, "run": run, "check": check, "doctor": doctor, "jupyter": jupyter,
+	"list": list, "run": run, "check": check, "doctor": doctor, "jupyter": jupyter, "plugin": plugin,
 }
 
 func dispatch(ctx context.Context, args []string) error {

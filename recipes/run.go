@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/notebook"
-	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/recipe"
 )
 
@@ -25,7 +24,7 @@ const defaultTimeout = 24 * time.Hour
 func runFlags(flags *flag.FlagSet, options *recipe.Options) {
 	flags.StringVar(&options.Dir, "o", "", "run directory")
 	flags.BoolVar(&options.Force, "force", false, "run into a directory that already holds a run")
-	flags.StringVar(&options.Backend, "backend", kernel.GoBackend, "backend")
+	flags.StringVar(&options.Backend, "backend", "", "backend")
 	flags.DurationVar(&options.Timeout, "timeout", defaultTimeout, "limit for all cells; 0: none")
 	flags.DurationVar(&options.CellTimeout, "cell-timeout", 0, "limit for each cell")
 }
@@ -102,7 +101,7 @@ func continuation(command, dir string, options recipe.Options) string {
 			words = append(words, "-p", quote(name+"="+options.Overrides[name]))
 		}
 	}
-	if options.Backend != kernel.GoBackend {
+	if options.Backend != "" {
 		words = append(words, "--backend", quote(options.Backend))
 	}
 	if options.Timeout != defaultTimeout {

@@ -9,12 +9,15 @@ import (
 	"github.com/gomlx/compute"
 )
 
-var pluginPath = regexp.MustCompile(` ?\([^()]*\.so\)`)
+var (
+	pluginPath = regexp.MustCompile(` ?\([^()]*\.(so|dylib|dll)\)`)
+	pluginName = regexp.MustCompile(`xla:\S*pjrt_c_api_(\w+)_plugin\.(so|dylib|dll)`) // opened by its path
+)
 
 // Describe says in one line what computes, for a note's provenance: the backend, its version, and the GPU's name where Linux tells it. Paths of
 // the machine are left out.
 func Describe(b compute.Backend) string {
-	s := pluginPath.ReplaceAllString(b.Description(), "")
+	s := pluginName.ReplaceAllString(pluginPath.ReplaceAllString(b.Description(), ""), "xla:$1")
 	if IsCUDA(b) {
 		for _, gpu := range gpus() {
 			s += ", " + gpu

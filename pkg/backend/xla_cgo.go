@@ -10,6 +10,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
 	"github.com/gomlx/go-xla/pjrt"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 func xlaNames() []string { return []string{"xla:cuda", "xla:cpu"} }
@@ -29,6 +31,7 @@ func openXLA(name string) (b compute.Backend, err error) {
 	case pjrt.IsCUDAName(base):
 		addFlags(cudaFlags()...)
 	case strings.HasPrefix(base, "cpu"):
+		plugin = installed(plugin)
 		options = pjrt.NamedValuesMap{"cpu_device_count": int64(1)} // plugins open several otherwise, which split the machine's cores
 	}
 	xla.EnableAutoInstall(false)
@@ -42,7 +45,22 @@ func openXLA(name string) (b compute.Backend, err error) {
 	}()
 	b, err = xla.NewWithOptions(plugin, options)
 	if err != nil {
-		return nil, fmt.Errorf("backend %q does not load: %w (set PJRT_PLUGIN_LIBRARY_PATH to the folder of a PJRT plugin, such as the one JAX ships; `go run ./recipes doctor` lists what is found)", name, err)
+		return nil, fmt.Errorf("backend %q does not load: %w (set PJRT_PLUGIN_LIBRARY_PATH to the folder of a PJRT plugin, such as the one JAX ships, or run `go run ./recipes plugin cpu` for xla:cpu; `go run ./recipes doctor` lists what is found)", name, err)
 	}
 	return b, nil
+}
+
+// installed is the CPU plugin's path, with the options behind its name, where it is in the cache folder, in which go-xla does not look.
+func installed(plugin string) string {
+	for name := range pjrt.AvailablePlugins() {
+		if strings.HasPrefix(name, "cpu") {
+			return plugin
+		}
+	}
+	path := env.FindCPUPlugin()
+	if path == "" {
+		return plugin
+	}
+	_, options, _ := strings.Cut(plugin, ",")
+	return path + "," + options
 }

@@ -33,7 +33,7 @@ func CommittedResults(recipes, name string) (string, error) {
 	return file, nil
 }
 
-// ParametersOf turns the parameters of results back into what a user writes.
+// ParametersOf turns the parameters of results back into what a user writes. A dtype that was chosen is the one that was computed in.
 func ParametersOf(results *note.Results) notebook.Overrides {
 	overrides := notebook.Overrides{}
 	for name, value := range results.Parameters {
@@ -49,6 +49,9 @@ func ParametersOf(results *note.Results) notebook.Overrides {
 		default:
 			overrides[name] = fmt.Sprint(v)
 		}
+	}
+	if _, dtype := BackendOf(results); overrides["dtype"] == "auto" && dtype != "" {
+		overrides["dtype"] = dtype
 	}
 	return overrides
 }

@@ -25,7 +25,7 @@ type Options struct {
 	Dir         string             // run directory; "": runs/NAME/TIME below the root
 	Force       bool               // run into a Dir that already holds a run
 	Fresh       bool               // results known already are not taken from the store: the run has a store of its own
-	Backend     string             // "": "go"
+	Backend     string             // "": what the environment names, else xla:cpu for larger models where it is found, else "go"
 	Timeout     time.Duration      // for all cells together; 0: none
 	CellTimeout time.Duration      // for each cell; 0: none
 	Command     string             // the command line, told to those who find the directory locked; "": unknown
@@ -55,12 +55,6 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	if options.Log == nil {
 		options.Log = io.Discard
 	}
-	if options.Backend == "" {
-		options.Backend = kernel.GoBackend
-	}
-	if err := kernel.CheckBackend(options.Backend); err != nil {
-		return nil, err
-	}
 	nb, err := notebook.Read(options.Path)
 	if err != nil {
 		return nil, err
@@ -77,6 +71,18 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		if err := options.Check(name, values); err != nil {
 			return nil, err
 		}
+	}
+	why := ""
+	if options.Backend == "" {
+		if options.Backend, why, err = backendOf(options.Root, values); err != nil {
+			return nil, err
+		}
+	}
+	if err := kernel.CheckBackend(options.Backend); err != nil {
+		return nil, err
+	}
+	if why != "" {
+		fmt.Fprintf(options.Log, "backend %s: %s; --backend %s chooses the other\n", options.Backend, why, kernel.GoBackend)
 	}
 	if options.Backend != kernel.GoBackend {
 		if _, err := kernel.CCompiler(); err != nil {
