@@ -1,8 +1,6 @@
 package tokenizer
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,10 +18,11 @@ type addedToken struct {
 	named      bool   // by a tokenizer_config.json: its id is the one of the vocabulary, or the one behind the last
 }
 
-// addedMatcher finds added tokens: the leftmost, and of those that begin there the longest.
+// addedMatcher finds added tokens: the leftmost, and of those that begin there the longest. Some vocabularies have thousands.
 type addedMatcher struct {
-	first   [256][]addedPattern // by first byte, longest first
-	initial string              // the first bytes that occur
+	patterns []addedPattern
+	trie     trie   // from a text to its place in patterns
+	initial  string // the first bytes that occur
 }
 
 type addedPattern struct {
@@ -31,24 +30,22 @@ type addedPattern struct {
 	token addedToken
 }
 
-// newAddedMatcher looks for each token under its text in patterns; nil if there are none.
+// newAddedMatcher looks for each token under its text in patterns; nil if there are none. Of two with one text the first counts.
 func newAddedMatcher(patterns []addedPattern) *addedMatcher {
-	m := &addedMatcher{}
-	for _, p := range patterns {
-		if p.text == "" {
+	m := &addedMatcher{patterns: patterns, trie: newTrie()}
+	seen := map[string]bool{}
+	for i, p := range patterns {
+		if p.text == "" || seen[p.text] {
 			continue
 		}
-		b := p.text[0]
-		if len(m.first[b]) == 0 {
+		seen[p.text] = true
+		m.trie.add(p.text, int32(i))
+		if strings.IndexByte(m.initial, p.text[0]) < 0 {
 			m.initial += p.text[:1]
 		}
-		m.first[b] = append(m.first[b], p)
 	}
 	if m.initial == "" {
 		return nil
-	}
-	for _, list := range m.first {
-		slices.SortStableFunc(list, func(a, b addedPattern) int { return cmp.Compare(len(b.text), len(a.text)) })
 	}
 	return m
 }
@@ -62,12 +59,21 @@ func (m *addedMatcher) find(s string, from int) (start int, p *addedPattern) {
 				break
 			}
 			i += skip
+		} else if strings.IndexByte(m.initial, s[i]) < 0 {
+			continue
 		}
-		list := m.first[s[i]]
-		for k := range list {
-			if strings.HasPrefix(s[i:], list[k].text) {
-				return i, &list[k]
+		at := m.trie.root()
+		for k := i; k < len(s); k++ {
+			next, id, ok := m.trie.step(at, s[k])
+			if !ok {
+				break
 			}
+			if at = next; id != absent {
+				p = &m.patterns[id]
+			}
+		}
+		if p != nil {
+			return i, p
 		}
 	}
 	return len(s), nil
