@@ -78,7 +78,7 @@ func openText(path string) (*os.File, *bufio.Reader, error) {
 
 // newText reads UTF-8 text behind its byte order mark, and refuses other encodings by name.
 func newText(path string, r io.Reader) (*bufio.Reader, error) {
-	text := bufio.NewReaderSize(r, 64<<10)
+	text := bufio.NewReaderSize(r, 8<<10)
 	start, err := text.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", path, err)
