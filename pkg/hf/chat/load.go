@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/env"
@@ -16,7 +18,7 @@ import (
 var ErrNoTemplate = errors.New("no chat template")
 
 // Load reads the chat template of a model's directory as transformers does: chat_template.jinja, else chat_template.json, else
-// the chat_template of tokenizer_config.json (of several, the one named "default"); the special tokens are those of [tokenizer.ReadConfig].
+// the chat_template of tokenizer_config.json (of several, the one named "default", and "tool_use" for conversations with tools); the special tokens are those of [tokenizer.ReadConfig].
 func Load(dir string) (*Template, error) {
 	var config map[string]json.RawMessage
 	settings, err := tokenizer.ReadConfig(dir)
@@ -31,57 +33,77 @@ func Load(dir string) (*Template, error) {
 	special := map[string]string{}
 	addSpecial(special, config)
 
-	source, err := findSource(dir, config["chat_template"])
+	sources, err := findSources(dir, config["chat_template"])
 	if err != nil {
 		return nil, err
 	}
-	t, err := New(source, special)
+	t, err := New(sources[defaultName], special)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if source, ok := sources[toolUseName]; ok {
+		if t.toolUse, err = New(source, special); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", dir, toolUseName, err)
+		}
 	}
 	return t, nil
 }
 
-func findSource(dir string, inConfig json.RawMessage) (string, error) {
+// The names of the templates of a model that has several: the one for tools is taken where a conversation has some.
+const (
+	defaultName = "default"
+	toolUseName = "tool_use"
+)
+
+// findSources returns the templates of a directory by their names, a default one among them.
+func findSources(dir string, inConfig json.RawMessage) (map[string]string, error) {
 	text, err := env.ReadFile(filepath.Join(dir, "chat_template.jinja"), maxSource)
 	if err == nil {
-		return string(text), nil
+		sources := map[string]string{defaultName: string(text)}
+		tools, err := env.ReadFile(filepath.Join(dir, "additional_chat_templates", toolUseName+".jinja"), maxSource)
+		switch {
+		case err == nil:
+			sources[toolUseName] = string(tools)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("chat: %w", err)
+		}
+		return sources, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("chat: %w", err)
+		return nil, fmt.Errorf("chat: %w", err)
 	}
 	var file map[string]json.RawMessage
 	path := filepath.Join(dir, "chat_template.json")
 	if err := readJSON(path, &file); err != nil {
-		return "", err
+		return nil, err
 	}
 	if file != nil {
-		return sourceOf(path, file["chat_template"])
+		return sourcesOf(path, file["chat_template"])
 	}
-	return sourceOf(filepath.Join(dir, "tokenizer_config.json"), inConfig)
+	return sourcesOf(filepath.Join(dir, "tokenizer_config.json"), inConfig)
 }
 
-// sourceOf reads a template, or the "default" one of a list of named templates.
-func sourceOf(path string, member json.RawMessage) (string, error) {
+// sourcesOf reads a template, or a list of named templates.
+func sourcesOf(path string, member json.RawMessage) (map[string]string, error) {
 	if len(member) == 0 || string(member) == "null" {
-		return "", fmt.Errorf("chat: %s: %w: a base model continues text; give it the text itself, or use the model's instruction-tuned variant", path, ErrNoTemplate)
+		return nil, fmt.Errorf("chat: %s: %w: a base model continues text; give it the text itself, or use the model's instruction-tuned variant", path, ErrNoTemplate)
 	}
 	var source string
 	if json.Unmarshal(member, &source) == nil {
-		return source, nil
+		return map[string]string{defaultName: source}, nil
 	}
 	var named []struct{ Name, Template string }
 	if err := json.Unmarshal(member, &named); err != nil {
-		return "", fmt.Errorf("chat: %s: chat_template is neither a text nor a list of named templates", path)
+		return nil, fmt.Errorf("chat: %s: chat_template is neither a text nor a list of named templates", path)
 	}
-	var names []string
+	sources := map[string]string{}
 	for _, n := range named {
-		if n.Name == "default" {
-			return n.Template, nil
-		}
-		names = append(names, n.Name)
+		sources[n.Name] = n.Template
 	}
-	return "", fmt.Errorf("chat: %s: chat_template holds %s, expected one named default", path, strings.Join(names, ", "))
+	if _, ok := sources[defaultName]; !ok {
+		return nil, fmt.Errorf("chat: %s: chat_template holds %s, expected one named default", path, strings.Join(slices.Sorted(maps.Keys(sources)), ", "))
+	}
+	return sources, nil
 }
 
 // addSpecial takes what is a token, written as a text or as an object with content, under a name that ends in _token.

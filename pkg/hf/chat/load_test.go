@@ -33,6 +33,23 @@ func TestLoadFindsTheTemplateAsTransformersDoes(t *testing.T) {
 	}
 }
 
+func TestToolsTakeTheirOwnTemplate(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"a list of named templates": {"tokenizer_config.json": `{"chat_template": [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "plain"}]}`},
+		"files":                     {"chat_template.jinja": "plain", "additional_chat_templates/tool_use.jinja": "tools"},
+	} {
+		template, err := Load(writeFiles(t, files))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for tools, want := range map[string]string{"": "plain", "[]": "tools", `[{"type": "function"}]`: "tools"} {
+			if got, err := template.Render(nil, Options{Tools: []byte(tools)}); err != nil || got != want {
+				t.Errorf("%s with the tools %q: %q, %v; expected %q", name, tools, got, err, want)
+			}
+		}
+	}
+}
+
 func TestLoadErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -60,7 +77,11 @@ func writeFiles(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ type Template struct {
 	body    []statement
 	size    int // of the source in bytes
 	special map[string]string
+	toolUse *Template // of a model that has another one for conversations with tools; else nil
 }
 
 // New prepares a template. special are the special tokens by the names templates have for them: bos_token, eos_token.
@@ -53,6 +54,9 @@ func (e *RaisedError) Error() string {
 // Render writes the conversation as the model was trained to read it. A template that does not end, nests without end or makes more text
 // than a conversation needs is stopped with a [LimitError].
 func (t *Template) Render(messages []Message, o Options) (text string, err error) {
+	if len(o.Tools) > 0 && t.toolUse != nil {
+		t = t.toolUse
+	}
 	size := t.size + len(o.Tools)
 	context := map[string]value{
 		"tools": nil, "documents": nil, // Given by transformers even when there are none.
