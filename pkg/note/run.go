@@ -176,7 +176,7 @@ func (r *Run) Work(name string) string {
 // (the notebook's folder in interactive use), then to the repository. What it names must exist. A reference to the hub, hf:owner/name, is
 // no path and is returned as it is.
 func (r *Run) Path(p string) (string, error) {
-	if strings.HasPrefix(p, "hf:") {
+	if strings.HasPrefix(p, "hf:") || strings.HasPrefix(p, "hf-data:") {
 		return p, nil
 	}
 	if p == "" {

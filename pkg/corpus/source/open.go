@@ -119,8 +119,8 @@ func openGenerated(ref string, o generate.Options) (*Set, error) {
 	return &Set{Kind: KindGenerated, Name: name, Items: c.HeldOut, Report: &ReadReport{Good: len(c.HeldOut)}}, nil
 }
 
-// exported are the files that an exported corpus is recognised by.
-var exported = []string{"heldout.jsonl", "heldout.parquet"}
+// exported are the files that a directory of rows is known by: the split to evaluate on, of an exported corpus or of a set of one's own.
+var exported = []string{"heldout.jsonl", "heldout.parquet", "test.jsonl", "test.parquet", "test.csv"}
 
 func openDirectory(dir string, columns Columns, o Options) (*Set, error) {
 	has := func(pattern ...string) bool {
@@ -139,16 +139,17 @@ func openDirectory(dir string, columns Columns, o Options) (*Set, error) {
 	case has("test", "*_test.csv"):
 		set.Kind = KindMMLU
 		set.Items, err = ReadMMLU(dir, "test")
-	case has(exported[0]):
-		return openExported(filepath.Join(dir, exported[0]), columns, o)
-	case has(exported[1]):
-		return openExported(filepath.Join(dir, exported[1]), columns, o)
 	case has("test.jsonl") && isGSM8K(filepath.Join(dir, "test.jsonl")):
 		set.Kind = KindGSM8K
 		set.Problems, err = ReadGSM8K(dir, "test")
 	default:
-		return nil, fmt.Errorf("corpus: %s holds no set that is known here: looked for SIQA (%s and %s), PIQA (%s and %s), MMLU (test/*_test.csv), GSM8K (test.jsonl) and an exported corpus (%s); a single file (.csv, .jsonl, .parquet, .sections) is given by its own path",
-			dir, siqaDev.items, siqaDev.labels, piqaValid.items, piqaValid.labels, strings.Join(exported, " or "))
+		for _, name := range exported {
+			if has(name) {
+				return openExported(filepath.Join(dir, name), columns, o)
+			}
+		}
+		return nil, fmt.Errorf("corpus: %s holds no set that is known here: looked for SIQA (%s and %s), PIQA (%s and %s), MMLU (test/*_test.csv), GSM8K (test.jsonl) and an exported corpus or a test split (%s); a single file (.csv, .jsonl, .parquet, .sections) is given by its own path",
+			dir, siqaDev.items, siqaDev.labels, piqaValid.items, piqaValid.labels, strings.Join(exported, ", "))
 	}
 	set.Name = string(set.Kind)
 	set.Report = &ReadReport{Good: len(set.Items) + len(set.Problems)}

@@ -217,6 +217,19 @@ func TestOpenMakesTheGeneratorsHeldOutSplit(t *testing.T) {
 	}
 }
 
+func TestOpenTakesTheTestSplitOfADirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mine")
+	write(t, filepath.Join(dir, "train.csv"), "question,A,B,answer\nno?,4,5,A\n")
+	write(t, filepath.Join(dir, "test.csv"), "question,A,B,answer\n2+2?,4,5,A\n")
+	set, err := Open(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Kind != KindOwn || set.Name != "mine" || len(set.Items) != 1 || set.Items[0].Question != "2+2?" {
+		t.Errorf("%s %s %+v", set.Kind, set.Name, set.Items)
+	}
+}
+
 func TestOpenSaysWhatItLookedFor(t *testing.T) {
 	_, err := Open(t.Context(), t.TempDir(), Options{})
 	for _, want := range []string{"dev-labels.lst", "valid-labels.lst", "test/*_test.csv", "test.jsonl", "heldout.jsonl", ".csv"} {
