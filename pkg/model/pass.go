@@ -135,6 +135,7 @@ func (p *pass) layered() (*Result, error) {
 		return nil, err
 	}
 	if err := compileAll(calls); err != nil {
+		p.model.forget(calls)
 		return nil, err
 	}
 	if p.want.Ready != nil {
@@ -157,6 +158,17 @@ func compileAll(calls []call) error {
 		}
 	}
 	return nil
+}
+
+// forget drops the stages that failed to compile, as for want of memory: a later pass tries again.
+func (m *Model) forget(calls []call) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range calls {
+		if c.failed != nil && m.stages[c.key] == c.stage {
+			delete(m.stages, c.key)
+		}
+	}
 }
 
 // plan finds the stages of the pass and builds the graphs of those that are new.

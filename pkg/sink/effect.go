@@ -2,8 +2,8 @@ package sink
 
 import (
 	"fmt"
-	"math"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -26,16 +26,24 @@ type Effect struct {
 }
 
 // MeasureEffect runs each text, a list of token ids, without and with an experiment. Progress, which may be nil, is called after each text.
-func MeasureEffect(m *model.Model, texts [][]int, exp model.Experiment, progress func(texts int)) (plain, changed []Effect, err error) {
+func MeasureEffect(m *model.Model, texts [][]int, exp attention.Experiment, progress func(texts int)) (plain, changed []Effect, err error) {
+	compare, err := NewExec(m.Backend, compareLogits)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer compare.Finalize()
+	compare.SetMaxCache(-1)
 	for i, text := range texts {
-		before, base, err := measure(m, text, nil, nil)
+		before, base, err := measure(m, compare, text, nil, nil)
 		if err != nil {
 			return nil, nil, fmt.Errorf("text %d: %w", i, err)
 		}
-		after, _, err := measure(m, text, exp, base)
+		after, logits, err := measure(m, compare, text, exp, base)
+		base.FinalizeAll()
 		if err != nil {
 			return nil, nil, fmt.Errorf("text %d: %w", i, err)
 		}
+		logits.FinalizeAll()
 		plain, changed = append(plain, before), append(changed, after)
 		if progress != nil {
 			progress(1)
@@ -44,8 +52,8 @@ func MeasureEffect(m *model.Model, texts [][]int, exp model.Experiment, progress
 	return plain, changed, nil
 }
 
-// measure runs one text; base holds the plain model's log-probabilities, [tokens][vocabulary], nil to compare a run with itself.
-func measure(m *model.Model, text []int, exp model.Experiment, base [][]float64) (Effect, [][]float64, error) {
+// measure runs one text; base holds the plain model's logits, [1, tokens, vocabulary], nil to compare a run with itself. Logits stay on the device.
+func measure(m *model.Model, compare *Exec, text []int, exp attention.Experiment, base *tensors.Tensor) (Effect, *tensors.Tensor, error) {
 	r, err := m.Forward(model.Prompts(text), model.Want{Logits: true}, attention.Sequence(exp, rowObserver{}))
 	if err != nil {
 		return Effect{}, nil, err
@@ -57,53 +65,32 @@ func measure(m *model.Model, text []int, exp model.Experiment, base [][]float64)
 		e.RowEntropy = append(e.RowEntropy, float64(rows[1]))
 		e.FirstMass = append(e.FirstMass, float64(rows[2]))
 	}
-	flat := tensors.MustCopyFlatData[float32](r.Logits)
-	vocabulary := r.Logits.Shape().Dimensions[2]
-	logProbs := make([][]float64, len(text))
-	for i := range text {
-		logProbs[i] = logSoftmax(flat[i*vocabulary : (i+1)*vocabulary])
-	}
 	if base == nil {
-		base = logProbs
+		base = r.Logits
 	}
-	n, same := float64(len(text)), 0
-	for i, row := range logProbs {
-		for k, x := range row {
-			e.Entropy -= math.Exp(x) * x / n
-			e.KL += math.Exp(base[i][k]) * (base[i][k] - x) / n
-		}
-		if largest(row) == largest(base[i]) {
-			same++
-		}
+	out, err := compare.Call(base, r.Logits)
+	if err != nil {
+		return Effect{}, nil, err
 	}
-	e.SameTop = float64(same) / n
-	return e, logProbs, nil
+	var means [3]float64
+	for i := range means {
+		for _, x := range tensors.MustCopyFlatData[float32](out[i])[:len(text)] { // without the padding
+			means[i] += float64(x)
+		}
+		means[i] /= float64(len(text))
+	}
+	e.Entropy, e.KL, e.SameTop = means[0], means[1], means[2]
+	return e, r.Logits, nil
 }
 
-func logSoftmax(logits []float32) []float64 {
-	top := math.Inf(-1)
-	for _, x := range logits {
-		top = math.Max(top, float64(x))
-	}
-	sum := 0.0
-	for _, x := range logits {
-		sum += math.Exp(float64(x) - top)
-	}
-	out := make([]float64, len(logits))
-	for i, x := range logits {
-		out[i] = float64(x) - top - math.Log(sum)
-	}
-	return out
-}
-
-func largest(row []float64) int {
-	best := 0
-	for i, x := range row {
-		if x > row[best] {
-			best = i
-		}
-	}
-	return best
+// compareLogits compares two sets of logits, [1, tokens, vocabulary], at each token: the entropy of the second's distribution, KL(first || second), and 1 where both
+// have the same most probable token, each float32 [tokens].
+func compareLogits(first, second *Node) []*Node {
+	p, q := LogSoftmax(Squeeze(first, 0), -1), LogSoftmax(Squeeze(second, 0), -1)
+	entropy := Neg(ReduceSum(Mul(Exp(q), q), -1))
+	kl := ReduceSum(Mul(Exp(p), Sub(p, q)), -1)
+	same := ConvertDType(Equal(ArgMax(p, -1), ArgMax(q, -1)), dtypes.Float32)
+	return []*Node{entropy, kl, same}
 }
 
 const rowsName = "sink.rows"
