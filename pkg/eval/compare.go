@@ -33,7 +33,7 @@ type Options struct {
 }
 
 // Compare answers the same examples under every arm and compares each arm with the first one. What the store knows is taken from it; the rest is computed, arms side by
-// side, so that a killed run leaves pairs, and stored as it comes. After an error, or when ctx ends, calling again goes on where it stopped.
+// side, so that a killed run leaves pairs, and stored as it comes. After an error, or when ctx ends, calling again continues where it stopped.
 func Compare(ctx context.Context, task *Task, arms []Arm, o Options) (*Comparison, error) {
 	if err := checkArms(task, arms, o); err != nil {
 		return nil, err
@@ -243,7 +243,7 @@ func (c *collection) tell(p engine.Progress) {
 func (c *collection) stopped(err error) error {
 	kept := "nothing is kept without a store"
 	if c.options.Store != nil {
-		kept = "what was computed is stored: call again to go on from there"
+		kept = "what was computed is stored: call again to continue from there"
 	}
 	return fmt.Errorf("eval: stopped after %d of %d answers (%s): %w", c.done, len(c.arms)*len(c.examples), kept, err)
 }

@@ -22,7 +22,7 @@ type Facts struct {
 	Chance            float64
 	TokensPerPrompt   float64
 	LongerThanContext int    // prompts that will be refused
-	Writes            string // how the model goes on, greedily, from its BOS or from a newline
+	Writes            string // how the model continues, greedily, from its BOS or from a newline
 }
 
 // writesTokens is how much of its own text a model shows.

@@ -23,7 +23,7 @@
 // # Results
 //
 // With a store (package store), each [Outcome] is on disk as soon as it was computed, under everything that it depends on: weights,
-// tokenizer, numerics and sources from [Options].Job, the template, the arm's plan and answer, and the example. A killed comparison goes on
+// tokenizer, numerics and sources from [Options].Job, the template, the arm's plan and answer, and the example. A killed comparison continues
 // where it stopped, arms that another comparison had are not computed again, and where everything is known no model is opened. A result does
 // not depend on what else was asked (package engine), so the numbers are those of a run that was never interrupted.
 //

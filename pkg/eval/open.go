@@ -66,7 +66,7 @@ func NewOpenTask(name string, template Template, problems, worked []corpus.Probl
 	return t, t.Validate()
 }
 
-// solved is how a worked example goes on.
+// solved is how a worked example continues.
 func solved(p corpus.Problem) string {
 	if p.Analysis == "" {
 		return p.Answer

@@ -40,7 +40,7 @@ func (w Windows) fill(context int) (Windows, error) {
 // sequences lays a document out: every token but the first is a target once.
 func (w Windows) sequences(tokens []int) []engine.Sequence {
 	var out []engine.Sequence
-	predicted := 1 // tokens before it have been predicted, or are the first
+	predicted := 1                                                                      // tokens before it have been predicted, or are the first
 	for begin := 0; predicted < len(tokens); begin = min(begin+w.Stride, predicted-1) { // a window shows at least one token before those it predicts
 		end := min(begin+w.Window, len(tokens))
 		q := engine.Sequence{Tokens: tokens[begin : end-1]} // the last token is only predicted
@@ -83,7 +83,7 @@ type LossOptions struct {
 }
 
 // Perplexity measures the mean negative log-likelihood per token of documents under every arm, and compares each with the first, paired by
-// document. Losses of a document are stored as it is read; calling again goes on from there. Documents of one token have nothing to
+// document. Losses of a document are stored as it is read; calling again continues from there. Documents of one token have nothing to
 // predict and are refused.
 func Perplexity(ctx context.Context, documents []string, arms []Arm, o LossOptions) ([]LossRow, error) {
 	if len(documents) == 0 || len(arms) == 0 || o.Runner == nil {

@@ -146,7 +146,7 @@ func TestBudgetCutsAndForcingGoesOn(t *testing.T) {
 	}
 }
 
-// TestFillersStandBeforeTheCue: after it they would ask the model to go on with them.
+// TestFillersStandBeforeTheCue: after it they would ask the model to continue them.
 func TestFillersStandBeforeTheCue(t *testing.T) {
 	m, examples := open(t), easy(t, 4)
 	direct, without := run(t, m, nil, reason.Arm{Kind: reason.Direct}, examples)

@@ -120,7 +120,7 @@ func cue(e eval.Example) (question, cue string, err error) {
 }
 
 // lengthened is a prompt with as many fillers, or repetitions of its question, as make at most Budget tokens more; they stand before the cue, so that the model
-// is not asked to go on with them.
+// is not asked to continue them.
 func (c *computation) lengthened(e eval.Example) (string, error) {
 	question, cue, err := cue(e)
 	if err != nil {

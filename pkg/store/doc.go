@@ -9,7 +9,7 @@
 //	runs/store/ab/abcdef…/<kind>.safetensors     a blob, such as a survey
 //
 // A part is written by one process: whoever writes under a run's name holds that run. A process that is killed loses no record that was put; a power failure loses
-// those of the last second. A last line that was not written whole is not read, and cut when its run goes on.
+// those of the last second. A last line that was not written whole is not read, and cut when its run continues.
 //
 // Records of an item must be equal in all parts. Where they are not, something that the job does not name decided the result, and reading is an error.
 package store

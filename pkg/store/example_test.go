@@ -8,7 +8,7 @@ import (
 	"github.com/attune-lab/attune/pkg/store"
 )
 
-// A run that goes on loads what is known and computes the rest.
+// A run that continues loads what is known and computes the rest.
 func Example() {
 	s := store.Fresh()
 	defer s.Close()

@@ -138,7 +138,7 @@ func (s *Store) Load(j Job) (map[string]Record, error) {
 	return found, nil
 }
 
-// Jobs lists the jobs that have a folder, in the order of their keys. A folder whose job cannot be read gives an error and the walk goes on.
+// Jobs lists the jobs that have a folder, in the order of their keys. A folder whose job cannot be read gives an error and the walk continues.
 func (s *Store) Jobs() iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
 		paths, err := filepath.Glob(filepath.Join(s.dir, "??", "*", jobFile))

@@ -42,7 +42,7 @@ var open = struct {
 	parts map[string]*Writer
 }{parts: map[string]*Writer{}}
 
-// Writer opens the part that a run, or a shard of it named run-shard, writes for a job, and goes on behind what is there; a last line that was not written whole is cut.
+// Writer opens the part that a run, or a shard of it named run-shard, writes for a job, and appends to what is there; a last line that was not written whole is cut.
 // Where the job's code is unknown, what is put is forgotten.
 func (s *Store) Writer(j Job, run string) (*Writer, error) {
 	if !runName.MatchString(run) {

@@ -16,7 +16,7 @@ import (
 )
 
 // A checkpoint is one safetensors file, step-000001234.safetensors: the trained weights and their moments in float32 and, in its metadata, all else that a run
-// needs to go on. One file written through a temporary one, fsync and rename is there whole or not at all, whenever the run is killed.
+// needs to continue. One file written through a temporary one, fsync and rename is there whole or not at all, whenever the run is killed.
 
 // state is what a checkpoint's metadata holds.
 type state struct {
@@ -123,7 +123,7 @@ func (r *run) resume(path string, feed *Feed) error {
 		return fmt.Errorf("%s is not a checkpoint of a training run: %w", path, err)
 	}
 	if differs := differences(s.Identity, r.identity); len(differs) > 0 {
-		return fmt.Errorf("the run in %s was begun with other settings: %s; go on with the old ones, or train into another directory", r.Dir, strings.Join(differs, "; "))
+		return fmt.Errorf("the run in %s was started with other settings: %s; continue with the old ones, or train into another directory", r.Dir, strings.Join(differs, "; "))
 	}
 	if err := feed.Resume(s.Place); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -19,13 +19,13 @@
 //	query i sees key j  <=>  j <= i  and  segment(i) = segment(j)
 //
 // the loss of every token is that of its document alone. [Feed] packs a [Source] window by window, in memory or from disk, in an order that follows
-// from seed and place, and goes on from any [FeedState]. Sources are put together by [Concat] and [Shots]. [Encoder] gives each token its weight in the loss by the sections of a
+// from seed and place, and continues from any [FeedState]. Sources are put together by [Concat] and [Shots]. [Encoder] gives each token its weight in the loss by the sections of a
 // [github.com/attune-lab/attune/pkg/corpus.Mask].
 //
 // # Runs that can be killed
 //
-// A run with a directory writes its weights, moments, step and place in the feed as one safetensors file, by a temporary file, fsync and rename, and goes on from the newest. It
-// refuses to go on as another run: with other settings, documents or frozen weights. On the Go backend a run that was killed ends with the same bits as one that was
+// A run with a directory writes its weights, moments, step and place in the feed as one safetensors file, by a temporary file, fsync and rename, and continues from the newest. It
+// refuses to continue as another run: with other settings, documents or frozen weights. On the Go backend a run that was killed ends with the same bits as one that was
 // not; a GPU adds gradients in an order of its own. log.jsonl has a [Row] for every few steps: loss, learning rate, gradient norm, speed, model-FLOP utilisation ([FLOPs])
 // and what [Probe]s measured, such as how much attention sinks.
 package train

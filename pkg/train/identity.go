@@ -15,7 +15,7 @@ import (
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// identity is all that the course of a run follows from, by name. A checkpoint holds it, so that a run does not go on as another one.
+// identity is all that the course of a run follows from, by name. A checkpoint holds it, so that a run does not continue as another one.
 func (o Options) identity(m *model.Model, feed *Feed, names []string) (map[string]string, error) {
 	config, err := m.Config.MarshalJSON()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/attune-lab/attune/pkg/env"
 )
 
-// Row is a line of a run's log. Its step, loss, rate, norm, tokens and values do not depend on where a run was killed and went on; its speeds are measured.
+// Row is a line of a run's log. Its step, loss, rate, norm, tokens and values do not depend on where a run was killed and continued; its speeds are measured.
 type Row struct {
 	Step            int                `json:"step"`
 	Loss            float64            `json:"loss,omitempty"` // mean over the steps since the last row, in nats per token; row 0 has none

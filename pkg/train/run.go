@@ -21,10 +21,10 @@ type Options struct {
 	Recompute  bool                   // keep only each block's input for the way back: less memory, a third more work
 	Train      func(name string) bool // which weights change; nil = an attached adapter's, or without one all
 
-	Dir             string // of checkpoints and log.jsonl; empty = none. A run whose directory has a checkpoint goes on from there
+	Dir             string // of checkpoints and log.jsonl; empty = none. A run whose directory has a checkpoint continues from there
 	CheckpointEvery int    // steps; 0 = a tenth of Steps. The last step and a cancelled context have one too
 	Keep            int    // newest checkpoints that stay; 0 = 2
-	Corpus          string // identifies the documents, such as a corpus's hash: a run does not go on with another
+	Corpus          string // identifies the documents, such as a corpus's hash: a run does not continue with another
 
 	LogEvery  int       // steps between rows of the log; 0 = a hundredth of Steps
 	OnRow     func(Row) // is told each row as it is made; may be nil
@@ -43,7 +43,7 @@ type Probe struct {
 type Report struct {
 	Rows     []Row // of the whole run, those before a resume included
 	Steps    int   // done
-	Resumed  int   // the step of the checkpoint that the run went on from
+	Resumed  int   // the step of the checkpoint that the run continued from
 	Tokens   int   // seen, without padding
 	Duration time.Duration
 }

@@ -142,7 +142,7 @@ func (s *step) call(key string, rates []float32, p *Packed) (outcome, error) {
 	return outcome{float64(v[0]), float64(v[1])}, nil
 }
 
-// batchGraph works on a batch: inputs are the scalars float32 [5] (AdamW.rates, one over the step's weight, whether the sum goes on), weights of the labels float32
+// batchGraph works on a batch: inputs are the scalars float32 [5] (AdamW.rates, one over the step's weight, whether the sum continues), weights of the labels float32
 // [rows, width], labels, tokens and for rows of several documents positions and segments, int32 [rows, width]. Its result is float32 [2], the batch's share of the
 // mean loss and the norm of its gradient.
 func (s *step) batchGraph(in []*Node) *Node {

@@ -4,7 +4,7 @@
 //	!*go -C "$GONB_DIR" run github.com/attune-lab/attune/recipes/bind "$PWD"
 //
 // Cells then import the checkout's packages with the versions that its go.mod pins, offline and in any folder. Executed again it changes nothing, so that gopls
-// goes on; after an edit of go.mod it binds anew.
+// keeps working; after an edit of go.mod it binds again.
 package main
 
 import (

@@ -64,7 +64,7 @@ func (r *csvReader) endLine(c byte) error {
 }
 
 // read gives the fields of the next record that is not a blank line, and the line at which it begins. A record that is not well-formed is a
-// [*corpus.RowError]; reading goes on at the next line. Any other error ends it: io.EOF, or what reading the file gave.
+// [*corpus.RowError]; reading continues at the next line. Any other error ends it: io.EOF, or what reading the file gave.
 func (r *csvReader) read() (fields []string, line int, err error) {
 	for {
 		r.size, line = 0, r.line

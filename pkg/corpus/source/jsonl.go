@@ -56,7 +56,7 @@ func jsonDocument(path string, text *bufio.Reader, yield func(corpus.Row, error)
 	}
 	d := jsontext.NewDecoder(&content)
 	line, arrays := 0, 0
-	// array reads the objects of an array, and says whether to go on.
+	// array reads the objects of an array, and reports whether to continue.
 	array := func() (bool, error) {
 		for arrays++; d.PeekKind() != ']'; {
 			value, err := d.ReadValue()

@@ -1,7 +1,7 @@
 // Package extract reads answers out of what a model wrote: a letter, a number, one word of a closed set (yes or no), or free text.
 //
 // A text is read in two steps. First the place where it answers is found ([Final]): what follows the last "answer is", "Answer:",
-// "Response:", "####" or \boxed{} before the model goes on with a question of its own; a text without such a mark is its own answer. Then
+// "Response:", "####" or \boxed{} before the model continues with a question of its own; a text without such a mark is its own answer. Then
 // the [Question]'s form is read there ([Question.Read]). An answer that cannot be read, or that can be read in two ways, is unparsed:
 // counted and shown, never guessed. An unparsed answer is wrong.
 //

@@ -125,7 +125,7 @@ var marks = regexp.MustCompile(`(?i)answer(?: is|:)\s*:?|(?:^|\n)\s*\**response\
 // longestDirect is the longest line that may be an answer without a mark before a further question, in bytes.
 const longestDirect = 80
 
-// nextQuestion is where a model that was not stopped goes on with a question of its own.
+// nextQuestion is where a model that was not stopped continues with a question of its own.
 var nextQuestion = regexp.MustCompile(`\n\s*(?:Q|Question):`)
 
 // Final is the part of a text that answers: the line behind the last mark ("answer is", "Answer:", "Response:", "####", \boxed{}), or all of

@@ -22,7 +22,7 @@
 //	    refs/<revision>               the commit a branch or tag stood at
 //	  .locks/models--owner--name/     so that two programs do not write one blob
 //
-// A download that was cut off goes on where it stopped (a Range request), and every blob is checked against the hash the hub
+// A download that was cut off continues where it stopped (a Range request), and every blob is checked against the hash the hub
 // names, SHA-256 for large files and git's SHA-1 for small ones, before it gets its name.
 //
 // # Pinning

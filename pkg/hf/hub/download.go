@@ -71,7 +71,7 @@ func (d *download) run(ctx context.Context) error {
 			continue
 		}
 		if idle++; idle >= attempts {
-			return fmt.Errorf("hub: %s: %s stopped at %d of %d bytes (%w): what came is kept, run it again to go on", d.ref, d.file.Name, have, d.file.Size, again.err)
+			return fmt.Errorf("hub: %s: %s stopped at %d of %d bytes (%w): what came is kept, run it again to continue", d.ref, d.file.Name, have, d.file.Size, again.err)
 		}
 		if err := sleep(ctx, max(pause, again.wait)); err != nil {
 			return err
@@ -153,12 +153,12 @@ func (d *download) attempt(ctx context.Context, out *os.File, sum hash.Hash, hav
 			return have, fmt.Errorf("hub: %s: asked for %s from byte %d, the server sent it from byte %d", d.ref, d.file.Name, have, from)
 		}
 	case code == http.StatusOK:
-		// A server that does not go on in the middle sends the whole file.
+		// A server that cannot continue in the middle sends the whole file.
 		if have, err = 0, d.restart(out, sum); err != nil {
 			return have, err
 		}
 	case code == http.StatusRequestedRangeNotSatisfiable && have > 0:
-		return 0, &errAgain{err: errors.Join(errors.New("the server cannot go on in the middle of the file"), d.restart(out, sum))}
+		return 0, &errAgain{err: errors.Join(errors.New("the server cannot continue in the middle of the file"), d.restart(out, sum))}
 	case code < 500 && response.Request.URL.Host != d.client.endpoint.Host:
 		// Not the hub's word, but that of the server it redirected to, whose links expire: the next attempt gets a new one.
 		return have, &errAgain{err: fmt.Errorf("%s answered %d", response.Request.URL.Host, code)}

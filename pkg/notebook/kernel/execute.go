@@ -102,7 +102,7 @@ func (r *run) cell(ctx context.Context, number, index int) error {
 			err = stopReason(ctx)
 		}
 		failure.Reason, failure.Err = err.Error(), err
-		r.kernel.Kill() // what the cell started would go on
+		r.kernel.Kill() // what the cell started would keep running
 		r.outputs.Append(cell, notebook.ErrorOutput(stopName(err), err.Error(), nil))
 	case badMessage != nil:
 		failure.Reason, failure.Err = badMessage.Error(), badMessage
