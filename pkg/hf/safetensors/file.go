@@ -70,12 +70,10 @@ func parse(content []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{data: data, metadata: h.metadata, entries: make(map[string]entry, len(h.entries))}
+	f := &File{data: data, metadata: h.metadata, names: h.names, entries: make(map[string]entry, len(h.entries))}
 	for _, e := range h.entries {
 		f.entries[e.name] = e
-		f.names = append(f.names, e.name)
 	}
-	slices.Sort(f.names)
 	return f, nil
 }
 

@@ -1,13 +1,13 @@
 package safetensors
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxHeader is the format's own limit on the header, 100 MB
@@ -28,154 +28,243 @@ type entry struct {
 // header is a parsed header. Its entries are in the order of their data.
 type header struct {
 	entries  []entry
+	names    []string // sorted
 	metadata map[string]string
 }
 
 // parseHeader parses the header's JSON and checks it against the number of data bytes in the file.
-// It walks the tokens itself because encoding/json keeps the last of two equal keys and ignores case,
-// and either would hide a damaged or a forged file.
+// It reads the few forms that a header has by itself: encoding/json keeps the last of two equal keys and ignores case, and either would
+// hide a damaged or a forged file; its decoder also takes a minute for the header of a million tensors.
 func parseHeader(text []byte, dataSize int64) (*header, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
+	p := &parser{text: text}
 	h := &header{metadata: map[string]string{}}
-	seen := map[string]bool{}
-	err := object(decoder, func(name string) error {
-		if seen[name] {
-			return fmt.Errorf("tensor %q: found twice in the header, expected each name once; write the file again", name)
-		}
-		seen[name] = true
+	described := false
+	p.object("header", func(name string) {
 		if name == metadataKey {
-			return metadata(decoder, h.metadata)
+			if described {
+				p.fail("%s: found twice in the header, expected it once; write the file again", name)
+			}
+			described = true
+			p.metadata(h.metadata)
+			return
 		}
 		e := entry{name: name}
-		if err := e.parse(decoder); err != nil {
-			return fmt.Errorf("tensor %q: %w", name, err)
+		if p.entry(&e); p.err == nil {
+			h.entries = append(h.entries, e)
 		}
-		h.entries = append(h.entries, e)
-		return nil
 	})
-	if err != nil {
-		return nil, err
+	p.space()
+	if p.err == nil && p.at < len(text) {
+		p.fail("header: found more text after the closing brace, expected only spaces; the file is damaged, fetch or write it again")
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("header: found more text after the closing brace, expected only spaces; the file is damaged, fetch or write it again")
+	if p.err != nil {
+		return nil, p.err
+	}
+	for _, e := range h.entries {
+		h.names = append(h.names, e.name)
+	}
+	slices.Sort(h.names)
+	for i := 1; i < len(h.names); i++ {
+		if h.names[i] == h.names[i-1] {
+			return nil, fmt.Errorf("tensor %q: found twice in the header, expected each name once; write the file again", h.names[i])
+		}
 	}
 	return h, h.check(dataSize)
 }
 
-// object reads a JSON object, calling value after each key with the decoder in front of the value.
-func object(decoder *json.Decoder, value func(key string) error) error {
-	if err := delimiter(decoder, '{'); err != nil {
-		return err
-	}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return badJSON(err)
-		}
-		// Between braces the decoder yields only strings as keys.
-		if err := value(token.(string)); err != nil {
-			return err
-		}
-	}
-	return delimiter(decoder, '}')
+// parser reads JSON from the front and keeps the first error.
+type parser struct {
+	text []byte
+	at   int
+	err  error
 }
 
-func delimiter(decoder *json.Decoder, want json.Delim) error {
-	token, err := decoder.Token()
-	if err != nil {
-		return badJSON(err)
+func (p *parser) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
 	}
-	if token != want {
-		return fmt.Errorf("header: found %v, expected %q; the file is damaged or not safetensors", token, want.String())
-	}
-	return nil
 }
 
-func badJSON(err error) error {
-	return fmt.Errorf("header: not valid JSON (%w); the file is damaged or not safetensors, fetch or write it again", err)
+// bad is the error of text that is not JSON, or not of the form that belongs here.
+func (p *parser) bad(expected string) {
+	found := "the end"
+	if p.at < len(p.text) {
+		found = strconv.Quote(string(p.text[p.at:min(len(p.text), p.at+20)]))
+	}
+	p.fail("header: not valid JSON of this format (found %s at byte %d, expected %s); the file is damaged or not safetensors, fetch or write it again", found, p.at, expected)
 }
 
-func metadata(decoder *json.Decoder, into map[string]string) error {
-	return object(decoder, func(key string) error {
-		token, err := decoder.Token()
-		if err != nil {
-			return badJSON(err)
+// space skips white space.
+func (p *parser) space() {
+	for p.at < len(p.text) && (p.text[p.at] == ' ' || p.text[p.at] == '\n' || p.text[p.at] == '\t' || p.text[p.at] == '\r') {
+		p.at++
+	}
+}
+
+// take consumes a character behind white space if it is there.
+func (p *parser) take(c byte) bool {
+	p.space()
+	if p.err == nil && p.at < len(p.text) && p.text[p.at] == c {
+		p.at++
+		return true
+	}
+	return false
+}
+
+func (p *parser) want(c byte) {
+	if p.err == nil && !p.take(c) {
+		p.bad(strconv.Quote(string(c)))
+	}
+}
+
+// list calls each for the elements between two brackets.
+func (p *parser) list(open, closing byte, each func()) {
+	if p.want(open); p.err != nil || p.take(closing) {
+		return
+	}
+	for p.err == nil {
+		each()
+		if p.take(closing) {
+			return
 		}
-		text, ok := token.(string)
-		if !ok {
-			return fmt.Errorf("%s: found %v for key %q, expected a string; the format allows text only", metadataKey, token, key)
+		p.want(',')
+	}
+}
+
+// object calls value for each key of an object, with the parser in front of the value.
+func (p *parser) object(what string, value func(key string)) {
+	p.list('{', '}', func() {
+		key := p.str(what)
+		if p.want(':'); p.err == nil {
+			value(key)
 		}
-		into[key] = text
-		return nil
 	})
 }
 
-func (e *entry) parse(decoder *json.Decoder) error {
-	var offsets []int64
-	seen := map[string]bool{}
-	err := object(decoder, func(field string) (err error) {
-		if seen[field] {
-			return fmt.Errorf("field %q found twice, expected once; write the file again", field)
-		}
-		seen[field] = true
-		switch field {
-		case "dtype":
-			token, err := decoder.Token()
-			if err != nil {
-				return badJSON(err)
+// str reads a string.
+func (p *parser) str(what string) string {
+	if !p.take('"') {
+		p.bad("a string, " + what)
+		return ""
+	}
+	start := p.at
+	for p.at < len(p.text) {
+		switch c := p.text[p.at]; {
+		case c == '"':
+			raw := p.text[start:p.at]
+			p.at++
+			if !utf8.Valid(raw) {
+				p.fail("header: %q is not UTF-8; the file is damaged, fetch or write it again", raw)
 			}
-			text, ok := token.(string)
-			if !ok {
-				return fmt.Errorf("dtype: found %v, expected a string", token)
-			}
-			e.dtype = text
-			return nil
-		case "shape":
-			e.shape, err = integers(decoder, field)
-			return err
-		case "data_offsets":
-			offsets, err = integers(decoder, field)
-			return err
+			return string(raw)
+		case c == '\\':
+			return p.escaped(start)
+		case c < ' ':
+			p.bad("no control character inside a string")
+			return ""
 		}
-		return fmt.Errorf("found field %q, expected dtype, shape and data_offsets", field)
-	})
-	if err != nil {
-		return err
+		p.at++
 	}
-	for _, field := range []string{"dtype", "shape", "data_offsets"} {
-		if !seen[field] {
-			return fmt.Errorf("field %q is missing; the header is damaged, fetch or write the file again", field)
-		}
-	}
-	if len(offsets) != 2 {
-		return fmt.Errorf("data_offsets: found %d numbers, expected 2 (begin, end)", len(offsets))
-	}
-	e.begin, e.end = offsets[0], offsets[1]
-	return nil
+	p.bad("the end of a string")
+	return ""
 }
 
-func integers(decoder *json.Decoder, field string) ([]int64, error) {
-	if err := delimiter(decoder, '['); err != nil {
-		return nil, fmt.Errorf("%s: %w", field, err)
+// escaped reads a string with escape sequences, which headers hardly have.
+func (p *parser) escaped(start int) string {
+	end := start
+	for end < len(p.text) && p.text[end] != '"' {
+		if p.text[end] == '\\' {
+			end++
+		}
+		end++
 	}
+	var s string
+	if end >= len(p.text) || json.Unmarshal(p.text[start-1:end+1], &s) != nil {
+		p.bad("a string with valid escape sequences")
+		return ""
+	}
+	p.at = end + 1
+	return s
+}
+
+// integers reads an array of whole numbers.
+func (p *parser) integers(field string) []int64 {
 	values := []int64{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, badJSON(err)
+	p.list('[', ']', func() {
+		p.space()
+		start := p.at
+		for p.at < len(p.text) && strings.IndexByte("+-.0123456789eE", p.text[p.at]) >= 0 {
+			p.at++
 		}
-		number, ok := token.(json.Number)
-		if !ok {
-			return nil, fmt.Errorf("%s: found %v, expected an integer", field, token)
-		}
-		value, err := number.Int64()
-		if err != nil {
-			return nil, fmt.Errorf("%s: found %s, expected an integer of at most 63 bits", field, number)
+		number := string(p.text[start:p.at])
+		value, err := strconv.ParseInt(number, 10, 64)
+		switch digits := strings.TrimPrefix(number, "-"); {
+		case number == "":
+			p.bad(field + ": an integer")
+		case err != nil:
+			p.fail("%s: found %s, expected an integer of at most 63 bits", field, number)
+		case number[0] == '+' || len(digits) > 1 && digits[0] == '0':
+			p.fail("%s: found %s, which is no number of JSON", field, number)
 		}
 		values = append(values, value)
+	})
+	return values
+}
+
+func (p *parser) metadata(into map[string]string) {
+	p.object(metadataKey, func(key string) {
+		p.space()
+		if p.at < len(p.text) && p.text[p.at] != '"' {
+			p.fail("%s: found %q for key %q, expected a string; the format allows text only", metadataKey, p.text[p.at:min(len(p.text), p.at+20)], key)
+			return
+		}
+		into[key] = p.str(metadataKey)
+	})
+}
+
+// entry reads what a header says of one tensor.
+func (p *parser) entry(e *entry) {
+	var offsets []int64
+	var dtype, shape, data bool
+	inner := &parser{text: p.text, at: p.at, err: p.err}
+	once := func(seen *bool, field string) {
+		if *seen {
+			inner.fail("field %q found twice, expected once; write the file again", field)
+		}
+		*seen = true
 	}
-	return values, delimiter(decoder, ']')
+	inner.object("a field", func(field string) {
+		switch field {
+		case "dtype":
+			once(&dtype, field)
+			e.dtype = inner.str("the dtype")
+		case "shape":
+			once(&shape, field)
+			e.shape = inner.integers(field)
+		case "data_offsets":
+			once(&data, field)
+			offsets = inner.integers(field)
+		default:
+			inner.fail("found field %q, expected dtype, shape and data_offsets", field)
+		}
+	})
+	p.at = inner.at
+	for _, field := range []struct {
+		name string
+		seen bool
+	}{{"dtype", dtype}, {"shape", shape}, {"data_offsets", data}} {
+		if !field.seen {
+			inner.fail("field %q is missing; the header is damaged, fetch or write the file again", field.name)
+		}
+	}
+	if inner.err == nil && len(offsets) != 2 {
+		inner.fail("data_offsets: found %d numbers, expected 2 (begin, end)", len(offsets))
+	}
+	if inner.err != nil {
+		p.fail("tensor %q: %w", e.name, inner.err)
+		return
+	}
+	e.begin, e.end = offsets[0], offsets[1]
 }
 
 // check sorts the entries by their place in the data and verifies that they cover it exactly.
@@ -197,15 +286,12 @@ func (h *header) check(dataSize int64) error {
 			return fmt.Errorf("tensor %q: found %d bytes of data, expected %d for %s %v; write the file again", e.name, e.end-e.begin, size, e.dtype, e.shape)
 		}
 	}
-	slices.SortFunc(h.entries, func(a, b entry) int {
-		switch {
-		case a.begin != b.begin:
-			return int(max(-1, min(1, a.begin-b.begin)))
-		case a.end != b.end:
-			return int(max(-1, min(1, a.end-b.end)))
-		}
-		return strings.Compare(a.name, b.name)
-	})
+	byPlace := func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end), strings.Compare(a.name, b.name))
+	}
+	if !slices.IsSortedFunc(h.entries, byPlace) {
+		slices.SortFunc(h.entries, byPlace)
+	}
 	var covered int64
 	previous := ""
 	for _, e := range h.entries {
