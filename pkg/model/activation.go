@@ -25,6 +25,8 @@ var activations = map[string]activation{
 	"gelu_fast":         geluTanh,
 	"gelu_pytorch_tanh": geluTanh,
 	"relu":              func(x *Node) *Node { return MaxScalar(x, 0.0) },
+	"relu2":             func(x *Node) *Node { return Square(MaxScalar(x, 0.0)) },
+	"quick_gelu":        func(x *Node) *Node { return Mul(x, attn.SigmoidBySoftmax(MulScalar(x, 1.702))) },
 }
 
 // activation reads the MLP's nonlinearity.
@@ -51,4 +53,23 @@ func geluTanh(x *Node) *Node {
 	y := ConvertDType(x, dtypes.Float32)
 	inner := MulScalar(Add(y, MulScalar(Mul(y, Square(y)), 0.044715)), math.Sqrt(2/math.Pi))
 	return ConvertDType(Mul(y, MulScalar(AddScalar(attn.TanhBySoftmax(inner), 1.0), 0.5)), x.DType())
+}
+
+// xielu is an activation with two learned numbers (Huang and Schlag 2024, arXiv 2411.13010), p = softplus(alpha_p) and n = beta + softplus(alpha_n):
+//
+//	x > 0:  p x² + beta x
+//	x <= 0: n (exp(min(x, eps)) - 1 - x) + beta x
+func (d *decoder) xielu(module string, x *Node) *Node {
+	const beta, eps = 0.5, -1e-6
+	y := ConvertDType(x, dtypes.Float32)
+	softplus := func(name string) *Node {
+		a := Reshape(ConvertDType(d.params[module+name], dtypes.Float32))
+		return Log(AddScalar(Exp(a), 1.0))
+	}
+	low := MinScalar(y, eps)
+	// exp(x) - 1 loses its digits near 0, where the series has them.
+	minusOne := Where(LessThan(low, Scalar(y.Graph(), dtypes.Float32, -0.01)), AddScalar(Exp(low), -1.0), Mul(low, AddScalar(Mul(low, AddScalar(MulScalar(low, 1.0/6), 0.5)), 1.0)))
+	positive := Add(Mul(softplus(".alpha_p"), Square(y)), MulScalar(y, beta))
+	negative := Add(Mul(AddScalar(softplus(".alpha_n"), beta), Sub(minusOne, y)), MulScalar(y, beta))
+	return ConvertDType(Where(GreaterThan(y, ZerosLike(y)), positive, negative), x.DType())
 }

@@ -5,24 +5,34 @@ import "fmt"
 // architecture describes a decoder: what a family's file makes of config.json, and what decoder.go runs. The zero value of a part means that
 // the decoder has no such part.
 type architecture struct {
-	prefix     string  // what transformers puts before every name but the head's; files saved from the bare decoder lack it
-	embed      string  // token embedding, [vocab, hidden]
-	positions  string  // learned position embedding, [max_positions, hidden]
-	wide       bool    // activations are float32 whatever the weights' type
-	embedScale float64 // factor of the token embeddings, in the model's type
-	layers     string  // what transformers puts before a layer's number
-	blocks     []block
-	norm       norm    // before the head
-	head       string  // output head, [vocab, hidden], where it is not the embedding
-	softcap    float64 // bound of the logits: cap * tanh(logits/cap)
-	ignored    []string
+	prefix      string  // what transformers puts before every name but the head's; files saved from the bare decoder lack it
+	embed       string  // token embedding, [vocab, hidden]
+	embedWidth  int     // width of the embedding and of the head's input where it is not the residual stream's; 0 = it is
+	embedIn     dense   // from the embedding into the residual stream
+	embedNorm   norm    // of the embedded tokens
+	positions   string  // learned position embedding, [max_positions + positionsAt, hidden]
+	positionsAt int     // row of position 0
+	wide        bool    // activations are float32 whatever the weights' type
+	embedScale  float64 // factor of the token embeddings, in the model's type
+	layers      string  // what transformers puts before a layer's number
+	blocks      []block
+	norm        norm    // before the head
+	headIn      dense   // from the residual stream to the head
+	head        string  // output head, [vocab, hidden], where it is not the embedding
+	headBias    string  // [vocab]
+	logitScale  float64 // factor of the logits; 0 = 1
+	softcap     float64 // bound of the logits: cap * tanh(logits/cap)
+	ignored     []string
 }
 
 // block is one layer: x += attnOut(attn(attnIn(x))); x += mlpOut(mlp(mlpIn(x))).
 type block struct {
 	attnIn, attnOut norm
 	mlpIn, mlpOut   norm
-	parallel        bool // the MLP reads what the attention reads, and both are added to it
+	parallel        bool    // the MLP reads what the attention reads, and both are added to it
+	oneNorm         bool    // the MLP beside the attention reads attnIn's output, too
+	normSum         bool    // attnOut and mlpOut normalise the sums: x = attnOut(x + attn(x))
+	residual        float64 // factor of what is added; 0 = 1
 	attn            attention
 	mlp             mlp
 }
@@ -38,10 +48,17 @@ type norm struct {
 type normKind int
 
 const (
-	rms        normKind = iota // x / rms(x) * w
-	rmsPlusOne                 // x / rms(x) * (1 + w)
-	layerNorm                  // (x - mean) / std * w + b
+	rms             normKind = iota // x / rms(x) * w
+	rmsPlusOne                      // x / rms(x) * (1 + w)
+	layerNorm                       // (x - mean) / std * w + b
+	layerNormNoBias                 // (x - mean) / std * w
+	rmsBare                         // x / rms(x)
+	layerNormBare                   // (x - mean) / std
 )
+
+// centres reports whether a norm takes the mean away, bare whether it has no weights.
+func (k normKind) centres() bool { return k == layerNorm || k == layerNormNoBias || k == layerNormBare }
+func (k normKind) bare() bool    { return k == rmsBare || k == layerNormBare }
 
 // dense is a matrix product x·Wᵀ (+ b).
 type dense struct {
@@ -55,10 +72,12 @@ type dense struct {
 type attention struct {
 	query, key, value  dense
 	fused              dense // the three in one product; by blocks [q | k | v], or
-	interleaved        bool  // head by head: [head][q, k, v][dim]
+	interleaved        bool  // group by group: [kv head][its query heads, k, v][dim]
 	out                dense
 	queryNorm, keyNorm norm
-	normWhole          bool // q and k are normalised over all heads at once, not head by head
+	normWhole          bool    // q and k are normalised over all heads at once, not head by head
+	normRotated        bool    // and behind the rotation, not in front of it
+	clip               float64 // bound of q, k and v; 0 = none
 	rope               *rope
 	scale              float64 // factor of the scores
 	softcap            float64 // bound of the scores: cap * tanh(scores/cap)
@@ -71,6 +90,7 @@ type mlp struct {
 	gate, up, down dense
 	gateUp         dense // gate and up in one product, blocks [gate | up]
 	act            activation
+	xielu          string // module of an activation with parameters of its own, in place of act
 	experts        *experts
 }
 
@@ -79,6 +99,26 @@ type weight struct {
 	name  string
 	shape []int
 	init  initKind
+	// parts are the checkpoint's tensors that are stacked in it, [parts, ...]; nil = it is one of the checkpoint's own.
+	parts []string
+}
+
+// part is one of the checkpoint's tensors of a weight.
+type part struct {
+	name  string
+	shape []int
+}
+
+// stored lists the checkpoint's tensors of a weight, in the order of its bytes.
+func (w weight) stored() []part {
+	if w.parts == nil {
+		return []part{{w.name, w.shape}}
+	}
+	var all []part
+	for _, name := range w.parts {
+		all = append(all, part{name, w.shape[1:]})
+	}
+	return all
 }
 
 type initKind int
@@ -93,10 +133,12 @@ const (
 // weights lists every tensor that the architecture reads, in the order of the file that Save writes.
 func (a *architecture) weights(c *Config) []weight {
 	var ws []weight
-	add := func(name string, init initKind, shape ...int) { ws = append(ws, weight{name, shape, init}) }
+	add := func(name string, init initKind, shape ...int) {
+		ws = append(ws, weight{name: name, shape: shape, init: init})
+	}
 	addNorm := func(n norm) {
 		switch {
-		case n.name == "":
+		case n.name == "" || n.kind.bare():
 		case n.kind == rmsPlusOne:
 			add(n.name+".weight", initZeros, n.width)
 		default:
@@ -119,9 +161,15 @@ func (a *architecture) weights(c *Config) []weight {
 			add(d.name+".bias", initZeros, d.out)
 		}
 	}
-	add(a.embed, initNormal, c.VocabSize, c.HiddenSize)
+	width := c.HiddenSize
+	if a.embedWidth > 0 {
+		width = a.embedWidth
+	}
+	add(a.embed, initNormal, c.VocabSize, width)
+	addDense(a.embedIn, initNormal)
+	addNorm(a.embedNorm)
 	if a.positions != "" {
-		add(a.positions, initNormal, c.MaxPositions, c.HiddenSize)
+		add(a.positions, initNormal, c.MaxPositions+a.positionsAt, c.HiddenSize)
 	}
 	for i := range a.blocks {
 		b := &a.blocks[i]
@@ -140,15 +188,27 @@ func (a *architecture) weights(c *Config) []weight {
 		for _, d := range []dense{b.mlp.gate, b.mlp.up, b.mlp.gateUp} {
 			addDense(d, initNormal)
 		}
+		if b.mlp.xielu != "" {
+			add(b.mlp.xielu+".alpha_p", initZeros, 1)
+			add(b.mlp.xielu+".alpha_n", initZeros, 1)
+		}
 		addDense(b.mlp.down, initResidual)
 		if e := b.mlp.experts; e != nil {
 			ws = append(ws, e.weights()...)
+			for _, d := range []dense{e.shared.gate, e.shared.up, e.sharedGate} {
+				addDense(d, initNormal)
+			}
+			addDense(e.shared.down, initResidual)
 		}
 		addNorm(b.mlpOut)
 	}
 	addNorm(a.norm)
+	addDense(a.headIn, initNormal)
 	if !c.TieEmbeddings {
-		add(a.head, initNormal, c.VocabSize, c.HiddenSize)
+		add(a.head, initNormal, c.VocabSize, width)
+	}
+	if a.headBias != "" {
+		add(a.headBias, initZeros, c.VocabSize)
 	}
 	return ws
 }

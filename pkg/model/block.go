@@ -49,9 +49,13 @@ func (d *decoder) embed(tokens *Node) *Node {
 	if d.arch.embedScale != 0 {
 		x = MulScalar(x, d.arch.embedScale)
 	}
+	if d.arch.embedIn.name != "" {
+		x = d.dense(d.arch.embedIn, x)
+	}
+	x = d.norm(d.arch.embedNorm, x)
 	if d.arch.positions != "" {
 		// Padding may lie beyond the last learned position.
-		pos := MinScalar(d.geo.queryPos, d.config.MaxPositions-1)
+		pos := AddScalar(MinScalar(d.geo.queryPos, d.config.MaxPositions-1), d.arch.positionsAt)
 		x = Add(x, Gather(d.params[d.arch.positions], InsertAxes(pos, -1)))
 	}
 	if d.pass.DType != dtypes.InvalidDType {
@@ -66,10 +70,14 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	b := &d.arch.blocks[l]
 	a := &b.attn
 
-	q, k, v := d.project(a, d.norm(b.attnIn, x))
+	input := d.norm(b.attnIn, x)
+	q, k, v := d.project(a, input)
 	if a.rope != nil {
 		rotary := d.rotary(a.rope)
 		q, k = rotary.apply(q), rotary.apply(k)
+	}
+	if a.normRotated {
+		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
 	}
 	kv := extend(k, v)
 
@@ -84,18 +92,32 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	}
 	out, how, behind := attn.Compute(o, layerOf(d.config, d.arch, l, d.phase), visit, d.carry)
 	d.plan = append(d.plan, how)
-	out = d.norm(b.attnOut, d.dense(a.out, mergeHeads(out)))
-
-	if b.parallel {
-		x = Add(Add(x, out), d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
-	} else {
-		x = Add(x, out)
-		x = Add(x, d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
+	out = d.dense(a.out, mergeHeads(out))
+	switch {
+	case b.parallel:
+		if !b.oneNorm {
+			input = d.norm(b.mlpIn, x)
+		}
+		x = d.add(b, d.add(b, x, d.norm(b.attnOut, out)), d.norm(b.mlpOut, d.feedForward(&b.mlp, input)))
+	case b.normSum:
+		x = d.norm(b.attnOut, d.add(b, x, out))
+		x = d.norm(b.mlpOut, d.add(b, x, d.feedForward(&b.mlp, x)))
+	default:
+		x = d.add(b, x, d.norm(b.attnOut, out))
+		x = d.add(b, x, d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
 	}
 	if d.phase == attn.Prefill {
 		behind(x)
 	}
 	return x
+}
+
+// add is x + residual*y.
+func (d *decoder) add(b *block, x, y *Node) *Node {
+	if b.residual != 0 {
+		y = MulScalar(y, b.residual)
+	}
+	return Add(x, y)
 }
 
 // prefill runs all layers over whole prompts and returns the last hidden states [batch, tokens, hidden] and each layer's new keys and values.
@@ -123,6 +145,9 @@ func (d *decoder) logits(x *Node) *Node { return ConvertDType(d.rawLogits(x), dt
 // rawLogits are the logits in the type that they are multiplied in, capped ones in float32.
 func (d *decoder) rawLogits(x *Node) *Node {
 	x = d.norm(d.arch.norm, x)
+	if d.arch.headIn.name != "" {
+		x = d.dense(d.arch.headIn, x)
+	}
 	head := d.params[d.arch.head]
 	if d.config.TieEmbeddings {
 		head = d.params[d.arch.embed]
@@ -131,6 +156,12 @@ func (d *decoder) rawLogits(x *Node) *Node {
 		head = ConvertDType(head, x.DType())
 	}
 	y := d.product(x, x.Rank()-1, head, 1, 0)
+	if d.arch.headBias != "" {
+		y = Add(y, ExpandLeftToRank(ConvertDType(d.params[d.arch.headBias], y.DType()), y.Rank()))
+	}
+	if d.arch.logitScale != 0 {
+		y = MulScalar(y, d.arch.logitScale)
+	}
 	if d.arch.softcap == 0 {
 		return y
 	}
@@ -141,7 +172,7 @@ func (d *decoder) rawLogits(x *Node) *Node {
 //
 //	rms:        x / sqrt(mean(x²) + eps) * w            (Zhang and Sennrich 2019)
 //	rmsPlusOne: x / sqrt(mean(x²) + eps) * (1 + w)
-//	layerNorm:  (x - mean(x)) / sqrt(var(x) + eps) * w + b
+//	layerNorm:  (x - mean(x)) / sqrt(var(x) + eps) * w + b, or without b
 func (d *decoder) norm(n norm, x *Node) *Node {
 	if n.name == "" {
 		return x
@@ -151,11 +182,14 @@ func (d *decoder) norm(n norm, x *Node) *Node {
 		return ExpandLeftToRank(ConvertDType(d.params[n.name+name], dtypes.Float32), rank)
 	}
 	x = ConvertDType(x, dtypes.Float32)
-	if n.kind == layerNorm {
+	if n.kind.centres() {
 		x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
 	}
 	// Division by a root: Rsqrt has no gradient in GoMLX v0.28.
 	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), n.eps)))
+	if n.kind.bare() {
+		return ConvertDType(x, dtype)
+	}
 	weight := param(".weight")
 	if n.kind == rmsPlusOne {
 		weight = AddScalar(weight, 1.0)
@@ -193,12 +227,13 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	case a.interleaved:
 		y := d.dense(a.fused, x)
 		dims := y.Shape().Dimensions
-		y = Reshape(y, dims[0], dims[1], c.Heads, 3*c.HeadDim)
-		third := func(i int) *Node {
-			part := SliceAxis(y, -1, AxisRange(i*c.HeadDim, (i+1)*c.HeadDim))
-			return Reshape(part, dims[0], dims[1], c.Heads*c.HeadDim)
+		group := c.Heads / c.KVHeads // query heads of a key head
+		y = Reshape(y, dims[0], dims[1], c.KVHeads, (group+2)*c.HeadDim)
+		heads := func(from, to int) *Node {
+			part := SliceAxis(y, -1, AxisRange(from*c.HeadDim, to*c.HeadDim))
+			return Reshape(part, dims[0], dims[1], c.KVHeads*(to-from)*c.HeadDim)
 		}
-		q, k, v = third(0), third(1), third(2)
+		q, k, v = heads(0, group), heads(group, group+1), heads(group+1, group+2)
 	default:
 		y := d.dense(a.fused, x)
 		n, m := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
@@ -207,8 +242,11 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	if a.normWhole {
 		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
 	}
+	if a.clip > 0 {
+		q, k, v = ClipScalar(q, -a.clip, a.clip), ClipScalar(k, -a.clip, a.clip), ClipScalar(v, -a.clip, a.clip)
+	}
 	q, k, v = splitHeads(q, c.Heads), splitHeads(k, c.KVHeads), splitHeads(v, c.KVHeads)
-	if !a.normWhole {
+	if !a.normWhole && !a.normRotated {
 		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
 	}
 	return q, k, v
@@ -227,7 +265,11 @@ func (d *decoder) feedForward(m *mlp, x *Node) *Node {
 		y := d.several(x, m.gate, m.up)
 		return d.dense(m.down, Mul(m.act(y[0]), y[1]))
 	}
-	return d.dense(m.down, m.act(d.dense(m.up, x)))
+	y := d.dense(m.up, x)
+	if m.xielu != "" {
+		return d.dense(m.down, d.xielu(m.xielu, y))
+	}
+	return d.dense(m.down, m.act(y))
 }
 
 // splitHeads turns [batch, tokens, heads*dim] into [batch, heads, tokens, dim].

@@ -218,9 +218,9 @@ func (c *Config) Validate() error {
 	if !(c.NormEps > 0) {
 		return fmt.Errorf("the epsilon of the norms is %v, expected a positive number", c.NormEps)
 	}
-	for _, id := range append([]int{c.BOS}, c.EOS...) {
+	for i, id := range append([]int{c.BOS}, c.EOS...) {
 		if id < -1 || id >= c.VocabSize {
-			return fmt.Errorf("special token id %d is outside the vocabulary of %d", id, c.VocabSize)
+			return fmt.Errorf("%s %d is outside the vocabulary of %d", []string{"bos_token_id", "eos_token_id"}[min(i, 1)], id, c.VocabSize)
 		}
 	}
 	return nil

@@ -1,6 +1,6 @@
 // Package model is a decoder transformer in GoMLX, written around the attention site.
 //
-// A model is opened from a Hugging Face directory (config.json, safetensors weights in one file or several, tokenizer.json) with Load, or made
+// A model is opened from a Hugging Face directory (config.json, safetensors weights in one file or several, tokenizer.json) or a GGUF file with Load, or made
 // anew with New, and runs on any backend of package backend:
 //
 //	m, err := model.Load("testdata/attune-tiny", model.Options{})
@@ -9,10 +9,17 @@
 //
 // # Families
 //
-// Families lists the model types that are read: llama, mistral, qwen2, qwen3, gemma2, gemma3_text, gpt2, gpt_neo, gpt_neox, olmo2, phi3, smollm3 and
-// gpt_oss. Each is a file of that name that describes its decoder as data (type architecture): norms and where they stand, the layout and names of
-// projections, the rotary embedding, window, soft cap and sinks of every layer, the MLP. decoder.go runs any such description. config.json is read in the
-// spelling of transformers 4 or 5 and kept: Save writes it back as it was, with weights under the names that transformers gives them.
+// Families lists the model types that are read. Each is described as data (type architecture): norms and where they stand, the layout and names of projections, the
+// rotary embedding, window, soft cap and sinks of every layer, the MLP or experts. block.go runs any such description. The families stand together by
+// kind: llama.go (llama, mistral, qwen2, qwen3, olmo to olmo3, phi3, smollm3), llamalike.go (those with one or two things of their own: granite, cohere, glm, stablelm,
+// starcoder2, exaone4 and others), gemma.go, gpt.go (gpt2, gpt_neo, gpt_neox, gptj, opt, phi, falcon) and gptoss.go (those with experts: gpt_oss, mixtral, qwen2_moe,
+// qwen3_moe, olmoe).
+//
+// config.json is read as transformers' configuration class of the family reads it, in the spelling of its versions 4 or 5: defaults.json holds the classes' fields, other
+// names and defaults. A field that the class does not have is not read; one that it has and that is not computed here is refused by name, unless nothing depends on
+// it. Save writes config.json back as it was, with weights under the names that transformers gives them.
+//
+// A GGUF file of llama, qwen2, qwen3, gemma2, gemma3 or phi3 opens like a directory (package gguf); LoadAdapter attaches an adapter as PEFT saves it.
 //
 // # The attention site
 //

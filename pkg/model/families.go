@@ -22,19 +22,44 @@ var families map[string]family
 
 func init() { // not a literal: builders read the table
 	families = map[string]family{
-		"llama":       {build: llama},
-		"mistral":     {build: mistral},
-		"qwen2":       {build: qwen2},
-		"qwen3":       {build: qwen3},
-		"gemma2":      {build: gemma2},
-		"gemma3_text": {build: gemma3},
-		"gpt2":        {build: gpt2, fixedHeadDim: true},
-		"gpt_neo":     {build: gptNeo, fixedHeadDim: true},
-		"gpt_neox":    {build: gptNeoX, partial: 0.25, legacyRope: true},
-		"olmo2":       {build: olmo2},
-		"phi3":        {build: phi3, partial: 1},
-		"smollm3":     {build: smollm3},
-		"gpt_oss":     {build: gptOss},
+		"llama":            {build: llama},
+		"mistral":          {build: mistral},
+		"qwen2":            {build: qwen2},
+		"qwen3":            {build: qwen3},
+		"olmo":             {build: olmo, eps: 1e-5},
+		"olmo2":            {build: olmo2},
+		"olmo3":            {build: olmo3},
+		"phi3":             {build: phi3, partial: 1},
+		"smollm3":          {build: smollm3},
+		"granite":          {build: granite},
+		"cohere":           {build: cohere, fixedHeadDim: true},
+		"cohere2":          {build: cohere2, fixedHeadDim: true},
+		"starcoder2":       {build: starcoder2},
+		"stablelm":         {build: stableLM, fixedHeadDim: true, partial: 0.25},
+		"glm":              {build: glm, partial: 0.5},
+		"glm4":             {build: glm4, partial: 0.5},
+		"seed_oss":         {build: seedOSS},
+		"arcee":            {build: arcee},
+		"nanochat":         {build: nanochat},
+		"apertus":          {build: apertus},
+		"ernie4_5":         {build: ernie},
+		"hunyuan_v1_dense": {build: hunyuan},
+		"exaone4":          {build: exaone4},
+		"gemma":            {build: gemma1},
+		"gemma2":           {build: gemma2},
+		"gemma3_text":      {build: gemma3},
+		"gpt2":             {build: gpt2, fixedHeadDim: true},
+		"gpt_neo":          {build: gptNeo, fixedHeadDim: true},
+		"gpt_neox":         {build: gptNeoX, partial: 0.25, legacyRope: true},
+		"gptj":             {build: gptJ, fixedHeadDim: true},
+		"opt":              {build: opt, fixedHeadDim: true, eps: 1e-5},
+		"phi":              {build: phi, partial: 0.5},
+		"falcon":           {build: falcon, fixedHeadDim: true},
+		"gpt_oss":          {build: gptOss},
+		"mixtral":          {build: mixtral},
+		"qwen2_moe":        {build: qwen2Moe},
+		"qwen3_moe":        {build: qwen3Moe},
+		"olmoe":            {build: olmoe},
 	}
 }
 
@@ -46,31 +71,40 @@ func familyNames() string { return strings.Join(Families(), ", ") }
 // windows reads which layers have a sliding window of which size, from layer_types or, where that is absent, from the family's rule. 0 = none.
 func (f *fields) windows(c *Config, size int, sliding func(l int) bool) []int {
 	windows := make([]int, c.Layers)
-	types := read[[]string](f, "a list of strings", nil, "layer_types")
-	if types != nil && len(types) != c.Layers {
-		f.fail("layer_types has %d entries, expected one for each of the %d layers", len(types), c.Layers)
-		return windows
-	}
 	if size < 0 {
 		f.fail("sliding_window is %d, expected a number of keys", size)
 	}
-	for l := range windows {
-		slides := types == nil && sliding(l)
-		if types != nil {
-			switch types[l] {
-			case "sliding_attention":
-				slides = true
-			case "full_attention":
-			default:
-				f.fail("layer_types holds %q, expected full_attention or sliding_attention", types[l])
-			}
-		}
+	for l, slides := range f.sliding(c, sliding) {
 		if slides {
 			windows[l] = size
 		}
 	}
 	return windows
 }
+
+// sliding reads which layers are of the type with a window, whether they have one or not.
+func (f *fields) sliding(c *Config, rule func(l int) bool) []bool {
+	slides := make([]bool, c.Layers)
+	types := read[[]string](f, "a list of strings", nil, "layer_types")
+	if types != nil && len(types) != c.Layers {
+		f.fail("layer_types has %d entries, expected one for each of the %d layers", len(types), c.Layers)
+		return slides
+	}
+	for l := range slides {
+		switch {
+		case types == nil:
+			slides[l] = rule(l)
+		case types[l] == "sliding_attention":
+			slides[l] = true
+		case types[l] != "full_attention":
+			f.fail("layer_types holds %q, expected full_attention or sliding_attention", types[l])
+		}
+	}
+	return slides
+}
+
+// threeOfFour is the rule of families in which every fourth layer does not slide.
+func threeOfFour(l int) bool { return (l+1)%4 != 0 }
 
 // everyOther is the rule of families in which the first layer slides, the second does not, and so on.
 func everyOther(l int) bool { return l%2 == 0 }

@@ -52,8 +52,37 @@ var tiny = map[string]string{
 	"phi3":  `"model_type":"phi3","sliding_window":7,` + llamaLike,
 	"phi3, long rope": `"model_type":"phi3","original_max_position_embeddings":16,"rope_scaling":{"type":"longrope","short_factor":[1,1.1,1.2,1.3],"long_factor":[2,3,4,5]},` +
 		llamaLike,
-	"smollm3": `"model_type":"smollm3","no_rope_layers":[1,0,1,0],` + llamaLike,
-	"gpt_oss": `"model_type":"gpt_oss","sliding_window":6,"num_local_experts":5,"num_experts_per_tok":2,` + llamaLike,
+	"smollm3":                `"model_type":"smollm3","no_rope_layers":[1,0,1,0],` + llamaLike,
+	"olmo":                   `"model_type":"olmo","clip_qkv":2,` + llamaLike,
+	"olmo3":                  `"model_type":"olmo3","sliding_window":6,` + llamaLike,
+	"olmoe":                  `"model_type":"olmoe","num_experts":5,"num_experts_per_tok":2,` + llamaLike,
+	"granite":                `"model_type":"granite","embedding_multiplier":3,"logits_scaling":2,"residual_multiplier":0.5,"attention_multiplier":0.2,` + llamaLike,
+	"cohere":                 `"model_type":"cohere",` + llamaLike,
+	"cohere2":                `"model_type":"cohere2","sliding_window":6,` + llamaLike,
+	"starcoder2":             `"model_type":"starcoder2","sliding_window":6,` + llamaLike,
+	"stablelm":               `"model_type":"stablelm","partial_rotary_factor":0.5,"use_qkv_bias":true,` + llamaLike,
+	"stablelm, side by side": `"model_type":"stablelm","partial_rotary_factor":0.5,"use_parallel_residual":true,` + llamaLike,
+	"glm":                    `"model_type":"glm",` + llamaLike,
+	"glm4":                   `"model_type":"glm4",` + llamaLike,
+	"seed_oss":               `"model_type":"seed_oss",` + llamaLike,
+	"arcee":                  `"model_type":"arcee",` + llamaLike,
+	"nanochat":               `"model_type":"nanochat",` + llamaLike,
+	"apertus":                `"model_type":"apertus",` + llamaLike,
+	"ernie4_5":               `"model_type":"ernie4_5","use_bias":true,` + llamaLike,
+	"hunyuan_v1_dense":       `"model_type":"hunyuan_v1_dense",` + llamaLike,
+	"exaone4":                `"model_type":"exaone4","sliding_window":6,` + llamaLike,
+	"gemma":                  `"model_type":"gemma",` + llamaLike,
+	"gptj":                   `"model_type":"gptj","vocab_size":97,"n_embd":32,"n_layer":3,"n_head":4,"n_positions":128,"rotary_dim":4,"initializer_range":0.2,"eos_token_id":null`,
+	"opt":                    `"model_type":"opt","ffn_dim":48,"word_embed_proj_dim":32,` + llamaLike,
+	"opt, norms behind sums, narrow embedding": `"model_type":"opt","ffn_dim":48,"word_embed_proj_dim":24,"do_layer_norm_before":false,` + llamaLike,
+	"phi":                  `"model_type":"phi",` + llamaLike,
+	"falcon":               `"model_type":"falcon","new_decoder_architecture":true,"num_kv_heads":2,` + llamaLike,
+	"falcon, one key head": `"model_type":"falcon",` + llamaLike,
+	"falcon, head by head": `"model_type":"falcon","multi_query":false,"parallel_attn":false,"bias":true,` + llamaLike,
+	"mixtral":              `"model_type":"mixtral","sliding_window":6,"num_local_experts":5,"num_experts_per_tok":2,` + llamaLike,
+	"qwen2_moe":            `"model_type":"qwen2_moe","num_experts":5,"num_experts_per_tok":2,"moe_intermediate_size":16,"shared_expert_intermediate_size":24,"mlp_only_layers":[1],` + llamaLike,
+	"qwen3_moe":            `"model_type":"qwen3_moe","num_experts":5,"num_experts_per_tok":2,"moe_intermediate_size":16,"norm_topk_prob":true,"decoder_sparse_step":2,` + llamaLike,
+	"gpt_oss":              `"model_type":"gpt_oss","sliding_window":6,"num_local_experts":5,"num_experts_per_tok":2,` + llamaLike,
 }
 
 // family makes a model of a tiny configuration in which every weight is random, biases, norms and sinks too: at their usual starting values of 0 and 1 a
@@ -289,7 +318,8 @@ func (site) Visit(attention.Layer) *attention.Visit {
 func TestEveryFamilyHasTheSameSite(t *testing.T) {
 	windows := map[string][]int{
 		"mistral": {6, 6, 6, 6}, "qwen2": {0, 0, 6, 6}, "gemma2": {6, 0, 6, 0}, "gemma3_text": {6, 6, 0, 6}, "gpt_neo": {0, 6, 0, 6},
-		"phi3": {7, 7, 7, 7}, "gpt_oss": {6, 0, 6, 0},
+		"phi3": {7, 7, 7, 7}, "gpt_oss": {6, 0, 6, 0}, "starcoder2": {6, 6, 6, 6}, "mixtral": {6, 6, 6, 6}, "cohere2": {6, 6, 6, 0}, "exaone4": {6, 6, 6, 0},
+		"olmo3": {6, 6, 6, 0},
 	}
 	everyFamily(t, func(t *testing.T, name string) {
 		m := family(t, name)

@@ -41,16 +41,27 @@ func (c *class) names(field string) []string {
 	if other, ok := c.Names[field]; ok {
 		own = other
 	}
-	if _, ok := c.Fields[own]; !ok {
-		return nil
-	}
 	var names []string
 	for other, of := range c.Names { // these are set after the class's own names, and so over them
 		if of == own {
 			names = append(names, other)
 		}
 	}
-	return append(names, own)
+	names = append(names, own)
+	if c.fallback(names) == nil {
+		return nil
+	}
+	return names
+}
+
+// fallback is the default of a field by its names; nil where the class has none of them.
+func (c *class) fallback(names []string) json.RawMessage {
+	for _, name := range names {
+		if v, ok := c.Fields[name]; ok {
+			return v
+		}
+	}
+	return nil
 }
 
 // fields reads the values of config.json as a family's configuration class in transformers does: a field that the class has, under any of its names, and where
@@ -92,10 +103,10 @@ func (f *fields) lookup(field string) json.RawMessage {
 			return v
 		}
 	}
-	if f.class == nil || len(names) == 0 {
+	if f.class == nil {
 		return nil
 	}
-	return f.class.Fields[names[len(names)-1]]
+	return f.class.fallback(names)
 }
 
 // has reports whether a field, or its default, is there and not null.
@@ -167,12 +178,8 @@ var harmless = []string{"dropout", "_pdrop", "layerdrop", "initializer_range", "
 // with it, and this program does not.
 func (f *fields) refuseUnread(modelType string) {
 	for _, name := range slices.Sorted(maps.Keys(f.values)) {
-		own := name
-		if other, ok := f.class.Names[name]; ok {
-			own = other
-		}
-		def, known := f.class.Fields[own]
-		if !known || f.seen[name] || isNull(f.values[name]) || slices.ContainsFunc(harmless, func(h string) bool { return strings.Contains(name, h) }) {
+		def := f.class.fallback(f.class.names(name))
+		if def == nil || f.seen[name] || isNull(f.values[name]) || slices.ContainsFunc(harmless, func(h string) bool { return strings.Contains(name, h) }) {
 			continue
 		}
 		if !sameJSON(f.values[name], def) {

@@ -15,6 +15,15 @@ func gemma2(c *Config, f *fields) *architecture {
 	return a
 }
 
+// gemma1 is llama with norms stored as w for 1+w and embeddings times sqrt(hidden) (Gemma Team 2024, arXiv 2403.08295).
+func gemma1(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	a.embedScale = math.Sqrt(float64(c.HiddenSize))
+	a.norm.kind = rmsPlusOne
+	a.each(func(b *block, _ string) { b.attnIn.kind, b.mlpIn.kind = rmsPlusOne, rmsPlusOne })
+	return a
+}
+
 // gemma is what Gemma 2 and 3 share.
 func gemma(c *Config, f *fields) *architecture {
 	a := llama(c, f)
@@ -48,17 +57,8 @@ func gemma3(c *Config, f *fields) *architecture {
 		f.fail("sliding_window_pattern is %d, expected 1 or more", period)
 		return a
 	}
-	windows := f.windows(c, f.integer(0, "sliding_window"), func(l int) bool { return (l+1)%period != 0 })
-	a.setWindows(windows)
 	top := f.plain()
-	full := f.layeredRope(c, "full_attention", top.number(f.class.Theta.Global, "rope_theta"))
-	local := f.layeredRope(c, "sliding_attention", top.number(f.class.Theta.Local, "rope_local_base_freq"))
-	c.RopeTheta = full.theta
-	for i, w := range windows {
-		a.blocks[i].attn.rope = full
-		if w > 0 {
-			a.blocks[i].attn.rope = local
-		}
-	}
+	f.twoKinds(c, a, func(l int) bool { return (l+1)%period != 0 },
+		top.number(f.class.Theta.Global, "rope_theta"), top.number(f.class.Theta.Local, "rope_local_base_freq"))
 	return a
 }

@@ -154,3 +154,145 @@ func gptNeoX(c *Config, f *fields) *architecture {
 	f.oneHeadEach(c)
 	return a
 }
+
+// gptJ has attention and MLP side by side behind one norm, neighbouring entries of a part of each head rotated against each other, and a head with a bias (Wang and
+// Komatsuzaki 2021).
+func gptJ(c *Config, f *fields) *architecture {
+	act, dim, h := f.activation(), f.integer(0, "rotary_dim"), c.HiddenSize
+	if dim < 2 || dim > c.HeadDim || dim%2 != 0 {
+		f.fail("rotary_dim is %d, expected an even number from 2 to the %d of a head", dim, c.HeadDim)
+		return &architecture{}
+	}
+	r := &rope{dim: dim, factor: 1, theta: c.RopeTheta, pairs: true}
+	for i := range dim / 2 {
+		r.inverse = append(r.inverse, math.Pow(r.theta, -2*float64(i)/float64(dim)))
+	}
+	a := gptBase(c)
+	c.RopeTheta = r.theta
+	a.positions, a.headBias = "", "lm_head.bias"
+	a.ignored = []string{".attn.bias", ".attn.masked_bias", ".attn.embed_positions"} // masks and tables that old versions of transformers saved
+	a.addLayers(c, func(_ int, p string) block {
+		linear := func(name string, in, out int, bias bool) dense {
+			return dense{name: p + name, in: in, out: out, bias: bias}
+		}
+		return block{
+			parallel: true, oneNorm: true,
+			attnIn: norm{p + "ln_1", layerNorm, h, c.NormEps},
+			attn: attention{
+				query: linear("attn.q_proj", h, h, false), key: linear("attn.k_proj", h, h, false), value: linear("attn.v_proj", h, h, false),
+				out: linear("attn.out_proj", h, h, false), rope: r, scale: 1 / math.Sqrt(float64(c.HeadDim)),
+			},
+			mlp: mlp{up: linear("mlp.fc_in", h, c.IntermediateSize, true), down: linear("mlp.fc_out", c.IntermediateSize, h, true), act: act},
+		}
+	})
+	f.oneHeadEach(c)
+	return a
+}
+
+// phi has attention and MLP side by side behind one norm, a rotary embedding on half of each head, biases, and a head with one (Li et al. 2023, arXiv
+// 2309.05463).
+func phi(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	a.centred()
+	a.projectionBias(true, true)
+	a.plainMLP(c, "fc1", "fc2", true)
+	a.norm.name, a.headBias = "model.final_layernorm", "lm_head.bias"
+	a.each(func(b *block, p string) {
+		b.parallel, b.oneNorm, b.mlpIn = true, true, norm{}
+		b.attn.out.name = p + "self_attn.dense"
+	})
+	return a
+}
+
+// opt has learned positions, LayerNorm before each part or behind each sum, a plain MLP, and in one size an embedding narrower than the residual stream (Zhang et
+// al. 2022, arXiv 2205.01068).
+func opt(c *Config, f *fields) *architecture {
+	act, bias, before := f.activation(), f.boolean(true, "enable_bias"), f.boolean(true, "do_layer_norm_before")
+	kind, h := layerNorm, c.HiddenSize
+	if !f.boolean(true, "layer_norm_elementwise_affine") {
+		kind = layerNormBare
+	}
+	c.RopeTheta = 0
+	const p = "model.decoder."
+	a := &architecture{prefix: "model.", layers: p + "layers.", embed: p + "embed_tokens.weight", positions: p + "embed_positions.weight", positionsAt: 2, head: "lm_head.weight"}
+	if width := f.integer(h, "word_embed_proj_dim"); width != h {
+		if width < 1 || width > maxConfigValue {
+			f.fail("word_embed_proj_dim is %d, expected 1 to %d", width, maxConfigValue)
+		}
+		a.embedWidth = width
+		a.embedIn, a.headIn = dense{name: p + "project_in", in: width, out: h}, dense{name: p + "project_out", in: h, out: width}
+	}
+	if !f.boolean(false, "_remove_final_layer_norm") && before {
+		a.norm = norm{p + "final_layer_norm", kind, h, c.NormEps}
+	}
+	a.addLayers(c, func(_ int, p string) block {
+		linear := func(name string, in, out int) dense { return dense{name: p + name, in: in, out: out, bias: bias} }
+		b := block{
+			attn: attention{
+				query: linear("self_attn.q_proj", h, h), key: linear("self_attn.k_proj", h, h), value: linear("self_attn.v_proj", h, h),
+				out: linear("self_attn.out_proj", h, h), scale: 1 / math.Sqrt(float64(c.HeadDim)),
+			},
+			mlp: mlp{up: linear("fc1", h, c.IntermediateSize), down: linear("fc2", c.IntermediateSize, h), act: act},
+		}
+		first, second := norm{p + "self_attn_layer_norm", kind, h, c.NormEps}, norm{p + "final_layer_norm", kind, h, c.NormEps}
+		if before {
+			b.attnIn, b.mlpIn = first, second
+		} else {
+			b.normSum, b.attnOut, b.mlpOut = true, first, second
+		}
+		return b
+	})
+	f.oneHeadEach(c)
+	return a
+}
+
+// falcon has attention and MLP side by side behind one norm or two, and queries, keys and values in one product, in one of three orders: all query heads and one key
+// head (7B), group by group (the new decoder of 40B and later), or head by head (Almazrouei et al. 2023, arXiv 2311.16867).
+func falcon(c *Config, f *fields) *architecture {
+	act, bias, grouped, one := f.activation(), f.boolean(false, "bias"), f.boolean(false, "new_decoder_architecture"), f.boolean(true, "multi_query")
+	parallel, norms := f.boolean(true, "parallel_attn"), f.integer(0, "num_ln_in_parallel_attn")
+	if f.boolean(false, "alibi") {
+		f.fail("alibi is true: positions by a bias of the scores are not computed, expected the rotary embedding")
+	}
+	c.KVHeads = f.integer(c.Heads, "num_kv_heads")
+	switch {
+	case grouped && norms == 0:
+		norms = 2
+	case grouped:
+	case one:
+		c.KVHeads = 1
+	case c.KVHeads != c.Heads:
+		f.fail("num_kv_heads is %d without the new decoder architecture, expected one for each of the %d heads", c.KVHeads, c.Heads)
+	}
+	if c.KVHeads < 1 || c.Heads%c.KVHeads != 0 || c.Heads*c.HeadDim != c.HiddenSize {
+		f.fail("hidden_size %d is not %d heads of %d in %d groups (num_kv_heads)", c.HiddenSize, c.Heads, c.HeadDim, c.KVHeads)
+		return &architecture{}
+	}
+	if !parallel && grouped {
+		f.fail("parallel_attn is false in the new decoder architecture, expected true")
+	}
+	rope, h := f.rope(c), c.HiddenSize
+	c.RopeTheta = rope.theta
+	a := &architecture{prefix: "transformer.", layers: "transformer.h.", embed: "transformer.word_embeddings.weight", head: "lm_head.weight",
+		norm: norm{"transformer.ln_f", layerNorm, h, c.NormEps}, ignored: []string{".rotary_emb.inv_freq", ".maybe_rotary.inv_freq"}}
+	a.addLayers(c, func(_ int, p string) block {
+		linear := func(name string, in, out int) dense { return dense{name: p + name, in: in, out: out, bias: bias} }
+		b := block{
+			parallel: parallel, oneNorm: parallel && norms != 2,
+			attnIn: norm{p + "input_layernorm", layerNorm, h, c.NormEps},
+			attn: attention{
+				fused: linear("self_attention.query_key_value", h, (c.Heads+2*c.KVHeads)*c.HeadDim), interleaved: grouped || !one,
+				out: linear("self_attention.dense", h, h), rope: rope, scale: 1 / math.Sqrt(float64(c.HeadDim)),
+			},
+			mlp: mlp{up: linear("mlp.dense_h_to_4h", h, c.IntermediateSize), down: linear("mlp.dense_4h_to_h", c.IntermediateSize, h), act: act},
+		}
+		switch {
+		case !parallel:
+			b.mlpIn = norm{p + "post_attention_layernorm", layerNorm, h, c.NormEps}
+		case norms == 2:
+			b.attnIn.name, b.mlpIn = p+"ln_attn", norm{p + "ln_mlp", layerNorm, h, c.NormEps}
+		}
+		return b
+	})
+	return a
+}

@@ -61,10 +61,7 @@ func mistral(c *Config, f *fields) *architecture {
 // qwen2 is llama with biases on queries, keys and values (Yang et al. 2024), and windows on its upper layers where they are turned on.
 func qwen2(c *Config, f *fields) *architecture {
 	a := llama(c, f)
-	for i := range a.blocks {
-		at := &a.blocks[i].attn
-		at.query.bias, at.key.bias, at.value.bias, at.out.bias = true, true, true, false
-	}
+	a.projectionBias(true, false)
 	a.setWindows(qwenWindows(c, f))
 	return a
 }
@@ -87,18 +84,69 @@ func qwen3(c *Config, f *fields) *architecture {
 	return a
 }
 
+// olmo is llama with norms that have no weights (Groeneveld et al. 2024, arXiv 2402.00838).
+func olmo(c *Config, f *fields) *architecture {
+	a := llama(c, f)
+	a.norm.kind = layerNormBare
+	a.each(func(b *block, _ string) { b.attnIn.kind, b.mlpIn.kind = layerNormBare, layerNormBare })
+	a.clip(f)
+	return a
+}
+
+// clip bounds queries, keys and values.
+func (a *architecture) clip(f *fields) {
+	bound := f.number(0, "clip_qkv")
+	if bound < 0 {
+		f.fail("clip_qkv is %v, expected a positive bound", bound)
+	}
+	a.each(func(b *block, _ string) { b.attn.clip = bound })
+}
+
 // olmo2 is llama with norms after each part only, and on queries and keys over all heads at once (Team OLMo 2024, arXiv 2501.00656).
 func olmo2(c *Config, f *fields) *architecture {
 	a := llama(c, f)
+	a.normsBehind(c)
+	a.wholeNorms(c)
+	return a
+}
+
+// normsBehind puts the norms of the blocks behind attention and MLP.
+func (a *architecture) normsBehind(c *Config) {
 	a.each(func(b *block, p string) {
 		b.attnIn, b.mlpIn = norm{}, norm{}
 		b.attnOut = norm{p + "post_attention_layernorm", rms, c.HiddenSize, c.NormEps}
 		b.mlpOut = norm{p + "post_feedforward_layernorm", rms, c.HiddenSize, c.NormEps}
+	})
+}
+
+// wholeNorms normalises queries and keys over all heads at once.
+func (a *architecture) wholeNorms(c *Config) {
+	a.each(func(b *block, p string) {
 		b.attn.normWhole = true
 		b.attn.queryNorm = norm{p + "self_attn.q_norm", rms, c.Heads * c.HeadDim, c.NormEps}
 		b.attn.keyNorm = norm{p + "self_attn.k_norm", rms, c.KVHeads * c.HeadDim, c.NormEps}
 	})
+}
+
+// olmo3 is olmo2 with a window on three of four layers, whose rotary embedding no scaling touches (Team OLMo 2025).
+func olmo3(c *Config, f *fields) *architecture {
+	a := olmo2(c, f)
+	theta := f.plain().number(f.class.Theta.Global, "rope_theta")
+	f.twoKinds(c, a, threeOfFour, theta, theta)
 	return a
+}
+
+// twoKinds gives layers with and without a window a rotary embedding each, of these bases where no field says them.
+func (f *fields) twoKinds(c *Config, a *architecture, sliding func(l int) bool, theta, localTheta float64) {
+	full, local := f.layeredRope(c, "full_attention", theta), f.layeredRope(c, "sliding_attention", localTheta)
+	c.RopeTheta = full.theta
+	a.setWindows(f.windows(c, f.integer(0, "sliding_window"), sliding))
+	for l, slides := range f.sliding(c, sliding) {
+		a.blocks[l].attn.rope = full
+		if slides {
+			a.blocks[l].attn.rope = local
+		}
+	}
 }
 
 // phi3 is llama with queries, keys and values in one product, gate and up in another (Abdin et al. 2024, arXiv 2404.14219), and in some checkpoints a
@@ -139,10 +187,15 @@ func smollm3(c *Config, f *fields) *architecture {
 			a.blocks[i].attn.rope = nil
 		}
 	}
-	size := f.integer(0, "sliding_window")
-	if !f.boolean(false, "use_sliding_window") {
-		size = 0
-	}
-	a.setWindows(f.windows(c, size, func(l int) bool { return with[l] == 0 }))
+	// layer_types, where they are there, count whatever use_sliding_window says.
+	on := f.boolean(false, "use_sliding_window")
+	a.setWindows(f.windows(c, f.integer(0, "sliding_window"), func(l int) bool { return on && with[l] == 0 }))
 	return a
+}
+
+// projectionBias says which projections of the attention carry a bias.
+func (a *architecture) projectionBias(in, out bool) {
+	a.each(func(b *block, _ string) {
+		b.attn.query.bias, b.attn.key.bias, b.attn.value.bias, b.attn.out.bias = in, in, in, out
+	})
 }

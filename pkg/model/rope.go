@@ -14,6 +14,7 @@ type rope struct {
 	dim     int       // entries of a head that are rotated, the first ones
 	inverse []float64 // radians per position, dim/2 of them
 	factor  float64   // of cosine and sine
+	pairs   bool      // neighbouring entries of a head turn against each other, not those of its halves
 	// Beyond `trained` tokens (0 = no such limit) the whole sequence turns differently, by one of these:
 	trained int
 	long    []float64 // other frequencies (LongRoPE), or, where nil,
@@ -109,6 +110,13 @@ func (f *fields) scaled(c *Config, theta, partial float64, original int, partly 
 			r.inverse[i] /= factor
 		}
 	case "dynamic":
+		if alpha := f.number(0, "alpha"); alpha > 0 && c.ModelType == "hunyuan_v1_dense" { // its base is larger from the start
+			grown := theta * math.Pow(alpha, float64(r.dim)/float64(r.dim-2))
+			for i := range r.inverse {
+				r.inverse[i] = math.Pow(grown, -2*float64(i)/float64(r.dim))
+			}
+			break
+		}
 		positive("factor", factor)
 		if r.dim < 4 {
 			f.fail("rope_type %q rotates %d entries of a head, expected 4 or more", kind, r.dim)
@@ -210,7 +218,10 @@ func (r *rope) longRope(f *fields, factor float64, c *Config, original int) {
 }
 
 // rotary holds the rotation of each position: float32 [1 or batch, tokens, dim/2].
-type rotary struct{ cos, sin *Node }
+type rotary struct {
+	cos, sin *Node
+	pairs    bool
+}
 
 // at computes the rotation of positions, int32 [1 or batch, tokens]. lengths, int32 [batch], are those of the sequences, which some kinds depend
 // on; nil = none is beyond the trained length. Angles are float32 whatever the model's type: in bfloat16 neighbouring positions past 256 would share one.
@@ -225,7 +236,7 @@ func (r *rope) at(positions, lengths *Node) rotary {
 	if r.factor != 1 {
 		cos, sin = MulScalar(cos, r.factor), MulScalar(sin, r.factor)
 	}
-	return rotary{cos, sin}
+	return rotary{cos, sin, r.pairs}
 }
 
 // stretched replaces the frequencies of sequences beyond the trained length: [batch, dim/2].
@@ -249,12 +260,22 @@ func (r *rope) stretched(inverse, lengths *Node) *Node {
 }
 
 // apply rotates x [batch, heads, tokens, head_dim], halves paired as Hugging Face checkpoints store them: (x1, x2) ->
-// (x1 cos - x2 sin, x2 cos + x1 sin). Entries of a head beyond the rotated ones pass.
+// (x1 cos - x2 sin, x2 cos + x1 sin). Entries of a head beyond the rotated ones pass. Of neighbouring pairs the first entries come out in front of the second ones:
+// queries and keys are ordered alike, so their products do not change.
 func (r rotary) apply(x *Node) *Node {
 	dtype := x.DType()
 	half := r.cos.Shape().Dimensions[2]
 	part := func(from, to int) *Node { return SliceAxis(x, -1, AxisRange(from, to)) }
-	x1, x2 := ConvertDType(part(0, half), dtypes.Float32), ConvertDType(part(half, 2*half), dtypes.Float32)
+	x1, x2 := part(0, half), part(half, 2*half)
+	if r.pairs {
+		dims := x.Shape().Dimensions
+		y := Reshape(part(0, 2*half), dims[0], dims[1], dims[2], half, 2)
+		entry := func(i int) *Node {
+			return Reshape(SliceAxis(y, -1, AxisRange(i, i+1)), dims[0], dims[1], dims[2], half)
+		}
+		x1, x2 = entry(0), entry(1)
+	}
+	x1, x2 = ConvertDType(x1, dtypes.Float32), ConvertDType(x2, dtypes.Float32)
 	cos, sin := InsertAxes(r.cos, 1), InsertAxes(r.sin, 1)
 	parts := []*Node{
 		ConvertDType(Sub(Mul(x1, cos), Mul(x2, sin)), dtype),

@@ -30,10 +30,17 @@ func (m *Model) Save(dir string, dtype dtypes.DType) error {
 		if err != nil {
 			return err
 		}
-		if dtype == dtypes.BFloat16 {
-			list = append(list, safetensors.FromBFloat16(w.name, w.shape, values))
-		} else {
-			list = append(list, safetensors.FromFloat32s(w.name, w.shape, values))
+		for _, p := range w.stored() {
+			n := len(values)
+			if w.parts != nil {
+				n = w.size() / len(w.parts)
+			}
+			if dtype == dtypes.BFloat16 {
+				list = append(list, safetensors.FromBFloat16(p.name, p.shape, values[:n]))
+			} else {
+				list = append(list, safetensors.FromFloat32s(p.name, p.shape, values[:n]))
+			}
+			values = values[n:]
 		}
 	}
 	if err := safetensors.Write(filepath.Join(dir, "model.safetensors"), list, map[string]string{"format": "pt"}); err != nil {

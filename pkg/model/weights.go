@@ -36,39 +36,59 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 	hash := sha256.New()
 	values := make(map[string]*tensors.Tensor, len(want))
 	for _, w := range want {
-		shape, err := src.Shape(stored[w.name])
+		if err := checkShapes(src, w, stored); err != nil {
+			return nil, "", err
+		}
+		var parts []safetensors.Tensor
+		for _, p := range w.stored() {
+			t, err := src.Tensor(stored[p.name])
+			if err != nil {
+				return nil, "", err
+			}
+			if err := checkFinite(t); err != nil {
+				return nil, "", err
+			}
+			if known == "" {
+				fmt.Fprintf(hash, "%s %s %v\n", p.name, t.DType, t.Shape)
+				backend.EndVectors()
+				hash.Write(t.Data)
+			}
+			parts = append(parts, t)
+		}
+		switch {
+		case w.parts != nil:
+			values[w.name], err = m.convertStack(w, parts)
+		case m.isTurned(w.name):
+			values[w.name], err = m.convertTurned(parts[0])
+		default:
+			values[w.name], err = m.convert(parts[0])
+		}
 		if err != nil {
 			return nil, "", err
 		}
-		if !slices.Equal(shape, w.shape) {
-			return nil, "", fmt.Errorf("tensor %q has shape %v, expected %v from config.json", stored[w.name], shape, w.shape)
+		for _, p := range w.stored() {
+			src.Forget(stored[p.name])
 		}
-		t, err := src.Tensor(stored[w.name])
-		if err != nil {
-			return nil, "", err
-		}
-		if err := checkFinite(t); err != nil {
-			return nil, "", err
-		}
-		if known == "" {
-			fmt.Fprintf(hash, "%s %s %v\n", w.name, t.DType, t.Shape)
-			backend.EndVectors()
-			hash.Write(t.Data)
-		}
-		convert := m.convert
-		if m.isTurned(w.name) {
-			convert = m.convertTurned
-		}
-		if values[w.name], err = convert(t); err != nil {
-			return nil, "", err
-		}
-		src.Forget(stored[w.name])
 	}
 	if known == "" {
 		known = hex.EncodeToString(hash.Sum(nil))
 		keepHash(file, known)
 	}
 	return values, known, nil
+}
+
+// checkShapes compares a weight's tensors with the file before any is read.
+func checkShapes(src source, w weight, stored map[string]string) error {
+	for _, p := range w.stored() {
+		shape, err := src.Shape(stored[p.name])
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(shape, p.shape) {
+			return fmt.Errorf("tensor %q has shape %v, expected %v from config.json", stored[p.name], shape, p.shape)
+		}
+	}
+	return nil
 }
 
 // checkFinite refuses weights that are no numbers: everything computed with them would be none either.
@@ -85,7 +105,9 @@ func checkFinite(t safetensors.Tensor) error {
 func (m *Model) storedNames(src source) (map[string]string, error) {
 	stored := make(map[string]string, len(m.weights))
 	for _, w := range m.weights {
-		stored[w.name] = w.name
+		for _, p := range w.stored() {
+			stored[p.name] = p.name
+		}
 	}
 	prefix := m.arch.prefix
 	for _, name := range src.Names() {
@@ -118,38 +140,57 @@ func (m *Model) convert(t safetensors.Tensor) (*tensors.Tensor, error) {
 	if t.DType == "F32" && m.DType == dtypes.Float32 || t.DType == "BF16" && m.DType == dtypes.BFloat16 {
 		return tensors.FromRaw(m.Backend, 0, shape, t.Data)
 	}
+	return m.convertParts(shape, []safetensors.Tensor{t})
+}
+
+// convertStack puts tensors of one shape into one, a part behind the other.
+func (m *Model) convertStack(w weight, parts []safetensors.Tensor) (*tensors.Tensor, error) {
+	return m.convertParts(shapes.Make(m.DType, w.shape...), parts)
+}
+
+func (m *Model) convertParts(shape shapes.Shape, parts []safetensors.Tensor) (*tensors.Tensor, error) {
 	out, err := tensors.FromShapeForBackend(m.Backend, 0, shape)
 	if err != nil {
 		return nil, err
 	}
 	if m.DType == dtypes.BFloat16 {
-		err = convertInto(out, t, bfloat16.FromFloat32)
+		err = fill(out, parts, bfloat16.FromFloat32)
 	} else {
-		err = convertInto(out, t, func(x float32) float32 { return x })
+		err = fill(out, parts, func(x float32) float32 { return x })
 	}
 	return out, err
 }
 
-// convertInto converts a piece of a tensor at a time.
-func convertInto[T gotype.Supported](out *tensors.Tensor, t safetensors.Tensor, round func(float32) T) error {
-	const piece = 1 << 16
-	size := len(t.Data) / max(1, t.Len())
+// fill converts tensors one behind the other.
+func fill[T gotype.Supported](out *tensors.Tensor, parts []safetensors.Tensor, round func(float32) T) error {
 	var failed error
 	err := tensors.MutableFlatData(out, func(flat []T) {
-		for at := 0; at < len(flat); at += piece {
-			n := min(piece, len(flat)-at)
-			part := safetensors.Tensor{Name: t.Name, DType: t.DType, Shape: []int{n}, Data: t.Data[at*size : (at+n)*size]}
-			values, err := part.Float32s()
-			if err != nil {
-				failed = err
+		for _, t := range parts {
+			if failed = convertInto(flat[:t.Len()], t, round); failed != nil {
 				return
 			}
-			for i, v := range values {
-				flat[at+i] = round(v)
-			}
+			flat = flat[t.Len():]
 		}
 	})
 	return errors.Join(err, failed)
+}
+
+// convertInto converts a piece of a tensor at a time.
+func convertInto[T gotype.Supported](flat []T, t safetensors.Tensor, round func(float32) T) error {
+	const piece = 1 << 16
+	size := len(t.Data) / max(1, t.Len())
+	for at := 0; at < len(flat); at += piece {
+		n := min(piece, len(flat)-at)
+		part := safetensors.Tensor{Name: t.Name, DType: t.DType, Shape: []int{n}, Data: t.Data[at*size : (at+n)*size]}
+		values, err := part.Float32s()
+		if err != nil {
+			return err
+		}
+		for i, v := range values {
+			flat[at+i] = round(v)
+		}
+	}
+	return nil
 }
 
 // randomWeights draws new weights, the same for a seed on every machine: each tensor has its own stream.

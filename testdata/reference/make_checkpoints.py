@@ -27,6 +27,11 @@ def llama(**rope):
     return dict(LLAMA, model_type="llama", rope_parameters=dict({"rope_theta": 10000.0, "rope_type": "default"}, **rope))
 
 
+SHORT = {k: v for k, v in LLAMA.items() if k != "head_dim"}
+OPT = dict(model_type="opt", vocab_size=64, hidden_size=32, ffn_dim=48, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=64, word_embed_proj_dim=32,
+           bos_token_id=1, eos_token_id=2, pad_token_id=0)
+FALCON = dict(model_type="falcon", vocab_size=64, hidden_size=32, ffn_hidden_size=48, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=64,
+              bos_token_id=1, eos_token_id=2, tie_word_embeddings=True)
 MODELS = {
     "llama": dict(llama(), attention_bias=True, mlp_bias=True),
     "llama-linear": llama(rope_type="linear", factor=4.0),
@@ -56,6 +61,39 @@ MODELS = {
                     layer_types=[SLIDING, FULL, SLIDING],
                     rope_parameters={"rope_type": "yarn", "rope_theta": 150000.0, "factor": 4.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False,
                                      "original_max_position_embeddings": 16}),
+    "olmo": dict(SHORT, model_type="olmo", clip_qkv=1.5),
+    "olmo3": dict(SHORT, model_type="olmo3", sliding_window=6, num_hidden_layers=4, layer_types=3 * [SLIDING] + [FULL],
+                  rope_parameters={SLIDING: {"rope_type": "default", "rope_theta": 10000.0},
+                                   FULL: {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 16}}),
+    "olmoe": dict(SHORT, model_type="olmoe", intermediate_size=16, num_experts=4, num_experts_per_tok=2, clip_qkv=1.5),
+    "granite": dict(SHORT, model_type="granite", embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5, attention_multiplier=0.2, attention_bias=True),
+    "cohere": dict(SHORT, model_type="cohere", logit_scale=0.25, tie_word_embeddings=True),
+    "cohere2": dict(SHORT, model_type="cohere2", logit_scale=0.25, sliding_window=6, layer_types=[SLIDING, FULL, SLIDING], tie_word_embeddings=True),
+    "starcoder2": dict(SHORT, model_type="starcoder2", sliding_window=6, use_bias=True),
+    "stablelm": dict(SHORT, model_type="stablelm", use_qkv_bias=True),
+    "stablelm-parallel": dict(SHORT, model_type="stablelm", use_parallel_residual=True),
+    "glm": dict(LLAMA, model_type="glm", attention_bias=True),
+    "glm4": dict(LLAMA, model_type="glm4", attention_bias=True),
+    "seed_oss": dict(LLAMA, model_type="seed_oss", attention_bias=True, attention_out_bias=False),
+    "arcee": dict(LLAMA, model_type="arcee", mlp_bias=True),
+    "nanochat": dict(SHORT, model_type="nanochat"),
+    "apertus": dict(SHORT, model_type="apertus"),
+    "ernie4_5": dict(LLAMA, model_type="ernie4_5", use_bias=True),
+    "hunyuan_v1_dense": dict(LLAMA, model_type="hunyuan_v1_dense", rope_parameters={"rope_type": "dynamic", "rope_theta": 10000.0, "alpha": 1000.0, "factor": 1.0}),
+    "exaone4": dict(SHORT, model_type="exaone4", sliding_window=6, layer_types=[SLIDING, FULL, SLIDING]),
+    "gemma": dict(LLAMA, model_type="gemma", tie_word_embeddings=True),
+    "gptj": dict(model_type="gptj", vocab_size=64, n_embd=32, n_layer=3, n_head=4, n_inner=48, n_positions=64, rotary_dim=4, bos_token_id=1, eos_token_id=2),
+    "opt": dict(OPT, tie_word_embeddings=True),
+    "opt-350m": dict(OPT, do_layer_norm_before=False, word_embed_proj_dim=24, tie_word_embeddings=True),
+    "phi": dict(SHORT, model_type="phi"),
+    "falcon": dict(FALCON, new_decoder_architecture=True, num_kv_heads=2),
+    "falcon-7b": dict(FALCON, multi_query=True, parallel_attn=True),
+    "falcon-rw": dict(FALCON, multi_query=False, parallel_attn=False, bias=True),
+    "mixtral": dict(LLAMA, model_type="mixtral", intermediate_size=24, num_local_experts=4, num_experts_per_tok=2, sliding_window=6),
+    "qwen2_moe": dict(SHORT, model_type="qwen2_moe", intermediate_size=24, moe_intermediate_size=16, shared_expert_intermediate_size=24, num_experts=4,
+                      num_experts_per_tok=2, norm_topk_prob=False, mlp_only_layers=[1]),
+    "qwen3_moe": dict(LLAMA, model_type="qwen3_moe", intermediate_size=24, moe_intermediate_size=16, num_experts=4, num_experts_per_tok=2, norm_topk_prob=True,
+                      decoder_sparse_step=2),
 }
 TYPES = {"gpt2": torch.float32, "gpt_neo": torch.float16}  # bfloat16 elsewhere
 

@@ -74,6 +74,12 @@ def gpt_neo_attention(self, query, key, value, attention_mask=None, *unused):
     return out.transpose(1, 2), probs
 
 
+def gptj_attention(self, query, key, value, attention_mask=None):
+    """GPT-J has its own attention method, too."""
+    out, probs = attention(self, query, key, value, attention_mask)
+    return out.transpose(1, 2), probs
+
+
 def run(model, ids, **options):
     """A forward pass that depends on nothing but its tokens: a dynamic rotary embedding keeps the base of the longest sequence it has seen."""
     for module in model.modules():
@@ -107,6 +113,8 @@ def reference(model, ids, new):
     alpha = maps.sum(-2) / count
     tensors["sink.alpha"] = alpha.float()
     tensors["sink.rate"] = (alpha > 0.3).double().mean((0, 1, 2)).float()
+    if model.config.model_type == "falcon":  # its attention is written into its forward pass: there is nothing to put an intervention in
+        return {k: v.contiguous() for k, v in tensors.items()}
     for name, spec in INTERVENTIONS.items():
         state["spec"] = spec
         tensors["logits." + name] = run(model, ids).logits.float()
@@ -122,6 +130,11 @@ def load(path):
     model.config._attn_implementation = "attune_reference"
     if model.config.model_type == "gpt_neo":
         type(model.transformer.h[0].attn.attention)._attn = gpt_neo_attention
+    if model.config.model_type == "gptj":
+        type(model.transformer.h[0].attn)._attn = gptj_attention
+    if model.config.model_type == "falcon":
+        model.config._attn_implementation = "eager"
+        return model
     for module in model.modules():
         if hasattr(module, "config"):
             module.config._attn_implementation = "attune_reference"
