@@ -112,6 +112,12 @@ var oddInputs = []odd{
 	{name: "a cut line", files: file("q.jsonl", `{"question":"q","options":["a","b"],"ans`), errors: []string{"q.jsonl:1:", "cut off"}},
 	{name: "names that differ in case", files: file("q.jsonl", `{"Question":"q","options":["a","b"],"answer":"A"}`), errors: []string{"q.jsonl:1:", `"Question"`, "capitals"}},
 	{name: "two fields of one name", files: file("q.jsonl", `{"a_b":"1","a":{"b":"2"}}`), errors: []string{"q.jsonl:1:", `"a_b"`}},
+	{name: "JSON lines as .json", files: file("q.json", `{"question":"q","options":["a","b"],"answer":"A","choices":[{"x":"1"}]}`+"\n"+`{"question":"r","options":["a","b"],"answer":"B"}`+"\n"), items: []corpus.Item{one("q", 0, "a", "b"), one("r", 1, "a", "b")}},
+	{name: "an array as .json", files: file("q.json", "[\n {\"question\":\"q\",\"options\":[\"a\",\"b\"],\"answer\":\"A\"}\n]\n"), items: []corpus.Item{one("q", 0, "a", "b")}},
+	{name: "a document without rows", files: file("q.json", `{"a":1,"b":[1,2]}`), errors: []string{"q.json", "0 arrays of objects"}},
+	{name: "a document with two arrays", files: file("q.json", `{"train":[{"q":1}],"test":[{"q":1}]}`), errors: []string{"q.json", `"train", "test"`}},
+	{name: "a list in a table", files: file("q.csv", "question,options,answer\nq,\"[\"\"a\"\", \"\"b\"\"]\",B\n"), items: []corpus.Item{one("q", 1, "a", "b")}},
+	{name: "a list in a table as Python writes it", files: file("q.csv", "question,options,answer\nq,\"['a', 'b']\",B\n"), errors: []string{"q.csv:2:", `"options" is one text`}},
 	{name: "an array in a document", files: file("q.json", `{"canary":"x","examples":[{"question":"q","options":["a","b"],"answer":"A"}]}`), items: []corpus.Item{one("q", 0, "a", "b")}},
 	// MMLU as published.
 	{name: "MMLU with a byte order mark", folder: "mmlu-bom", files: file("test/botany_test.csv", "\xef\xbb\xbfWhich part of a plant takes up water?,root,petal,stamen,sepal,A\nWhich gas do leaves take up?,argon,carbon dioxide,helium,neon,B\n"), items: botany},

@@ -205,9 +205,19 @@ func (c Columns) optionsOf(row corpus.Row) ([]string, error) {
 		}
 	}
 	if len(options) == 1 {
+		if list, is := listIn(options[0]); is {
+			return list, nil
+		}
 		return nil, rowError(corpus.MissingField, "field %q is one text, expected a list of options: name the fields of the options (options=a b c d), or write the options as a list", fields[0])
 	}
 	return options, nil
+}
+
+// listIn reads a list that a table holds as JSON, ["a", "b"].
+func listIn(text string) ([]string, bool) {
+	row, err := jsonRow([]byte(`{"list":` + text + `}`))
+	list, is := row.Lists["list"]
+	return list, err == nil && is
 }
 
 // labelled finds the answer among the options' own labels.

@@ -43,88 +43,86 @@ func jsonLines(path string, text *bufio.Reader, yield func(corpus.Row, error) bo
 	}
 }
 
-// jsonDocument reads a .json file: an array of objects, or an object that has one such array ("examples", "data"). A row's "line" is its number, from 1.
+// jsonDocument reads a .json file: an array of objects, an object that has one such array ("examples", "data"), or JSON lines under another name. In an array
+// a row's "line" is its number, from 1.
 func jsonDocument(path string, text *bufio.Reader, yield func(corpus.Row, error) bool) {
-	var content bytes.Buffer
-	if _, err := content.ReadFrom(io.LimitReader(text, maxDocument+1)); err != nil {
+	var buffer bytes.Buffer
+	if _, err := buffer.ReadFrom(io.LimitReader(text, maxDocument+1)); err != nil {
 		yield(corpus.Row{}, fmt.Errorf("%s: %w", path, err))
 		return
 	}
-	if content.Len() > maxDocument {
+	content := buffer.Bytes()
+	if len(content) > maxDocument {
 		yield(corpus.Row{}, fmt.Errorf("%s: a document of more than %d MiB: write its rows as JSON lines, which are not held in memory", path, maxDocument>>20))
 		return
 	}
-	d := jsontext.NewDecoder(&content)
-	line, arrays := 0, 0
-	// array reads the objects of an array, and reports whether to continue.
-	array := func() (bool, error) {
-		for arrays++; d.PeekKind() != ']'; {
-			value, err := d.ReadValue()
-			if err != nil {
-				return false, err
-			}
-			line++
-			row, err := jsonRow(value)
-			row.File, row.Line = path, line
-			if err != nil {
-				err = at(path, line, err)
-			}
-			if !yield(row, err) {
-				return false, nil
-			}
-		}
-		_, err := d.ReadToken()
-		return true, err
+	if first, rest, _ := bytes.Cut(content, []byte("\n")); len(bytes.TrimSpace(rest)) > 0 && bytes.HasPrefix(first, []byte("{")) && jsontext.Value(first).IsValid() {
+		jsonLines(path, bufio.NewReader(&buffer), yield)
+		return
 	}
-	if err := documentArrays(d, array); err != nil {
-		yield(corpus.Row{}, fmt.Errorf("%s: after %d rows: %w: expected an array of JSON objects", path, line, err))
-	} else if arrays > 1 {
-		yield(corpus.Row{}, fmt.Errorf("%s: the object has %d arrays of objects, expected one: write the rows into a file of their own", path, arrays))
+	array, err := documentArray(content)
+	if err != nil {
+		yield(corpus.Row{}, fmt.Errorf("%s: %w: expected an array of JSON objects, or an object with one", path, err))
+		return
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(array))
+	d.ReadToken() // its syntax has been checked
+	for line := 1; d.PeekKind() != ']'; line++ {
+		value, err := d.ReadValue()
+		if err != nil {
+			yield(corpus.Row{}, fmt.Errorf("%s: row %d: %w", path, line, err))
+			return
+		}
+		row, err := jsonRow(value)
+		row.File, row.Line = path, line
+		if err != nil {
+			err = at(path, line, err)
+		}
+		if !yield(row, err) {
+			return
+		}
 	}
 }
 
-// documentArrays finds the arrays of a document that hold rows.
-func documentArrays(d *jsontext.Decoder, array func() (bool, error)) error {
-	token, err := d.ReadToken()
+// documentArray finds the array of a document that holds its rows.
+func documentArray(content []byte) (jsontext.Value, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(content))
+	document, err := d.ReadValue()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	switch token.Kind() {
+	if rest := bytes.TrimSpace(content[d.InputOffset():]); len(rest) > 0 {
+		return nil, fmt.Errorf("found more text after the document: %s", excerpt(rest))
+	}
+	switch kind := document.Kind(); kind {
 	case '[':
-		_, err := array()
-		return err
+		return document, nil
 	case '{':
-		for d.PeekKind() != '}' {
-			if _, err := d.ReadToken(); err != nil { // the name
-				return err
-			}
-			if d.PeekKind() != '[' {
-				if err := d.SkipValue(); err != nil {
-					return err
-				}
-				continue
-			}
-			if _, err := d.ReadToken(); err != nil {
-				return err
-			}
-			if d.PeekKind() == '{' {
-				if more, err := array(); !more || err != nil {
-					return err
-				}
-				continue
-			}
-			for d.PeekKind() != ']' {
-				if err := d.SkipValue(); err != nil {
-					return err
-				}
-			}
-			if _, err := d.ReadToken(); err != nil {
-				return err
-			}
-		}
-		return nil
+	default:
+		return nil, fmt.Errorf("found %s", kindName(kind))
 	}
-	return fmt.Errorf("found %s", kindName(token.Kind()))
+	d = jsontext.NewDecoder(bytes.NewReader(document.Clone()))
+	d.ReadToken()
+	var found jsontext.Value
+	var names []string
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		text := name.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		if value.Kind() == '[' && bytes.HasPrefix(bytes.TrimSpace(value[1:]), []byte("{")) {
+			found, names = value.Clone(), append(names, text)
+		}
+	}
+	if len(names) != 1 {
+		return nil, fmt.Errorf("found an object with %d arrays of objects (%s)", len(names), someNames(names))
+	}
+	return found, nil
 }
 
 // maxDocument is the most bytes of a .json file, which is read whole.

@@ -230,7 +230,7 @@ func uniqueIDs(item func(corpus.Row) (corpus.Item, error)) func(corpus.Row) (cor
 
 // formats are the endings that [Rows] reads.
 var formats = map[string]func(path string) iter.Seq2[corpus.Row, error]{
-	".csv": textFormat(csvTable).rows, ".tsv": textFormat(csvTable).rows, ".jsonl": jsonRows, ".json": textFormat(jsonDocument).rows,
+	".csv": textFormat(csvTable).rows, ".tsv": textFormat(csvTable).rows, ".jsonl": jsonRows, ".ndjson": jsonRows, ".json": textFormat(jsonDocument).rows,
 	".sections": textFormat(sectionLines).rows, ".parquet": parquetRows,
 }
 
@@ -238,6 +238,7 @@ var formats = map[string]func(path string) iter.Seq2[corpus.Row, error]{
 //
 //	.csv .tsv the first row names the fields
 //	.jsonl    an object per line; an array of texts is a list, a field of an inner object gets both names (choices_text)
+//	.ndjson   the same
 //	.json     an array of such objects
 //	.parquet  likewise
 //	.sections rows of "@Name: text" fields, each row closed by a line "@end"; lines "A. ...", "B. ..." are a list

@@ -321,3 +321,24 @@ func write(t *testing.T, path, content string) {
 		t.Fatal(err)
 	}
 }
+
+func TestOpenReadsProblemsOfOtherFiles(t *testing.T) {
+	for name, test := range map[string]struct {
+		content string
+		kind    Kind
+		want    corpus.Problem
+	}{
+		"navigate.json": {`{"canary":"x","examples":[{"input":"Turn left.\nOptions:\n- Yes\n- No","target":"No"}]}`, KindBBH,
+			corpus.Problem{ID: "navigate.json:1", Domain: "navigate", Question: "Turn left.\nOptions:\n- Yes\n- No", Answer: "No", Source: "navigate.json:1"}},
+		"main.jsonl": {`{"question":"How many?","answer":"One and <<1+1=2>>2.\n#### 1,002"}`, KindGSM8K,
+			corpus.Problem{ID: "main.jsonl:1", Domain: "gsm8k", Question: "How many?", Analysis: "One and 2.", Answer: "1002", Source: "main.jsonl:1"}},
+	} {
+		set, err := Open(t.Context(), writeFile(t, name, test.content), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set.Kind != test.kind || len(set.Items) != 0 || !reflect.DeepEqual(set.Problems, []corpus.Problem{test.want}) {
+			t.Errorf("%s: %s %+v, expected %+v", name, set.Kind, set.Problems, test.want)
+		}
+	}
+}
