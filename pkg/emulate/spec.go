@@ -43,7 +43,7 @@ type Spec struct {
 	// Diagonal lets a query's own position into the mask. By default it is excluded.
 	Diagonal bool `json:"diagonal,omitempty"`
 	// ExcludePositions, ExcludeTokens and ExcludeClasses keep keys out of the mask: by position in the sequence, by token id, and by token
-	// class (package sink's names: "special", "punctuation", ...), which Resolve turns into ids.
+	// class (names of package hf/tokenizer: "special", "punctuation", ...), which apply.Resolve turns into ids.
 	ExcludePositions []int    `json:"exclude_positions,omitempty"`
 	ExcludeTokens    []int    `json:"exclude_tokens,omitempty"`
 	ExcludeClasses   []string `json:"exclude_classes,omitempty"`

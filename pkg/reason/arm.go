@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+
+	"github.com/attune-lab/attune/pkg/eval"
 )
 
 // Kind of extended computation.
@@ -38,7 +40,7 @@ type Arm struct {
 }
 
 // Instruction asks a model that follows instructions for what an arm that reasons reads.
-const Instruction = "Write \"Analysis:\" and say of every option whether it is right and why. Then write \"Response:\" and the letter of the right option.\n\n"
+const Instruction = eval.AuthorsInstruction
 
 // withDefaults fills in what the kind needs and empties what it does not read, so that equal computations have equal hashes.
 func (a Arm) withDefaults() Arm {

@@ -24,7 +24,7 @@ import (
 // Floors, on an H200 (793 TFLOP/s measured): 855 MFLOP a token ([train.FLOPs]) are 28 TFLOP a step, 35 ms of matrix units at their peak. What is not a product moves some 60
 // GB through the memory (logits five times 3.3 GB, about twenty times 50 MB for each layer and direction), 15 ms at 4.2 TB/s. Together 50 ms, 650,000 tokens/s.
 // Measured in one run: whole rows 502,600 tokens/s, 65.2 ms a step, 430 TFLOP/s, 54.2 % of that peak; packed ones 370,900; PyTorch 441,300, 47.6 %. So 1.14 and 0.84 of the
-// peer's. What it came from: gradients of products in float32, GoMLX's way (see product.go of package model), 422 ms; then separate products for q, k, v and for gate
+// peer's. What it came from: gradients of products in float32, GoMLX's way (see matmul.go of package model), 422 ms; then separate products for q, k, v and for gate
 // and up, 3.3 ms more than now; CUDA graphs, 4.6 ms more (see backend.ForTraining).
 //
 // "whole" rows are one document each, for which the fused attention knows the mask; "packed" ones hold eight, and it reads a bias of 0.8 GB for each layer and direction.

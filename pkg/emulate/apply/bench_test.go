@@ -65,7 +65,7 @@ func BenchmarkForward(b *testing.B) {
 // BenchmarkLongPrompt is a prefill on a GPU at the dimensions of Llama-3.2-1B in bfloat16, random weights, plain and under the emulation layer and a control
 // whose masks are not found by limits. device-GB is what XLA lays out for the call.
 //
-//	ATTUNE_BACKEND=xla:cuda go test -run '^$' -bench LongPrompt -benchtime 5x ./pkg/emulate/
+//	ATTUNE_BACKEND=xla:cuda go test -run '^$' -bench LongPrompt -benchtime 5x ./pkg/emulate/apply/
 //
 // On an H200, in tokens/s and GB, plain and released: 4,096 tokens 242,600 in 2.74 and 194,900 in 3.14 (local 198,100 in 3.11); 16,384 tokens 177,500 and 137,500,
 // both in 3.55; 32,768 tokens 126,700 and 88,400, both in 4.62.
