@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
@@ -133,6 +134,12 @@ func TestClosedForms(t *testing.T) {
 	} {
 		for _, rows := range []int{0, 7} {
 			t.Run(fmt.Sprintf("%s/rows %d", c.name, rows), func(t *testing.T) {
+				tolerance := 2e-6
+				if rows > 0 && backend.IsXLA(c.model.Backend) {
+					// XLA computes scale * product - LSE with one rounding, and the LSE was rounded: half the distance of float32 at these models' largest
+					// score, 30^2 * 16 / sqrt(8) = 5,091. See blocks.
+					tolerance += 5091 * 0x1p-24
+				}
 				s, err := sink.Run(c.model, [][]int{c.prompt}, sink.Options{Measures: sink.Everything, Tau: tau, Window: window, Late: late, BlockRows: rows})
 				if err != nil {
 					t.Fatal(err)
@@ -144,7 +151,7 @@ func TestClosedForms(t *testing.T) {
 					}
 					for l, heads := range v.ByHead() {
 						for h, got := range heads {
-							if !(math.Abs(got-e.want) <= 2e-6*math.Max(1, math.Abs(e.want))) {
+							if !(math.Abs(got-e.want) <= tolerance*math.Max(1, math.Abs(e.want))) {
 								t.Errorf("%s in layer %d, head %d is %g, expected %g", e.name, l, h, got, e.want)
 							}
 						}

@@ -14,6 +14,9 @@ import (
 // blocks reduces a layer whose fused kernel forms no probabilities, from queries, keys and the rows' log-sum-exp: A[h,i,j] = exp(s_ij - LSE_i), in any
 // block of rows and keys by itself. The causal triangle is cut into square blocks of tokens; those ahead of the diagonal are left out. A loop takes a few
 // pairs of a query block and a key block at a time, so that memory grows with the tokens, and one body is compiled whatever their number.
+//
+// Score and LSE are float32 and each is rounded, so a probability is off by up to the score's own rounding, |s| 2^-24 of its value: nothing at the scores of models
+// (below 100), 3e-4 at a score of 5,000.
 type blocks struct {
 	*collector
 	size, count    int // tokens of a block; blocks in the prompt
