@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -16,7 +17,12 @@ type Text struct {
 }
 
 // generateRows is how many prompts are continued side by side at most: decoding reads all weights for each step, whatever the number.
-const generateRows = 16
+func (r *Runner) generateRows() int {
+	if backend.IsCUDA(r.model.Backend) {
+		return 64
+	}
+	return 16
+}
 
 // Generate continues each prompt under an experiment, nil for the plain model, and gives each its text with the prompt's place. Prompts of similar length go side by
 // side, longest first. SampleIDs and the numbers of Stream are those of prompts.
@@ -35,7 +41,7 @@ func (r *Runner) Generate(ctx context.Context, prompts [][]int, o model.Generate
 			return err
 		}
 		width := r.geometry.Width(len(prompts[order[0]]))
-		part := order[:min(len(order), generateRows, r.limit(width))]
+		part := order[:min(len(order), r.generateRows(), r.limit(width))]
 		got, err := r.continued(ctx, part, prompts, o, e)
 		if err != nil && outOfMemory(err) && len(part) > 1 {
 			r.halve(Batch{Width: width, Rows: len(part)})
@@ -59,7 +65,7 @@ func (r *Runner) Generate(ctx context.Context, prompts [][]int, o model.Generate
 	return nil
 }
 
-// continued generates after the prompts at these places.
+// continued generates after the prompts at these places. On XLA, where every number of rows is another graph, they are filled up to a power of two with the last prompt.
 func (r *Runner) continued(ctx context.Context, at []int, prompts [][]int, o model.GenerateOptions, e model.Experiment) (*model.Generation, error) {
 	var batch [][]int
 	var ids []uint64
@@ -69,9 +75,24 @@ func (r *Runner) continued(ctx context.Context, at []int, prompts [][]int, o mod
 			ids = append(ids, o.SampleIDs[i])
 		}
 	}
+	rows := len(batch)
+	if backend.IsXLA(r.model.Backend) {
+		for rows = 1; rows < len(batch); rows *= 2 {
+		}
+	}
+	for len(batch) < rows {
+		batch = append(batch, batch[len(batch)-1])
+		if ids != nil {
+			ids = append(ids, ids[len(ids)-1])
+		}
+	}
 	o.SampleIDs = ids
 	if stream := o.Stream; stream != nil {
-		o.Stream = func(sequence int, text string) { stream(at[sequence], text) }
+		o.Stream = func(sequence int, text string) {
+			if sequence < len(at) {
+				stream(at[sequence], text)
+			}
+		}
 	}
 	r.loop.Lock()
 	defer r.loop.Unlock()

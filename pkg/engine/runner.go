@@ -58,6 +58,9 @@ func (r *Runner) Geometry() Geometry { return r.geometry }
 // Watch adds a listener to the progress, until stop is called. It must not call back into the runner.
 func (r *Runner) Watch(listener func(Progress)) (stop func()) { return r.monitor.watch(listener) }
 
+// Busy tells listeners every second that work of the host is under way, such as reading prompts, until end is called.
+func (r *Runner) Busy(stage string) (end func()) { return r.monitor.begin(stage, 0) }
+
 // Numerics names what numbers depend on besides weights, prompts and arm: backend, device and plugin's version, dtype, the form of a pass and its geometry, and
 // XLA's flags. Rows halved for want of memory do not change it.
 func (r *Runner) Numerics() string { return Numerics(r.model.Backend, r.model.DType, r.geometry) }

@@ -40,7 +40,9 @@ func (c Choices) JSON() json.RawMessage {
 
 // Run implements [Answer]. All examples are laid out before the first is scored, so that one that cannot be scored is found at once.
 func (c Choices) Run(ctx context.Context, r *engine.Runner, e model.Experiment, xs []Example, each func(i int, o Outcome) error) error {
+	end := r.Busy("reading prompts")
 	layouts, err := c.layouts(ctx, r.Model(), xs)
+	end()
 	if err != nil {
 		return err
 	}
