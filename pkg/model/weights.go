@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/gomlx/compute/dtypes/gotype"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
@@ -154,43 +156,42 @@ func (m *Model) convertParts(shape shapes.Shape, parts []safetensors.Tensor) (*t
 		return nil, err
 	}
 	if m.DType == dtypes.BFloat16 {
-		err = fill(out, parts, bfloat16.FromFloat32)
+		err = fill(out, parts, func(dst []bfloat16.BFloat16, t safetensors.Tensor, from int) error {
+			values := make([]float32, len(dst))
+			if err := t.DecodeFloat32s(values, from); err != nil {
+				return err
+			}
+			for i, v := range values {
+				dst[i] = bfloat16.FromFloat32(v)
+			}
+			return nil
+		})
 	} else {
-		err = fill(out, parts, func(x float32) float32 { return x })
+		err = fill(out, parts, func(dst []float32, t safetensors.Tensor, from int) error { return t.DecodeFloat32s(dst, from) })
 	}
 	return out, err
 }
 
-// fill converts tensors one behind the other.
-func fill[T gotype.Supported](out *tensors.Tensor, parts []safetensors.Tensor, round func(float32) T) error {
+// piece is the number of elements that are converted at a time.
+const piece = 1 << 18
+
+// fill converts tensors one behind the other, pieces of them on all processors.
+func fill[T gotype.Supported](out *tensors.Tensor, parts []safetensors.Tensor, convert func(dst []T, t safetensors.Tensor, from int) error) error {
 	var failed error
 	err := tensors.MutableFlatData(out, func(flat []T) {
+		var all errgroup.Group
+		all.SetLimit(runtime.GOMAXPROCS(0))
 		for _, t := range parts {
-			if failed = convertInto(flat[:t.Len()], t, round); failed != nil {
-				return
+			n := t.Len()
+			for from := 0; from < n; from += piece {
+				dst := flat[from:min(from+piece, n)]
+				all.Go(func() error { return convert(dst, t, from) })
 			}
-			flat = flat[t.Len():]
+			flat = flat[n:]
 		}
+		failed = all.Wait()
 	})
 	return errors.Join(err, failed)
-}
-
-// convertInto converts a piece of a tensor at a time.
-func convertInto[T gotype.Supported](flat []T, t safetensors.Tensor, round func(float32) T) error {
-	const piece = 1 << 16
-	size := len(t.Data) / max(1, t.Len())
-	for at := 0; at < len(flat); at += piece {
-		n := min(piece, len(flat)-at)
-		part := safetensors.Tensor{Name: t.Name, DType: t.DType, Shape: []int{n}, Data: t.Data[at*size : (at+n)*size]}
-		values, err := part.Float32s()
-		if err != nil {
-			return err
-		}
-		for i, v := range values {
-			flat[at+i] = round(v)
-		}
-	}
-	return nil
 }
 
 // randomWeights draws new weights, the same for a seed on every machine: each tensor has its own stream.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // The names Hugging Face gives the weights of a model directory.
@@ -58,7 +60,7 @@ func (s *Sharded) open() error {
 		return nil
 	}
 	path := filepath.Join(s.dir, indexName)
-	text, err := os.ReadFile(path)
+	text, err := env.ReadFile(path, maxHeader)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.nothingToOpen()
 	}

@@ -50,32 +50,52 @@ func (t Tensor) Float32s() ([]float32, error) {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	values := make([]float32, t.Len())
-	little := binary.LittleEndian
+	return values, t.decode(values, 0)
+}
+
+// DecodeFloat32s writes the elements from the given one on into dst, as [Tensor.Float32s] returns them, so that a large tensor can be read in pieces.
+func (t Tensor) DecodeFloat32s(dst []float32, from int) error {
+	if err := t.check(); err != nil {
+		return fmt.Errorf("safetensors: %w", err)
+	}
+	if from < 0 || len(dst) > t.Len()-from {
+		return fmt.Errorf("safetensors: tensor %q: elements %d to %d asked for, expected up to %d", t.Name, from, from+len(dst), t.Len())
+	}
+	return t.decode(dst, from)
+}
+
+func (t Tensor) decode(dst []float32, from int) error {
+	little, data := binary.LittleEndian, t.Data[from*dtypeSizes[t.DType]:]
 	switch t.DType {
 	case "F32":
-		for i := range values {
-			values[i] = math.Float32frombits(little.Uint32(t.Data[4*i:]))
+		for i := range dst {
+			dst[i] = math.Float32frombits(little.Uint32(data[4*i:]))
 		}
 	case "BF16":
-		for i := range values {
-			values[i] = fromBFloat16(little.Uint16(t.Data[2*i:]))
+		for ; len(dst) >= 4; dst, data = dst[4:], data[8:] {
+			four := little.Uint64(data)
+			dst[0], dst[1] = math.Float32frombits(uint32(four)<<16), math.Float32frombits(uint32(four)&0xffff0000)
+			dst[2], dst[3] = math.Float32frombits(uint32(four>>32)<<16), math.Float32frombits(uint32(four>>32)&0xffff0000)
+		}
+		for i := range dst {
+			dst[i] = fromBFloat16(little.Uint16(data[2*i:]))
 		}
 	case "F16":
-		for i := range values {
-			values[i] = fromFloat16(little.Uint16(t.Data[2*i:]))
+		for i := range dst {
+			dst[i] = fromFloat16(little.Uint16(data[2*i:]))
 		}
 	case "F64":
-		for i := range values {
-			wide := math.Float64frombits(little.Uint64(t.Data[8*i:]))
-			values[i] = float32(wide)
-			if math.IsInf(float64(values[i]), 0) && !math.IsInf(wide, 0) {
-				return nil, fmt.Errorf("safetensors: tensor %q: found %g at element %d, expected a value within float32's range", t.Name, wide, i)
+		for i := range dst {
+			wide := math.Float64frombits(little.Uint64(data[8*i:]))
+			dst[i] = float32(wide)
+			if math.IsInf(float64(dst[i]), 0) && !math.IsInf(wide, 0) {
+				return fmt.Errorf("safetensors: tensor %q: found %g at element %d, expected a value within float32's range", t.Name, wide, from+i)
 			}
 		}
 	default:
-		return nil, fmt.Errorf("safetensors: tensor %q: found dtype %s, expected F32, BF16, F16 or F64 to read as float32; convert it before saving", t.Name, t.DType)
+		return fmt.Errorf("safetensors: tensor %q: found dtype %s, expected F32, BF16, F16 or F64 to read as float32; convert it before saving", t.Name, t.DType)
 	}
-	return values, nil
+	return nil
 }
 
 // Int32s returns the elements as int32, from I32 and I64; an I64 outside int32 is an error, as is any other dtype.
