@@ -1,0 +1,39 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/report"
+)
+
+// about says what is asked of what: the model, the items, one prompt, and where both come from.
+func about(_ context.Context, j *job) error {
+	m, err := j.open()
+	if err != nil {
+		return err
+	}
+	facts := map[string]any{"model": m.Hash, "tokenizer": m.Tokenizer.Hash(), "source": m.Source, "model_type": m.Config.ModelType, "dtype": dtypeName(m.DType),
+		"device": backend.Describe(m.Backend), "seed": j.Options.Seed}
+	p := &report.Part{Facts: facts}
+	c := m.Config
+	if j.Options.Items == "" {
+		p.Method = fmt.Sprintf("%s is a %s with %.2f million parameters: %d layers of %d query and %d key heads, a vocabulary of %d, a context of %d tokens.",
+			j.name(), c.ModelType, float64(c.NumParameters())/1e6, c.Layers, c.Heads, c.KVHeads, c.VocabSize, c.MaxPositions)
+		return j.show(p)
+	}
+	task, err := j.task()
+	if err != nil {
+		return err
+	}
+	f, err := eval.Describe(m, task)
+	if err != nil {
+		return err
+	}
+	facts["task"], facts["template"], facts["items"] = task.Name, task.TemplateHash, task.Hash()
+	p.Method = f.Markdown()
+	p.Samples = []report.Sample{{Title: "One item as the model sees it", Text: task.Examples[0].Prompt}, {Title: "What the model writes by itself, greedily", Text: f.Writes}}
+	return j.show(p)
+}

@@ -1,0 +1,113 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/report"
+)
+
+// Request is one question. Paths in Options may be relative: Dirs says to what.
+type Request struct {
+	Sources string          `json:"sources"` // of the asker, see [Sources]; set by Do
+	Recipe  string          `json:"recipe,omitempty"`
+	Options Options         `json:"options"`
+	Dirs    []string        `json:"dirs,omitempty"`    // folders that relative paths are looked for in, in order
+	RunDir  string          `json:"run_dir,omitempty"` // of the run, for files that belong to it: adapters, arrays, logs
+	RunID   string          `json:"run_id,omitempty"`  // who computed a result, in the store
+	Store   string          `json:"store,omitempty"`   // "" = the default, "fresh" = a temporary one
+	Kind    string          `json:"kind"`              // what is asked: "about", "survey", "compare", ...
+	View    string          `json:"view,omitempty"`    // which view of it
+	Arms    []Arm           `json:"arms,omitempty"`
+	Args    json.RawMessage `json:"args,omitempty"` // of the kind and view
+}
+
+// Arm is one thing to compare, as data.
+type Arm struct {
+	Name   string          `json:"name"`
+	Plan   json.RawMessage `json:"plan,omitempty"`   // an emulate.Plan; empty or [] = the untouched model
+	Answer json.RawMessage `json:"answer,omitempty"` // how it answers; empty = log-likelihood of the choices
+	Versus string          `json:"versus,omitempty"` // name of the arm of equal size that it is also compared with: its control
+}
+
+// Event is one line of an answer.
+type Event struct {
+	Progress *Progress       `json:"progress,omitempty"`
+	Parts    []*report.Part  `json:"parts,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"`
+	Error    *Error          `json:"error,omitempty"`
+	Replaced bool            `json:"replaced,omitempty"` // the worker is of other sources and ends: start another
+	End      bool            `json:"end,omitempty"`
+}
+
+// Progress says how far a request is.
+type Progress struct {
+	Stage string `json:"stage"`          // "answers", "survey released", "compiling width 256"
+	Done  int    `json:"done,omitempty"` // of Total; both 0 where it cannot be counted
+	Total int    `json:"total,omitempty"`
+	// Point, where it is set, is a measurement on the way, such as a training loss.
+	Point *Point `json:"point,omitempty"`
+	// Curve is the course of that measurement as a PNG, drawn anew every few seconds.
+	Curve []byte `json:"curve,omitempty"`
+}
+
+// Point is one value of a quantity that changes over the steps of a run.
+type Point struct {
+	Step  int     `json:"step"`
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Speed string  `json:"speed,omitempty"`
+}
+
+// Error is a refusal or a failure, with the parameter that it is about where there is one.
+type Error struct {
+	Parameter string `json:"parameter,omitempty"` // name of the field of Options, in lower case as in a notebook
+	Value     string `json:"value,omitempty"`
+	Message   string `json:"message"`
+}
+
+// Error reads `parameter items="x.csv": no column "answer"`.
+func (e *Error) Error() string {
+	if e.Parameter == "" {
+		return e.Message
+	}
+	return fmt.Sprintf("parameter %s=%s: %s", e.Parameter, quoted(e.Value), e.Message)
+}
+
+// Parameter makes an error that names a parameter.
+func Parameter(name, value, format string, args ...any) error {
+	return &Error{Parameter: name, Value: value, Message: fmt.Sprintf(format, args...)}
+}
+
+// asError puts any error into the wire's form.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Message: err.Error()}
+}
+
+// Failure is the event that ends an answer with an error.
+func Failure(err error) Event { return Event{Error: asError(err)} }
+
+// quoted leaves numbers and booleans bare and quotes the rest.
+func quoted(value string) string {
+	var number json.Number
+	if value == "true" || value == "false" || json.Unmarshal([]byte(value), &number) == nil && number != "" {
+		return value
+	}
+	return fmt.Sprintf("%q", value)
+}
+
+// Times of the protocol.
+const (
+	// CancelGrace is how long a cancelled request may take to end before the worker ends itself.
+	CancelGrace = 8 * time.Second
+	// IdleLimit is how long a worker waits for a request before it ends.
+	IdleLimit = 2 * time.Hour
+	// dialPatience is how long a started worker may take to listen.
+	dialPatience = 60 * time.Second
+)

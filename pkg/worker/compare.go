@@ -1,0 +1,419 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/plot"
+	"github.com/attune-lab/attune/pkg/reason"
+	"github.com/attune-lab/attune/pkg/report"
+	"github.com/attune-lab/attune/pkg/stats"
+	"github.com/attune-lab/attune/pkg/store"
+	"github.com/attune-lab/attune/pkg/worker/client"
+)
+
+// compareArgs are those of a comparison's views.
+type compareArgs struct {
+	Item     int             `json:"item,omitempty"`
+	Most     int             `json:"n,omitempty"`        // samples of an arm
+	Against  string          `json:"against,omitempty"`  // name of the first arm, where it is another model
+	Other    *client.Options `json:"other,omitempty"`    // the first arm's model, where two models are compared
+	ByDomain bool            `json:"byDomain,omitempty"` // rows for each domain of the generator, not tested
+}
+
+// compared is a comparison request.
+type compared struct {
+	*job
+	compareArgs
+	task     *eval.Task
+	otherJob store.Job // what the first arm's results depend on, where it is another model's
+	*eval.Comparison
+}
+
+// compare answers one view of a comparison; the first view computes it.
+func compare(ctx context.Context, j *job) error {
+	a, err := args[compareArgs](j)
+	if err != nil {
+		return err
+	}
+	c := &compared{job: j, compareArgs: a}
+	if c.task, err = j.task(); err != nil {
+		return err
+	}
+	if c.Comparison, err = c.compute(ctx); err != nil {
+		return err
+	}
+	view := compareViews[j.View]
+	if view == nil {
+		return fmt.Errorf("a comparison has no view %q", j.View)
+	}
+	part, err := view(ctx, c)
+	if err != nil || part == nil {
+		return err
+	}
+	return j.show(part)
+}
+
+var compareViews = map[string]func(context.Context, *compared) (*report.Part, error){
+	"table": comparisonTable, "bars": accuracyBars, "differences": differenceBars, "interaction": interactionTable, "subjects": subjectsTable, "cost": costTable, "thoughts": thoughts, "within": withinTable,
+	"samples": samplesList, "rows": comparedRows,
+}
+
+// each calls f for the rows of the primary metric.
+func (c *compared) each(f func(r eval.Row)) {
+	for _, r := range c.Rows {
+		if r.Metric == c.task.Metric {
+			f(r)
+		}
+	}
+}
+
+func signed(i stats.Interval) string { return fmt.Sprintf("%+.3f to %+.3f", i.Low, i.High) }
+
+// numbers are all rows of results.json that a comparison has.
+func (c *compared) numbers() []report.Number {
+	var out []report.Number
+	for _, r := range c.Rows {
+		ci := r.CI95
+		out = append(out, report.Number{Name: r.Name, Value: r.Accuracy, Unit: "accuracy", N: r.N, CI95: &ci, Tolerance: 1e-3})
+		if v := r.Versus; v != nil {
+			d := v.CI95
+			out = append(out, report.Number{Name: r.Name + "/difference", Value: v.Difference, Unit: "accuracy", N: r.N, CI95: &d, Tolerance: 1e-3})
+			if v.Family > 0 {
+				out = append(out, report.Number{Name: r.Name + "/p", Value: v.P, Unit: "p of the score test", N: r.N, Tolerance: 1e-3})
+			}
+		}
+		if v := r.Control; v != nil {
+			d := v.CI95
+			out = append(out, report.Number{Name: r.Name + "/against " + v.Baseline, Value: v.Difference, Unit: "accuracy", N: r.N, CI95: &d, Tolerance: 1e-3})
+		}
+	}
+	return out
+}
+
+// method is the paragraph that every view of a comparison can be read by.
+func (c *compared) method() string {
+	s := fmt.Sprintf("Every arm answers the same %d items of %s by the log-likelihood of the choices (template %s). Differences are paired: gained are items that only the arm answers right, lost those that only the first arm does. "+
+		"The p value is the score test's, which Tango's interval inverts; Holm's correction covers the %d comparisons of the family, which was declared before looking.", c.N, c.Task, c.TemplateHash[:8], c.Family)
+	if tied := c.tied(); tied > 0 {
+		s += fmt.Sprintf(" %d answers tie for the largest score and are decided by the item's hash, the same in every arm.", tied)
+	}
+	return s
+}
+
+func (c *compared) tied() int {
+	n := 0
+	c.each(func(r eval.Row) {
+		if r.Group == eval.GroupAll {
+			n += r.Tied
+		}
+	})
+	return n
+}
+
+// comparisonTable is every arm against the first, by group.
+func comparisonTable(_ context.Context, c *compared) (*report.Part, error) {
+	p := &report.Part{Method: c.method(), Numbers: c.numbers(), Finding: c.answer(), Details: c.Findings(c.task.Metric), Answers: true}
+	t := report.Table{Name: "comparison", Title: fmt.Sprintf("Every arm against %s, %s", c.first(), c.task.ScoreName(c.task.Metric)),
+		Columns: []string{"items", "arm", "n", "accuracy", "difference", "95 % interval", "at the family's level", "gained / lost", "p", "p (Holm)", "detectable", "word"}}
+	if slices.ContainsFunc(c.Rows, func(r eval.Row) bool { return r.Control != nil }) {
+		t.Columns = append(t.Columns, "against its control", "95 % interval of it")
+	}
+	c.each(func(r eval.Row) {
+		row := []any{r.Group, r.Arm, r.N, r.Accuracy}
+		if v := r.Versus; v != nil {
+			row = append(row, v.Difference, signed(v.CI95), signed(v.CIFamily), fmt.Sprintf("%d / %d", v.Gained, v.Lost), v.P, v.Adjusted, detectable(v.Paired), v.Word)
+		}
+		if v := r.Control; v != nil {
+			row = append(row, v.Difference, signed(v.CI95))
+		}
+		for len(row) < len(t.Columns) {
+			row = append(row, nil)
+		}
+		t.Rows = append(t.Rows, row)
+	})
+	p.Tables = []report.Table{t}
+	return p, nil
+}
+
+// answer is the comparison in one sentence: which arms are shown to be better or worse over all items, and which are not.
+func (c *compared) answer() string {
+	var shown, rest []string
+	s := ""
+	c.each(func(r eval.Row) {
+		if r.Group != eval.GroupAll {
+			return
+		}
+		v := r.Versus
+		switch {
+		case v == nil:
+			s = fmt.Sprintf("%s answers %.1f %% of %d items of %s", r.Arm, 100*r.Accuracy, r.N, c.Task)
+		case strings.HasPrefix(v.Word, "better") || strings.HasPrefix(v.Word, "worse"):
+			shown = append(shown, fmt.Sprintf("%s is %s (%+.1f points, 95 %% interval %+.1f to %+.1f, p %.2g after Holm's correction)", r.Arm, v.Word, 100*v.Difference, 100*v.CI95.Low, 100*v.CI95.High, v.Adjusted))
+		default:
+			rest = append(rest, fmt.Sprintf("%s: %s (%+.1f points, %+.1f to %+.1f)", r.Arm, v.Word, 100*v.Difference, 100*v.CI95.Low, 100*v.CI95.High))
+		}
+	})
+	for _, list := range [][]string{shown, rest} {
+		if len(list) > 0 {
+			s += "; " + strings.Join(list, "; ")
+		}
+	}
+	return s + "."
+}
+
+// detectable is nil where no difference reaches the power.
+func detectable(p stats.Paired) any {
+	if p.Detectable == 0 {
+		return nil
+	}
+	return p.Detectable
+}
+
+func (c *compared) first() string {
+	name := ""
+	c.each(func(r eval.Row) {
+		if name == "" {
+			name = r.Arm
+		}
+	})
+	return name
+}
+
+// accuracyBars are the accuracies of the tested groups.
+func accuracyBars(_ context.Context, c *compared) (*report.Part, error) {
+	behind := report.Table{Name: "accuracy", Title: "Accuracy with its Wilson interval", Columns: []string{"score", "accuracy", "low", "high"}}
+	at := map[string]int{}
+	var series []plot.BarSeries
+	var groups []string
+	chance := 0.0
+	c.each(func(r eval.Row) {
+		if strings.Contains(r.Group, ":") {
+			return // a subject or domain
+		}
+		if _, met := at[r.Arm]; !met {
+			at[r.Arm] = len(series)
+			series = append(series, plot.BarSeries{Name: r.Arm})
+		}
+		if at[r.Arm] == 0 {
+			groups = append(groups, r.Group)
+		}
+		if r.Group == eval.GroupAll {
+			chance = r.Chance
+		}
+		b := &series[at[r.Arm]]
+		b.Values, b.Lo, b.Hi = append(b.Values, r.Accuracy), append(b.Lo, r.CI95.Low), append(b.Hi, r.CI95.High)
+		behind.Rows = append(behind.Rows, []any{r.Name, r.Accuracy, r.CI95.Low, r.CI95.High})
+	})
+	return &report.Part{Figures: []report.Figure{{Name: "accuracy", Title: "Accuracy of every arm", Table: &behind,
+		Caption: fmt.Sprintf("%s on %d items of %s, 95 %% Wilson intervals; the comparison itself is paired, see the table", c.name(), c.N, c.Task),
+		Chart:   plot.Bars{Groups: groups, Series: series, Title: "Accuracy on items of " + c.Task, YLabel: "accuracy (" + c.task.Metric + ")", References: []plot.Reference{{Label: "guessing", Y: chance}}}}}}, nil
+}
+
+// differenceBars are the differences over all items, with their paired intervals.
+func differenceBars(_ context.Context, c *compared) (*report.Part, error) {
+	behind := report.Table{Name: "differences", Title: "Differences with their paired intervals", Columns: []string{"arm", "difference", "low", "high"}}
+	bars := plot.BarSeries{Name: "difference"}
+	var names []string
+	c.each(func(r eval.Row) {
+		if v := r.Versus; v != nil && r.Group == eval.GroupAll {
+			names = append(names, r.Arm)
+			bars.Values, bars.Lo, bars.Hi = append(bars.Values, v.Difference), append(bars.Lo, v.CI95.Low), append(bars.Hi, v.CI95.High)
+			behind.Rows = append(behind.Rows, []any{r.Arm, v.Difference, v.CI95.Low, v.CI95.High})
+		}
+	})
+	if len(names) == 0 {
+		return &report.Part{}, nil
+	}
+	return &report.Part{Figures: []report.Figure{{Name: "differences", Title: "Difference of every arm from " + c.first(), Table: &behind,
+		Caption: fmt.Sprintf("%s on %d items of %s, all groups, 95 %% intervals (Tango's)", c.name(), c.N, c.Task),
+		Chart:   plot.Bars{Groups: names, Series: []plot.BarSeries{bars}, Title: "Difference from " + c.first(), YLabel: c.task.Metric + ", arm minus " + c.first()}}}}, nil
+}
+
+// interactionTable asks whether an arm changes one group more than the other.
+func interactionTable(_ context.Context, c *compared) (*report.Part, error) {
+	t := report.Table{Name: "interaction", Title: "Does an arm change items outside STEM more than STEM ones?", Columns: []string{"arm", "outside STEM minus STEM", "95 % interval", "p", "p (Holm)"}}
+	p := &report.Part{Method: "The interaction is the difference outside STEM minus the difference on STEM items, tested by z with unpooled errors; its interval comes from the two Tango intervals (MOVER)."}
+	for _, i := range c.Interactions {
+		if i.Metric != c.task.Metric {
+			continue
+		}
+		ci := i.CI95
+		t.Rows = append(t.Rows, []any{i.Arm, i.Difference, signed(i.CI95), i.P, i.Adjusted})
+		p.Numbers = append(p.Numbers, report.Number{Name: c.task.ScoreName(c.task.Metric, "interaction", i.Arm), Value: i.Difference, Unit: "accuracy", N: c.N, CI95: &ci, Tolerance: 1e-3})
+	}
+	if len(t.Rows) == 0 {
+		return &report.Part{}, nil // no groups
+	}
+	p.Tables = []report.Table{t}
+	return p, nil
+}
+
+// subjectsTable lists groups outside the tested family.
+func subjectsTable(_ context.Context, c *compared) (*report.Part, error) {
+	t := report.Table{Name: "accuracy-" + c.Task, Title: "By subject or domain, " + c.Task, Columns: []string{"group", "arm", "n", "accuracy", "95 % interval", "difference", "95 % interval of it", "guessing", "p against guessing"}}
+	c.each(func(r eval.Row) {
+		row := []any{r.Group, r.Arm, r.N, r.Accuracy, interval(r.CI95), nil, nil, r.Chance, r.ChanceP}
+		if v := r.Versus; v != nil {
+			row[5], row[6] = v.Difference, signed(v.CI95)
+		}
+		t.Rows = append(t.Rows, row)
+	})
+	return &report.Part{Method: "Subjects and domains get intervals and stand outside the tested family.", Numbers: c.numbers(), Details: c.Findings(c.task.Metric), Finding: c.answer(), Tables: []report.Table{t}}, nil
+}
+
+// comparedRows answers with plain data.
+func comparedRows(_ context.Context, c *compared) (*report.Part, error) {
+	var out []report.Compared
+	c.each(func(r eval.Row) {
+		row := report.Compared{Arm: r.Arm, Group: r.Group, N: r.N, Right: r.Correct}
+		if v := r.Versus; v != nil {
+			row.Gained, row.Lost, row.Difference, row.CI95, row.CIFamily = v.Gained, v.Lost, v.Difference, v.CI95, v.CIFamily
+			row.P, row.Adjusted, row.Exact, row.MidP, row.Detectable, row.Word = v.P, v.Adjusted, v.Exact, v.MidP, v.Detectable, v.Word
+		}
+		out = append(out, row)
+	})
+	return nil, c.reply(out)
+}
+
+// samplesList shows the first items that an arm answers differently.
+func samplesList(_ context.Context, c *compared) (*report.Part, error) {
+	p := &report.Part{Method: "Items whose answer an arm changes, as the model sees them."}
+	for a, arm := range c.arms() {
+		shown := 0
+		for i, e := range c.Examples {
+			if a == 0 || shown == c.Most {
+				break
+			}
+			before, after := eval.Predict(c.task.Metric, e.Choices, c.Outcomes[0][i].Scores), eval.Predict(c.task.Metric, e.Choices, c.Outcomes[a][i].Scores)
+			if before == after {
+				continue
+			}
+			shown++
+			p.Samples = append(p.Samples, report.Sample{Title: fmt.Sprintf("%s, item %s", arm.Name, e.ID),
+				Text: fmt.Sprintf("%s\n\nright:%s\n%s answers:%s\n%s answers:%s", e.Prompt, e.Choices[e.Answer], c.first(), e.Choices[before], arm.Name, e.Choices[after])})
+		}
+	}
+	return p, nil
+}
+
+// costTable is accuracy against computed tokens.
+func costTable(_ context.Context, c *compared) (*report.Part, error) {
+	t := report.Table{Name: "reasoning", Title: fmt.Sprintf("Every arm against %s, %s", c.first(), c.task.ScoreName(c.task.Metric)),
+		Columns: []string{"arm", "n", "accuracy", "95 % interval", "tokens", "of reasoning", "ended", "difference", "95 % interval of it", "gained / lost", "p (Holm)", "detectable"}}
+	behind := report.Table{Name: "tokens", Title: "Accuracy against computed tokens", Columns: []string{"arm", "tokens", "accuracy"}}
+	p := &report.Part{Method: `The tokens of an item are those of its prompt, of its reasoning and of its answer; self-consistency counts every sample whole. "Ended" is the share of reasonings that came to an end by themselves within the budget.`}
+	var series []plot.Series
+	at := map[string]int{}
+	for i, arm := range c.arms() {
+		r, ok := c.Row(c.task.Metric, eval.GroupAll, arm.Name)
+		if !ok {
+			return nil, fmt.Errorf("no row of arm %s", arm.Name)
+		}
+		entries, err := reason.Ledger(c.Comparison, i)
+		if err != nil {
+			return nil, err
+		}
+		u := reason.Sum(entries)
+		p.Numbers = append(p.Numbers, report.Number{Name: "tokens/" + arm.Name, Value: u.Total(), Unit: "tokens per item", N: r.N, Tolerance: 0.5})
+		row := []any{arm.Name, r.N, r.Accuracy, interval(r.CI95), u.Total(), u.Reasoning, nil, nil, nil, nil, nil, nil}
+		if u.Reasoning > 0 {
+			row[6] = u.Ended
+		}
+		if v := r.Versus; v != nil {
+			row = append(row[:7], v.Difference, signed(v.CI95), fmt.Sprintf("%d / %d", v.Gained, v.Lost), v.Adjusted, detectable(v.Paired))
+		}
+		t.Rows, behind.Rows = append(t.Rows, row), append(behind.Rows, []any{arm.Name, u.Total(), r.Accuracy})
+		kind := curveName(arm)
+		if _, met := at[kind]; !met {
+			at[kind] = len(series)
+			series = append(series, plot.Series{Name: kind})
+		}
+		s := &series[at[kind]]
+		s.X, s.Y = append(s.X, u.Total()), append(s.Y, r.Accuracy)
+	}
+	p.Tables = []report.Table{t}
+	p.Figures = []report.Figure{{Name: "tokens", Title: "Accuracy against computed tokens", Table: &behind,
+		Caption: fmt.Sprintf("%s on %d items of %s; prompt, reasoning and answer; the points of a line are budgets", c.name(), c.N, c.Task),
+		Chart:   plot.Curves{Series: series, Title: "Accuracy against computed tokens", XLabel: "tokens per item", YLabel: c.task.Metric}}}
+	return p, nil
+}
+
+// curveName groups arms that differ in their budget only: the kind, and the intervention where there is one.
+func curveName(arm client.Arm) string {
+	var a reason.Arm
+	if json.Unmarshal(arm.Answer, &a) != nil || a.Kind == "" {
+		return arm.Name
+	}
+	if _, under, ok := strings.Cut(arm.Name, ", "); ok && !strings.HasPrefix(under, "waits") {
+		return string(a.Kind) + ", " + under
+	} else if i := strings.LastIndex(arm.Name, ", "); ok && strings.Count(arm.Name, ", ") > 1 {
+		return string(a.Kind) + ", " + arm.Name[i+2:]
+	}
+	return string(a.Kind)
+}
+
+// withinTable compares each arm under an intervention with the same arm without one.
+func withinTable(_ context.Context, c *compared) (*report.Part, error) {
+	p := &report.Part{Method: "Each arm under an intervention against the same arm without one, on the same items; Holm's correction covers these comparisons."}
+	t := report.Table{Name: "interventions", Title: "What an intervention changes in each arm", Columns: []string{"arm", "against", "difference", "95 % interval", "gained / lost", "p", "p (Holm)", "detectable", "word"}}
+	arms := c.arms()
+	var names, against []string
+	var counts []stats.Counts
+	for a, arm := range arms {
+		for b, other := range arms[:a] {
+			if string(other.Answer) != string(arm.Answer) || len(other.Plan) > 0 && string(other.Plan) != "[]" || len(arm.Plan) == 0 {
+				continue
+			}
+			n := stats.Counts{}
+			for i, e := range c.Examples {
+				x, y := eval.Judge(c.task.Metric, e, c.Outcomes[b][i].Scores), eval.Judge(c.task.Metric, e, c.Outcomes[a][i].Scores)
+				if x.Undecided || y.Undecided {
+					continue
+				}
+				n.N++
+				switch {
+				case y.Right && !x.Right:
+					n.Gained++
+				case x.Right && !y.Right:
+					n.Lost++
+				}
+			}
+			names, against, counts = append(names, arm.Name), append(against, other.Name), append(counts, n)
+			break
+		}
+	}
+	for i, v := range stats.Family(counts) {
+		ci := v.CI95
+		p.Numbers = append(p.Numbers, report.Number{Name: "intervention/" + names[i], Value: v.Difference, Unit: "accuracy", N: v.N, CI95: &ci, Tolerance: 1e-3})
+		t.Rows = append(t.Rows, []any{names[i], against[i], v.Difference, signed(v.CI95), fmt.Sprintf("%d / %d", v.Gained, v.Lost), v.P, v.Adjusted, detectable(v), v.Word(stats.Margin)})
+	}
+	if len(t.Rows) == 0 {
+		return &report.Part{}, nil
+	}
+	p.Tables = []report.Table{t}
+	return p, nil
+}
+
+// thoughts show how the arms that reason went about an item.
+func thoughts(_ context.Context, c *compared) (*report.Part, error) {
+	if c.Item < 0 || c.Item >= len(c.Examples) {
+		return nil, fmt.Errorf("thoughts about item %d: %d items were asked", c.Item, len(c.Examples))
+	}
+	e := c.Examples[c.Item]
+	p := &report.Part{Samples: []report.Sample{{Title: "The item", Text: e.Prompt + "\n\nright:" + e.Choices[e.Answer]}}}
+	for i, arm := range c.arms() {
+		entries, err := reason.Ledger(c.Comparison, i)
+		if err != nil {
+			return nil, err
+		}
+		if entry := entries[c.Item]; len(entry.Thoughts) > 0 {
+			p.Samples = append(p.Samples, report.Sample{Title: fmt.Sprintf("Reasoning, %s (%d tokens)", arm.Name, entry.Reasoning), Text: strings.Join(entry.Thoughts, "\n--")})
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,160 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/attune-lab/attune/pkg/engine"
+	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/reason"
+	"github.com/attune-lab/attune/pkg/store"
+	"github.com/attune-lab/attune/pkg/worker/client"
+)
+
+// compute answers the items under every arm: from what this session has compared before, from the store, or anew.
+func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
+	groups := eval.Groups(c.Options.Groups)
+	if c.ByDomain {
+		groups = eval.GroupsSubjects
+	}
+	key := surveyKey(c.Options, c.Other, c.RunDir, c.task.Hash(), c.task.TemplateHash, groups, c.armKeys())
+	if found := c.session.compared[key]; found != nil {
+		return found, nil
+	}
+	results, err := c.store()
+	if err != nil {
+		return nil, err
+	}
+	o := eval.Options{Store: results, Run: c.RunID, Seed: c.Options.Seed, Groups: groups, Controls: map[string]string{}, Progress: c.engineProgress}
+	var arms []eval.Arm
+	for i, a := range c.arms() {
+		if i == 0 && c.Other != nil { // the same question to another model, whose answers are there before this one's is opened
+			if err := c.answerByOther(ctx, a, o); err != nil {
+				return nil, err
+			}
+		}
+		arm, err := c.arm(a)
+		if err != nil {
+			return nil, err
+		}
+		arms = append(arms, arm)
+		if a.Versus != "" {
+			o.Controls[a.Name] = a.Versus
+		}
+	}
+	r, err := c.runner()
+	if err != nil {
+		return nil, err
+	}
+	o.Runner, o.Job = func() (*engine.Runner, error) { return r, nil }, r.Job()
+	if c.Other != nil {
+		arms[0].Model, arms[0].Tokenizer = c.otherJob.Model, c.otherJob.Tokenizer
+		arms[0].Runner = func() (*engine.Runner, error) {
+			return nil, fmt.Errorf("the answers of %s are not in the store", arms[0].Name)
+		}
+	}
+	found, err := eval.Compare(ctx, c.task, arms, o)
+	if err != nil {
+		return nil, err
+	}
+	c.session.compared[key] = found
+	return found, nil
+}
+
+// answerByOther puts the answers of another model into the store: one model is held at a time.
+func (c *compared) answerByOther(ctx context.Context, a client.Arm, o eval.Options) error {
+	other := *c.Request
+	other.Options = *c.Other
+	j := &job{Request: &other, session: c.session, out: c.out}
+	r, err := j.runner()
+	if err != nil {
+		return err
+	}
+	arm, err := j.arm(a)
+	if err != nil {
+		return err
+	}
+	c.otherJob = r.Job()
+	o.Runner, o.Job = func() (*engine.Runner, error) { return r, nil }, c.otherJob
+	_, err = eval.Compare(ctx, c.task, []eval.Arm{arm}, o)
+	return err
+}
+
+// store is where results are kept: the default, or for a check a temporary one that lives as long as the session.
+func (j *job) store() (*store.Store, error) {
+	if j.Store != "fresh" {
+		return store.Open(j.Store)
+	}
+	if j.session.fresh == nil {
+		j.session.fresh = store.Fresh()
+	}
+	return j.session.fresh, nil
+}
+
+// runner runs sequences through the request's model.
+func (j *job) runner() (*engine.Runner, error) {
+	m, err := j.open()
+	if err != nil {
+		return nil, err
+	}
+	if j.session.runner == nil || j.session.runner.Model() != m || j.session.budget != j.Options.Budget {
+		j.session.runner, j.session.budget = engine.New(m, engine.Options{Budget: j.Options.Budget}), j.Options.Budget
+	}
+	return j.session.runner, nil
+}
+
+// engineProgress passes on how far an engine is.
+func (j *job) engineProgress(p engine.Progress) {
+	stage := p.Stage
+	if p.Compiling != "" {
+		stage += ", compiling " + p.Compiling
+	}
+	if p.Note != "" {
+		stage += " (" + p.Note + ")"
+	}
+	j.progress(stage, p.Done, p.Total)
+}
+
+// armKeys are what tells the arms' computations apart.
+func (c *compared) armKeys() string {
+	text, err := json.Marshal(c.Request.Arms)
+	if err != nil { // strings and JSON only: cannot fail
+		panic(err)
+	}
+	return string(text)
+}
+
+// answer is how an arm answers, as a request has it.
+type answer struct {
+	reason.Arm
+	Instructed bool `json:"instructed"` // with reason.Instruction before the prompt
+}
+
+// arm makes a request's arm one that a comparison can answer by.
+func (j *job) arm(a client.Arm) (eval.Arm, error) {
+	m, err := j.open()
+	if err != nil {
+		return eval.Arm{}, err
+	}
+	plan, err := j.plan(a, m)
+	if err != nil {
+		return eval.Arm{}, err
+	}
+	out := eval.Arm{Name: a.Name, Plan: plan}
+	if len(a.Answer) == 0 {
+		return out, nil
+	}
+	var how answer
+	if err := json.Unmarshal(a.Answer, &how); err != nil {
+		return out, fmt.Errorf("arm %q: how it answers: %w", a.Name, err)
+	}
+	if how.Instructed {
+		how.Instruction = reason.Instruction
+	}
+	if err := how.Validate(); err != nil {
+		return out, fmt.Errorf("arm %q: %w", a.Name, err)
+	}
+	out.Answer = how.Arm
+	return out, nil
+}

@@ -1,0 +1,52 @@
+// Command work is the worker: the process that keeps models, executables and surveys between the cells of a notebook. Cells start it (package worker/client); it ends with its kernel.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/attune-lab/attune/pkg/worker"
+	"github.com/attune-lab/attune/pkg/worker/client"
+)
+
+func main() {
+	var (
+		socket  = flag.String("socket", "", "path of the Unix socket to listen on")
+		owner   = flag.String("owner", "", "PID/STARTED of the process whose end is the worker's; empty = none")
+		sources = flag.String("sources", "", "hash of the sources that this program was built from")
+		once    = flag.Bool("once", false, "answer one request and end")
+		peak    = flag.String("peak", "", "open and run the checkpoint in this directory, print the bytes of memory that it took at most, and end")
+	)
+	flag.Parse()
+	if err := run(*socket, *owner, *sources, *once, *peak); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(socket, owner, sources string, once bool, peak string) error {
+	if peak != "" {
+		bytes, err := worker.Peak(peak)
+		if err == nil {
+			fmt.Println(bytes)
+		}
+		return err
+	}
+	if socket == "" {
+		return fmt.Errorf("work: no --socket: this program is started by the cells of a notebook")
+	}
+	o := worker.Options{Socket: socket, Sources: sources, Once: once}
+	if owner != "" {
+		var err error
+		if o.Owner, err = client.ParseProcess(owner); err != nil {
+			return err
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return worker.Serve(ctx, o)
+}
