@@ -1,0 +1,71 @@
+package lab
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/attune-lab/attune/pkg/report"
+)
+
+// barCount is how many bars a course has in a line.
+const barCount = 16
+
+// course is how a value went while a stage ran: a loss over the steps.
+type course struct {
+	name, said string
+	values     []float64
+}
+
+// point counts so many items as done, adds a value to the stage's course, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
+// nothing. The stage's line shows both, the course as a row of bars from its start to now. A stage has
+// one course. Values that are not finite are left out.
+func (p *stage) point(done int, name string, value float64, say string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := &p.course
+	c.name, c.said = report.Clean(name), report.Clean(say)
+	if !math.IsNaN(value) && !math.IsInf(value, 0) {
+		c.values = append(c.values, value)
+	}
+	p.reach(done)
+}
+
+// line is the course's part of the stage's line.
+func (c *course) line() string {
+	s := ""
+	if n := len(c.values); n > 0 {
+		s = fmt.Sprintf(" · %s %.4g", c.name, c.values[n-1])
+		if n > 1 {
+			s += " " + sparkline(c.values, barCount)
+		}
+	}
+	if c.said != "" {
+		s += " · " + c.said
+	}
+	return s
+}
+
+// sparkline draws values in at most so many characters, each the mean of its share, from the lowest bar for the smallest to the highest for the largest.
+func sparkline(values []float64, n int) string {
+	n = min(n, len(values))
+	means := make([]float64, n)
+	low, high := math.Inf(1), math.Inf(-1)
+	for i := range means {
+		part := values[i*len(values)/n : (i+1)*len(values)/n]
+		for _, v := range part {
+			means[i] += v / float64(len(part))
+		}
+		low, high = min(low, means[i]), max(high, means[i])
+	}
+	var s strings.Builder
+	levels := []rune("▁▂▃▄▅▆▇█")
+	for _, m := range means {
+		level := 0
+		if high > low {
+			level = int((m - low) / (high - low) * float64(len(levels)-1))
+		}
+		s.WriteRune(levels[level])
+	}
+	return s.String()
+}
