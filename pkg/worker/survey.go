@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"github.com/attune-lab/attune/pkg/emulate"
-	"github.com/attune-lab/attune/pkg/emulate/apply"
-	"os"
-	"path/filepath"
+	"github.com/attune-lab/attune/pkg/engine"
 	"slices"
 
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
@@ -159,10 +157,6 @@ func (v *surveyed) with(ctx context.Context, arm int, measures sink.Measures, le
 
 // stored is the survey from the store, or made and put there.
 func (v *surveyed) stored(ctx context.Context, name string, plan emulate.Plan, measures sink.Measures, length int) (*sink.Survey, error) {
-	exp, err := apply.Plan(plan)
-	if err != nil {
-		return nil, err
-	}
 	r, err := v.runner()
 	if err != nil {
 		return nil, err
@@ -171,27 +165,12 @@ func (v *surveyed) stored(ctx context.Context, name string, plan emulate.Plan, m
 	if err != nil {
 		return nil, err
 	}
-	job := r.Job()
-	job.Kind, job.Prompt = "survey", fmt.Sprintf("T %d, tau %g, measures %d, texts %x", length, v.Tau, measures, surveyKey(v.ids))
-	job.Arm = plan.JSON()
 	stage := "survey"
 	if len(v.arms()) > 1 {
 		stage += " of " + name
 	}
-	path, err := results.Blob(job, func(path string) error {
-		s, err := sink.RunOn(ctx, r, v.ids, sink.Options{Measures: measures, T: length, Tau: v.Tau, Experiment: exp, Progress: v.ticker(stage, len(v.ids))})
-		if err != nil {
-			return err
-		}
-		return s.Save(path)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if job.Code == "" { // made in a folder of its own
-		defer os.RemoveAll(filepath.Dir(path))
-	}
-	return sink.Load(path)
+	o := sink.Options{Measures: measures, T: length, Tau: v.Tau, Progress: v.ticker(stage, len(v.ids))}
+	return sink.Kept(ctx, results, r.Job(), func() (*engine.Runner, error) { return r, nil }, plan, v.ids, o)
 }
 
 // maxSurveys is how many surveys a session keeps; a survey of 200 texts of a 30-layer model takes some 60 MB.
