@@ -15,6 +15,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/notebook"
 	"github.com/attune-lab/attune/pkg/recipe"
+	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
 // defaultTimeout ends a run that hangs; nothing that is known runs as long.
@@ -64,6 +65,9 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 	options.Root, options.Log, options.Terminal = where.root, os.Stdout, where.terminal
 	options.Command = "go run ./recipes " + quote(os.Args[1:]...)
 	started := time.Now()
+	if err := buildWorker(ctx, where); err != nil {
+		return nil, err
+	}
 	result, err := recipe.Run(ctx, options)
 	if result == nil {
 		return nil, err
@@ -91,6 +95,16 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 		}
 	}
 	return result, nil
+}
+
+// buildWorker makes the program that computes for the cells before the first of them waits for it.
+func buildWorker(ctx context.Context, where site) error {
+	sources, err := client.Sources(where.root)
+	if err != nil {
+		return err
+	}
+	_, err = client.Build(ctx, where.root, sources, os.Stdout)
+	return err
 }
 
 // continuation is the command that runs into the same directory again: what is long continues where it stopped.

@@ -15,4 +15,5 @@ const (
 	GoMLXBackend = "GOMLX_BACKEND" // GoMLX's own name of a backend, read where ATTUNE_BACKEND is unset
 	XLAFlags     = "XLA_FLAGS"     // read by XLA once, when its plugin is loaded
 	GonbDir      = "GONB_DIR"      // set by GoNB: the notebook's folder
+	GonbTmpDir   = "GONB_TMP_DIR"  // set by GoNB: the folder of one kernel, which no other has
 )

@@ -115,6 +115,18 @@ func (m *Model) setWeights(values map[string]*tensors.Tensor) error {
 	return m.arrange()
 }
 
+// Close frees the weights and the executables at once, rather than when the garbage collector finds them: a device's memory is not the host's. The model is not used afterwards.
+func (m *Model) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropCompiled()
+	for v := range m.store.IterVariables() {
+		if value, err := v.Value(); err == nil {
+			value.MustFinalizeAll()
+		}
+	}
+}
+
 // Store holds the weights as GoMLX variables named as in the checkpoint, for training.
 func (m *Model) Store() *mlmodel.Store {
 	if err := m.separate(); err != nil {

@@ -80,6 +80,7 @@ func (r *Run) compose(now time.Time) (*content, error) {
 	facts := map[string]any{}
 	rows := map[string]bool{}
 	var answers bool
+	var details []string
 	for _, s := range sections {
 		if err := names.add(s, nil); err != nil {
 			return nil, err
@@ -110,6 +111,7 @@ func (r *Run) compose(now time.Time) (*content, error) {
 			if p.Finding == "" {
 				continue
 			}
+			details = append(details, p.Details...)
 			if p.Answers || !answers { // the last finding, until one is marked
 				if c.answer != "" {
 					c.found = append(c.found, c.answer)
@@ -120,6 +122,7 @@ func (r *Run) compose(now time.Time) (*content, error) {
 			}
 		}
 	}
+	c.found = append(c.found, details...)
 	c.results.Provenance = r.gather(s, facts, now)
 	return c, nil
 }

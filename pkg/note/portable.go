@@ -155,6 +155,10 @@ func (r *Run) encodeParameters(given map[string]any) (asGiven, shown json.RawMes
 func (r *Run) cleanPart(given *report.Part) (*report.Part, error) {
 	p := *given
 	p.Method, p.Finding = r.clean(p.Method), r.clean(p.Finding)
+	p.Details = append([]string(nil), p.Details...)
+	for i, d := range p.Details {
+		p.Details[i] = r.clean(d)
+	}
 	p.Arms = append([]report.Arm(nil), p.Arms...)
 	for i := range p.Arms {
 		a := &p.Arms[i]

@@ -11,6 +11,8 @@ import (
 type Part struct {
 	Method  string `json:"method,omitempty"`  // one or two sentences: what was computed, how to read it
 	Finding string `json:"finding,omitempty"` // one sentence with interval, for the note's summary
+	// Details are further sentences of the same kind, which the summary lists after the findings.
+	Details []string `json:"details,omitempty"`
 	// Answers marks the finding that answers the recipe's question: it stands first in the note. Without one the last finding does.
 	Answers   bool           `json:"answers,omitempty"`
 	Arms      []Arm          `json:"arms,omitempty"` // what is compared; a note defines each once
