@@ -47,7 +47,7 @@ func describe(w io.Writer, r recipe.Recipe) {
 	table.Flush()
 }
 
-// helpFor is the recipe that a command line asks help for: the first word that is no flag and no flag's value.
+// helpFor is the recipe that a command line asks help for: the first word that is neither a flag nor a flag's value.
 func helpFor(args []string) string {
 	for i := 0; i < len(args); i++ {
 		switch args[i] {

@@ -17,7 +17,7 @@ func WriteFile(path string, perm fs.FileMode, write func(io.Writer) error) (err 
 	info, err := os.Stat(path)
 	exists := err == nil
 	if exists && !info.Mode().IsRegular() {
-		return &fs.PathError{Op: "write", Path: path, Err: errors.New("it is no regular file")}
+		return &fs.PathError{Op: "write", Path: path, Err: errors.New("it is not a regular file")}
 	}
 	file, err := createBeside(path, perm)
 	if err != nil {

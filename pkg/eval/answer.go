@@ -70,7 +70,7 @@ type Arm struct {
 	Name   string
 	Plan   emulate.Plan // the intervention; empty = none
 	Answer Answer       // nil = Choices{}
-	// Experiment is an intervention that is no data, such as one written in a notebook's cell, in place of Plan: its results are never stored.
+	// Experiment is an intervention that is not data, such as one written in a notebook's cell, in place of Plan: its results are never stored.
 	Experiment model.Experiment
 	// Runner is of a model of the arm's own, and Model and Tokenizer that model's hashes; nil = those of the comparison.
 	Runner           func() (*engine.Runner, error)
@@ -85,7 +85,7 @@ func (a Arm) answer() Answer {
 	return a.Answer
 }
 
-// JSON is what the arm's results are stored under: its plan and its answer, defaults filled in. The name is no part of it.
+// JSON is what the arm's results are stored under: its plan and its answer, defaults filled in. The name is not part of it.
 func (a Arm) JSON() json.RawMessage {
 	answer := a.answer()
 	text, err := json.Marshal(map[string]any{"plan": json.RawMessage(a.Plan.JSON()), "answer": map[string]any{"name": answer.Name(), "options": answer.JSON()}})

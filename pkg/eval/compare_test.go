@@ -270,7 +270,7 @@ func TestBrokenAnswersAndArmsAreRefused(t *testing.T) {
 		{"impossible margin", one, Options{Margin: 2}, "margin 2"},
 		{"unknown control", []Arm{{Name: "a", Answer: good}, {Name: "b", Answer: full("other", -3)}}, Options{Controls: map[string]string{"b": "c"}}, `"c" is the control of "b"`},
 		{"unknown groups", one, Options{Groups: "halves"}, `groups "halves"`},
-		{"categories of other tasks", one, Options{Groups: GroupsCategories}, "no subject of MMLU"},
+		{"categories of other tasks", one, Options{Groups: GroupsCategories}, "not a subject of MMLU"},
 	} {
 		test.o.Runner = noModel
 		if _, err := Compare(context.Background(), task, test.arms, test.o); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -128,7 +128,7 @@ func groupsOf(task *Task, by Groups) ([]group, error) {
 		for i, e := range task.Examples {
 			category, ok := MMLUCategories[e.Domain]
 			if !ok {
-				return nil, fmt.Errorf("eval: task %s: example %s is of domain %q, which is no subject of MMLU: categories are MMLU's, use %q or %q", task.Name, e.ID, e.Domain, GroupsSubjects, GroupsNone)
+				return nil, fmt.Errorf("eval: task %s: example %s is of domain %q, which is not a subject of MMLU: categories are MMLU's, use %q or %q", task.Name, e.ID, e.Domain, GroupsSubjects, GroupsNone)
 			}
 			add("category:"+category, i, true)
 		}

@@ -128,7 +128,7 @@ func inside(base, path string) (string, bool) {
 func (r *Run) encodeParameters(given map[string]any) (asGiven, shown json.RawMessage, err error) {
 	if text := os.Getenv(env.Params); given == nil && text != "" {
 		if err := decode([]byte(text), &given); err != nil {
-			return nil, nil, fmt.Errorf("note: %s is no JSON object: %w", env.Params, err)
+			return nil, nil, fmt.Errorf("note: %s is not a JSON object: %w", env.Params, err)
 		}
 	}
 	raw, out := make(map[string]any, len(given)), make(map[string]any, len(given))
@@ -166,7 +166,7 @@ func (r *Run) cleanPart(given *report.Part) (*report.Part, error) {
 			return nil, fmt.Errorf("an arm has no name (%s)", a.Words)
 		}
 		if a.Definition != nil && !json.Valid(a.Definition) {
-			return nil, fmt.Errorf("arm %q: its definition is no JSON: %s", a.Name, a.Definition)
+			return nil, fmt.Errorf("arm %q: its definition is not JSON: %s", a.Name, a.Definition)
 		}
 		a.Name, a.Words = r.clean(a.Name), r.clean(a.Words)
 		if a.Definition != nil {

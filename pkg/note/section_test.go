@@ -154,7 +154,7 @@ func TestArmsAreDefinedInWordsAndAsData(t *testing.T) {
 	must(t, r.Section("One", &report.Part{Arms: []report.Arm{{Name: "baseline", Words: "The untouched model."}, arm}}))
 	must(t, r.Section("Two", &report.Part{Arms: []report.Arm{arm}}))
 	wantError(t, r.Section("Three", &report.Part{Arms: []report.Arm{{Name: "released", Words: "other"}}}), `arm "released" was added before in section "One"`)
-	wantError(t, r.Section("Three", &report.Part{Arms: []report.Arm{{Name: "x", Definition: json.RawMessage("{")}}}), "no JSON")
+	wantError(t, r.Section("Three", &report.Part{Arms: []report.Arm{{Name: "x", Definition: json.RawMessage("{")}}}), "not JSON")
 	must(t, r.Finish())
 	page := read(t, dir, "note.html")
 	for _, want := range []string{"<dt>baseline</dt>", "by &lt;alpha&gt;.", "<pre>\n{\n  &#34;alpha&#34;: 0.5\n}</pre>"} {

@@ -29,7 +29,7 @@ func TestNotebooksOfOtherTools(t *testing.T) {
 		"dupids":     {cells: []string{plainCell, plainCell}, within: []string{`"id": "aa"`}},
 		"floatcount": {cells: one, within: []string{`"execution_count": 3,`}},
 		"heading":    {cells: []string{"Title", plainCell}},
-		"latin1":     {err: []string{"no UTF-8", "0xe9", "97"}},
+		"latin1":     {err: []string{"not UTF-8", "0xe9", "97"}},
 		"minor7":     {cells: one, within: []string{`"nbformat_minor": 7`}},
 		"nan":        {err: []string{"line 1", "column 125", "'N'"}},
 		"nometa":     {err: []string{`"metadata"`}},
@@ -109,7 +109,7 @@ func TestOddButValidNotebooksAreKept(t *testing.T) {
 	for name, test := range map[string]struct{ text, within string }{
 		"attachment of a raw cell":    {`{"cell_type":"raw","metadata":{"format":"text/html"},"source":"<b>","attachments":{"a.png":{"image/png":"AAAA"}}}`, `"a.png": {`},
 		"unknown cell type":           {`{"cell_type":"widget","metadata":{},"source":"x"}`, `"cell_type": "widget"`},
-		"id that is no text":          {`{"cell_type":"raw","id":7,"metadata":{},"source":"x"}`, `"source": [`},
+		"id that is not text":         {`{"cell_type":"raw","id":7,"metadata":{},"source":"x"}`, `"source": [`},
 		"null for metadata and lists": {`{"cell_type":"code","metadata":null,"source":"x","outputs":null,"execution_count":null}`, `"outputs": []`},
 		"no metadata of the cell":     {`{"cell_type":"markdown","source":["x"]}`, `"metadata": {}`},
 		"unknown field":               {`{"cell_type":"markdown","metadata":{},"source":"x","zed":{"deep":[1,[2.50]]}}`, "2.50"},

@@ -131,7 +131,7 @@ func fileText(data []byte) ([]byte, error) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if at := invalidUTF8(data); at >= 0 {
-		return nil, fmt.Errorf("line %d: byte %#x at position %d is no UTF-8: convert the file from its encoding, for example with `iconv -f ISO-8859-1 -t UTF-8`", lineAt(data, int64(at)), data[at], at)
+		return nil, fmt.Errorf("line %d: byte %#x at position %d is not UTF-8: convert the file from its encoding, for example with `iconv -f ISO-8859-1 -t UTF-8`", lineAt(data, int64(at)), data[at], at)
 	}
 	begins := bytes.TrimSpace(data)
 	switch {

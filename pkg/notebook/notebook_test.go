@@ -37,7 +37,7 @@ func TestUnreadableNotebookSaysWhatToDo(t *testing.T) {
 		{"web page", "\n<!DOCTYPE html><html>", "it is a web page"},
 		{"pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"},
 		{"UTF-16, big endian", "\xfe\xff\x00{", "UTF-16"},
-		{"Latin-1", "{\n\"a\": \"caf\xe9\"}", "line 2: byte 0xe9 at position 11 is no UTF-8"},
+		{"Latin-1", "{\n\"a\": \"caf\xe9\"}", "line 2: byte 0xe9 at position 11 is not UTF-8"},
 		{"lone surrogate", `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"x": "\\\ud83d\ud83d\ude00 \udc00"}, "cells": []}`, `found \ud83d, half`},
 		{"lone second half", `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"x": "\ud83d\ude00 \udc00"}, "cells": []}`, `found \udc00, half`},
 		{"negative minor version", `{"nbformat": 4, "nbformat_minor": -1, "metadata": {}, "cells": []}`, "nbformat_minor -1"},

@@ -42,7 +42,7 @@ func Text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// Exact returns a number without loss, as JSON would write it, and "" for what is no number.
+// Exact returns a number without loss, as JSON would write it, and "" for what is not a number.
 func Exact(v any) string {
 	if !IsNumber(v) {
 		return ""

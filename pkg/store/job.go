@@ -22,7 +22,7 @@ type Job struct {
 // Key identifies a job: SHA-256 of its JSON with all keys sorted, in hexadecimal.
 type Key string
 
-// Key of the job. Arms that differ in white space or in the order of keys are one; an Arm that is no JSON counts as its bytes.
+// Key of the job. Arms that differ in white space or in the order of keys are one; an Arm that is not JSON counts as its bytes.
 func (j Job) Key() Key {
 	sum := sha256.Sum256(j.canonical())
 	return Key(hex.EncodeToString(sum[:]))
@@ -49,7 +49,7 @@ func (j Job) check() error {
 		return fmt.Errorf("store: a job needs kind, model and numerics, found %q, %q and %q: results of different computations would be mixed", j.Kind, j.Model, j.Numerics)
 	}
 	if len(j.Arm) > 0 && !json.Valid(j.Arm) {
-		return fmt.Errorf("store: the arm of a job is no JSON: %.80q", j.Arm)
+		return fmt.Errorf("store: the arm of a job is not JSON: %.80q", j.Arm)
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func TestSourcesChangeWithWhatComputes(t *testing.T) {
 		write(path, "package changed\n")
 		after := hash()
 		if after == before {
-			t.Errorf("%s is no part of the hash", path)
+			t.Errorf("%s is not part of the hash", path)
 		}
 		before = after
 	}

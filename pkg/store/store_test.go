@@ -218,8 +218,8 @@ func TestWrongJobsAndRecordsAreRefused(t *testing.T) {
 	}
 	j := job
 	j.Arm = json.RawMessage("{")
-	if _, err := s.Load(j); err == nil || !strings.Contains(err.Error(), "no JSON") {
-		t.Errorf("an arm that is no JSON: %v", err)
+	if _, err := s.Load(j); err == nil || !strings.Contains(err.Error(), "not JSON") {
+		t.Errorf("an arm that is not JSON: %v", err)
 	}
 	w, err := s.Writer(job, "r")
 	if err != nil {
@@ -227,7 +227,7 @@ func TestWrongJobsAndRecordsAreRefused(t *testing.T) {
 	}
 	defer w.Close()
 	if err := w.Put(record("a", "NaN")); err == nil || !strings.Contains(err.Error(), "item a") {
-		t.Errorf("a result that is no JSON: %v", err)
+		t.Errorf("a result that is not JSON: %v", err)
 	}
 	if err := w.Put(record("", "1")); err == nil {
 		t.Error("a record without an item is put")

@@ -98,7 +98,7 @@ func (w *Writer) Put(records ...Record) error {
 		}
 		var data bytes.Buffer
 		if err := json.Compact(&data, r.Data); err != nil {
-			return fmt.Errorf("store: item %s: its result is no JSON: %w", r.Item, err)
+			return fmt.Errorf("store: item %s: its result is not JSON: %w", r.Item, err)
 		}
 		item, err := json.Marshal(r.Item)
 		if err != nil {
@@ -144,7 +144,7 @@ func (w *Writer) Close() error {
 }
 
 // readPart gives every complete line of a part to each, and returns how many bytes they are. A last line that was not written whole is left out; a broken line before
-// it, or a file that is no part, is an error.
+// it, or a file that is not a part, is an error.
 func readPart(path string, each func(item string, data json.RawMessage) error) (keep int64, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -19,6 +19,6 @@ func TestConcatCountsThroughItsSources(t *testing.T) {
 		}
 	}
 	if _, err := c.Document(3); err == nil {
-		t.Error("document 3 of 3 is no error")
+		t.Error("document 3 of 3 is not an error")
 	}
 }

@@ -12,7 +12,7 @@ import (
 //
 // It is a balanced Feistel network of six rounds on the smallest even number of bits that holds n, its round keys SHA-256 of seed and
 // epoch; a value beyond n is put through again until it is below (cycle walking: Black and Rogaway, "Ciphers with arbitrary
-// finite domains", 2002). That is a bijection of 0 ... n-1 whatever the rounds do. It is no uniform draw among all n! orders and need not be.
+// finite domains", 2002). That is a bijection of 0 ... n-1 whatever the rounds do. It is not a uniform draw among all n! orders and need not be.
 type Permutation struct {
 	n    uint64
 	half uint // bits of half a block

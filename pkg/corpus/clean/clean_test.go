@@ -84,7 +84,7 @@ func TestDuplicatesAreFoundExactlyAndNearly(t *testing.T) {
 		texts = append(texts, strings.Join(sentence(r, 100), " "))
 	}
 	want := map[int]int{}
-	// Exact but for case and punctuation; nearly, with the last three words changed (similarity 93/99); and half of it, which is no duplicate.
+	// Exact but for case and punctuation; nearly, with the last three words changed (similarity 93/99); and half of it, which is not a duplicate.
 	want[len(texts)] = 5
 	texts = append(texts, strings.ToUpper(strings.ReplaceAll(texts[5], " ", ",  "))+"!")
 	want[len(texts)] = 17

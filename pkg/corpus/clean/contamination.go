@@ -25,7 +25,7 @@ func NamedItems(items []corpus.Item) []Named {
 }
 
 // Sizes of what is looked for: 13 words in a row as for GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C), which also uses no fewer than 8. Of a
-// shorter evaluation item all words must be found in a row; below 8 words that is no evidence.
+// shorter evaluation item all words must be found in a row; below 8 words that is not evidence.
 const (
 	ContaminationGram    = 13
 	contaminationAtLeast = 8

@@ -51,7 +51,7 @@ func solveGreat(question, option string, _ []string) (bool, string, error) {
 	of := ofParent[short]
 	switch {
 	case of == "":
-		return false, "", fmt.Errorf("%q is no known relation", option)
+		return false, "", fmt.Errorf("%q is not a known relation", option)
 	case great && of == m[1]:
 		return true, "the " + of + " of a grandparent is a " + option, nil
 	case great:
@@ -94,7 +94,7 @@ func solveTwoFeelings(question, option string, _ []string) (bool, string, error)
 			return false, option + " comes from " + f.cause, nil
 		}
 	}
-	return false, "", fmt.Errorf("%q is no known feeling", option)
+	return false, "", fmt.Errorf("%q is not a known feeling", option)
 }
 
 func solveWhoFeels(question, option string, _ []string) (bool, string, error) {

@@ -284,7 +284,7 @@ func solveKinship(question, option string, _ []string) (bool, string, error) {
 			return false, "a " + option + " is one step away and " + m[0] + " is two", nil
 		}
 	}
-	return false, "", fmt.Errorf("%q is no known relation", option)
+	return false, "", fmt.Errorf("%q is not a known relation", option)
 }
 
 const wordsByCategory = `
@@ -359,7 +359,7 @@ func solveFeelings(question, option string, _ []string) (bool, string, error) {
 		}
 		return false, option + " comes from " + f.cause, nil
 	}
-	return false, "", fmt.Errorf("%q is no known feeling", option)
+	return false, "", fmt.Errorf("%q is not a known feeling", option)
 }
 
 func solvePlaces(question, option string, _ []string) (bool, string, error) {

@@ -177,7 +177,7 @@ func (r rowReader) explain(err error, text []byte) error {
 	}
 	from := text[min(int64(len(text)), syntax.ByteOffset):]
 	if strings.Contains(syntax.Err.Error(), "surrogate") {
-		return rowError(corpus.InvalidUTF8, "half of a surrogate pair, which is no character, at byte %d: %s", syntax.ByteOffset, excerpt(from))
+		return rowError(corpus.InvalidUTF8, "half of a surrogate pair, which is not a character, at byte %d: %s", syntax.ByteOffset, excerpt(from))
 	}
 	return rowError(corpus.Malformed, "%w at byte %d: %s: expected one JSON object per line", syntax.Err, syntax.ByteOffset, excerpt(from))
 }
@@ -223,7 +223,7 @@ func (r rowReader) value(name string, depth int) error {
 	return addText(r.row, name, token.String())
 }
 
-// unusable notes a field that is no text or list of texts. The row is good where nobody asks for that field.
+// unusable notes a field that is neither text nor a list of texts. The row is good where nobody asks for that field.
 func (r rowReader) unusable(name string, err error) error {
 	if err := checkNew(r.row, name); err != nil {
 		return err

@@ -149,7 +149,7 @@ func value(text string) (float64, bool) {
 func same(a, b float64) bool { return a == b || math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b)) }
 
 // label reads a word of the set: the first word, if a mark or the end follows it; else the only word of the set in the text, which must be
-// a single line where no mark led to it. A negation makes it unreadable: "not valid" is no answer of the set.
+// a single line where no mark led to it. A negation makes it unreadable: "not valid" is not an answer of the set.
 func (q Question) label(final string, marked bool) (string, bool) {
 	if marked {
 		final = firstSentence(final)

@@ -79,7 +79,7 @@ func Read(path string, o Options) (*Log, error) {
 	case err == nil && info.IsDir():
 		return readFolder(path, o)
 	case err == nil && !info.Mode().IsRegular():
-		return nil, fmt.Errorf("logs: %s is no file", path)
+		return nil, fmt.Errorf("logs: %s is not a file", path)
 	}
 	records, top, err := load(path)
 	if err != nil {

@@ -113,7 +113,7 @@ func (l *lexer) next(rest string, r rune) (token, error) {
 			}
 		}
 		if t.text == "" {
-			return t, fmt.Errorf("chat: line %d of the template: found %q, which is no operator", l.line, r)
+			return t, fmt.Errorf("chat: line %d of the template: found %q, which is not an operator", l.line, r)
 		}
 	}
 	l.at += len(t.text)
@@ -179,7 +179,7 @@ func unescape(b *strings.Builder, s string) (int, error) {
 		}
 		code, err := strconv.ParseUint(s[2:2+digits], 16, 32)
 		if err != nil || !utf8.ValidRune(rune(code)) {
-			return 0, fmt.Errorf("found the escape %q, which is no character", s[:2+digits])
+			return 0, fmt.Errorf("found the escape %q, which is not a character", s[:2+digits])
 		}
 		b.WriteRune(rune(code))
 		return 2 + digits, nil

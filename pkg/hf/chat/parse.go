@@ -378,6 +378,6 @@ func (p *parser) number(source string) value {
 		}
 		return f
 	}
-	p.fail("%q is no number", source)
+	p.fail("%q is not a number", source)
 	return nil
 }

@@ -180,7 +180,7 @@ func (r *run) assign(t target, v value, s *scope) {
 	case t.attribute != "":
 		ns, ok := r.lookup(s, t.name).(*namespace)
 		if !ok {
-			fail("cannot assign an attribute of %s, which is no namespace", t.name)
+			fail("cannot assign an attribute of %s, which is not a namespace", t.name)
 		}
 		r.grow(64)
 		ns.attributes.set(t.attribute, v)

@@ -151,7 +151,7 @@ func round(r *run, v value, a arguments) value {
 	}
 	f, ok := number(v)
 	if !ok {
-		fail("TypeError: round: '%s' is no number", typeName(v))
+		fail("TypeError: round: '%s' is not a number", typeName(v))
 	}
 	if precision < 0 || precision > 300 {
 		r.unsupported("round to %d digits", precision)

@@ -204,7 +204,7 @@ func (p *parser) integers(field string) []int64 {
 		case err != nil:
 			p.fail("%s: found %s, expected an integer of at most 63 bits", field, number)
 		case number[0] == '+' || len(digits) > 1 && digits[0] == '0':
-			p.fail("%s: found %s, which is no number of JSON", field, number)
+			p.fail("%s: found %s, which is not a JSON number", field, number)
 		}
 		values = append(values, value)
 	})

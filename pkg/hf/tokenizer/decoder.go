@@ -275,7 +275,7 @@ func (d *decoding) drainRun() {
 	}
 }
 
-// endRun gives out a run of byte tokens that has ended: as published, all of it is replaced if any of it is no UTF-8.
+// endRun gives out a run of byte tokens that has ended: as published, all of it is replaced if any of it is not UTF-8.
 func (d *decoding) endRun() {
 	switch {
 	case len(d.waiting) == 0:

@@ -186,7 +186,7 @@ func TestLlama2Layout(t *testing.T) {
 	if got := tok.DecodeWithSpecial([]int{1, 262, 2}); got != "<s> a</s>" {
 		t.Errorf("with special tokens: %q", got)
 	}
-	// A run of byte tokens that is no UTF-8 is replaced as a whole, as published.
+	// A run of byte tokens that is not UTF-8 is replaced as a whole, as published.
 	if got := tok.Decode([]int{260, byteID(0xE2), byteID(0x82), byteID('x'), 261}); got != "a\uFFFD\uFFFD\uFFFDb" {
 		t.Errorf("broken bytes: %q", got)
 	}
@@ -266,6 +266,6 @@ func TestUnigramLayout(t *testing.T) {
 	tok = parse(t, with(layout, object{"model": model}))
 	check(t, tok, []expectation{
 		{text: "aéb", want: []int{6, 9, 10, 4}},
-		{text: "aüb", want: []int{6, 0, 4}}, // <0xBC> is no piece
+		{text: "aüb", want: []int{6, 0, 4}}, // <0xBC> is not a piece
 	})
 }

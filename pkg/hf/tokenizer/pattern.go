@@ -169,7 +169,7 @@ func (p *pattern) next(s string, from int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// charset is a set of characters. A byte that is no UTF-8 counts as U+FFFD, the replacement character.
+// charset is a set of characters. A byte that is not UTF-8 counts as U+FFFD, the replacement character.
 type charset struct {
 	ascii  [2]uint64 // membership of U+0000 to U+007F, settled when the set is sealed
 	ranges []runeRange

@@ -18,7 +18,7 @@ const GoBackend = env.GoBackend
 // Backends are the names that --backend takes.
 var Backends = []string{GoBackend, "xla:cuda", "xla:cpu"}
 
-// CheckBackend refuses a name that is no backend. XLA plugins take options behind a comma ("xla:cuda,tf32=true").
+// CheckBackend refuses a name that is not a backend. XLA plugins take options behind a comma ("xla:cuda,tf32=true").
 func CheckBackend(name string) error {
 	plain, _, _ := strings.Cut(name, ",")
 	if slices.Contains(Backends, plain) {
