@@ -68,7 +68,7 @@ type Problem struct {
 // ErrorKind is a kind of thing that is wrong with a row.
 type ErrorKind string
 
-// The faults that are told apart and counted.
+// The kinds that are counted apart.
 const (
 	MissingField ErrorKind = "missing field"
 	WrongLabel   ErrorKind = "wrong label"

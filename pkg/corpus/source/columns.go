@@ -177,7 +177,7 @@ func (c Columns) item(row corpus.Row) (corpus.Item, error) {
 		return item, err
 	}
 	if i := item.RepeatedOption(); i >= 0 {
-		return item, rowError(corpus.WrongLabel, "option %s %s repeats an earlier one: which is right cannot be told", corpus.Letter(i), excerpt(item.Options[i]))
+		return item, rowError(corpus.WrongLabel, "option %s %s repeats an earlier one: which is right is not known", corpus.Letter(i), excerpt(item.Options[i]))
 	}
 	return item, item.Validate()
 }

@@ -90,6 +90,9 @@ func (r *csvReader) record() (fields []string, err error) {
 		if err != nil {
 			return fields, err
 		}
+		if len(fields) == maxFields {
+			return nil, fmt.Errorf("more than %d fields: is a comma what separates them?", maxFields)
+		}
 		fields = append(fields, string(r.field))
 		if c != r.comma {
 			return fields, r.endLine(c)

@@ -29,7 +29,7 @@
 //   - Parquet is what pyarrow and others write: lists, structs and lists of structs, dictionaries, decimals, times. All sizes that a file
 //     announces are compared with its own before anything is allocated.
 //
-// A row has at most 16 MiB.
+// A row has at most 8 MiB.
 //
 // Sources: SIQA (arXiv 1904.09728), PIQA (arXiv 1911.11641), MMLU (arXiv 2009.03300), GSM8K (arXiv 2110.14168), ARC (arXiv 1803.05457), HellaSwag
 // (arXiv 1905.07830), BIG-Bench Hard (arXiv 2210.09261).

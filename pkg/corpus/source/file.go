@@ -14,8 +14,11 @@ import (
 	"github.com/attune-lab/attune/pkg/corpus"
 )
 
-// maxRow is the most bytes of one row or line. A longer one is a wrong file: an item has a few thousand.
-const maxRow = 16 << 20
+// Bounds on one row or line. More is a wrong file: an item has a few thousand bytes in a few fields.
+const (
+	maxRow    = 8 << 20 // bytes
+	maxFields = 1 << 18 // of a row, or entries of a list
+)
 
 // openRegular opens a file and refuses what is none. A pipe or a device may block for ever or never end.
 func openRegular(path string) (*os.File, os.FileInfo, error) {
@@ -95,7 +98,7 @@ func newText(path string, r io.Reader) (*bufio.Reader, error) {
 	return text, nil
 }
 
-// textFormat reads the rows of a text; path is told in errors.
+// textFormat reads the rows of a text; path is named in errors.
 type textFormat func(path string, text *bufio.Reader, yield func(corpus.Row, error) bool)
 
 // rows reads a file of the format.

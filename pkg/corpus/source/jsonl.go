@@ -65,7 +65,7 @@ func jsonDocument(path string, text *bufio.Reader, yield func(corpus.Row, error)
 		yield(corpus.Row{}, fmt.Errorf("%s: %w: expected an array of JSON objects, or an object with one", path, err))
 		return
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(array))
+	d := jsontext.NewDecoder(bytes.NewReader(array), jsontext.AllowDuplicateNames(true))
 	d.ReadToken() // its syntax has been checked
 	for line := 1; d.PeekKind() != ']'; line++ {
 		value, err := d.ReadValue()
@@ -86,7 +86,8 @@ func jsonDocument(path string, text *bufio.Reader, yield func(corpus.Row, error)
 
 // documentArray finds the array of a document that holds its rows.
 func documentArray(content []byte) (jsontext.Value, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(content))
+	// A name twice is found in each row; the names of a whole document would take more memory than it does.
+	d := jsontext.NewDecoder(bytes.NewReader(content), jsontext.AllowDuplicateNames(true))
 	document, err := d.ReadValue()
 	if err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func documentArray(content []byte) (jsontext.Value, error) {
 	default:
 		return nil, fmt.Errorf("found %s", kindName(kind))
 	}
-	d = jsontext.NewDecoder(bytes.NewReader(document.Clone()))
+	d = jsontext.NewDecoder(bytes.NewReader(document.Clone()), jsontext.AllowDuplicateNames(true))
 	d.ReadToken()
 	var found jsontext.Value
 	var names []string
@@ -173,7 +174,7 @@ func (r rowReader) explain(err error, text []byte) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return rowError(corpus.OpenSection, "the JSON object never closes in %s: is the line cut off?", excerpt(text))
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return rowError(corpus.Malformed, "the name %q is there twice in the JSON object: which value is meant cannot be told", syntax.JSONPointer.LastToken())
+		return rowError(corpus.Malformed, "the name %q is there twice in the JSON object: which value is meant is not known", syntax.JSONPointer.LastToken())
 	}
 	from := text[min(int64(len(text)), syntax.ByteOffset):]
 	if strings.Contains(syntax.Err.Error(), "surrogate") {
@@ -247,7 +248,9 @@ func (r rowReader) list(name string, depth int) error {
 			if err != nil {
 				return err
 			}
-			list = append(list, token.String())
+			if list = append(list, token.String()); len(list) > maxFields {
+				return rowError(corpus.Malformed, "field %q: more than %d entries", name, maxFields)
+			}
 		default:
 			return rowError(corpus.Malformed, "field %q: entry %d is %s, expected a text, a number or a truth value", name, i+1, kindName(kind))
 		}
@@ -331,6 +334,9 @@ func checkNew(row corpus.Row, name string) error {
 	_, text := row.Text[name]
 	_, list := row.Lists[name]
 	_, bad := row.Bad[name]
+	if len(row.Text)+len(row.Lists)+len(row.Bad) >= maxFields {
+		return rowError(corpus.Malformed, "the object has more than %d fields", maxFields)
+	}
 	if text || list || bad {
 		return rowError(corpus.Malformed, "two fields come to the name %q: rename one of them", name)
 	}

@@ -55,7 +55,7 @@ func TestALongLineIsRefusedInLittleMemory(t *testing.T) {
 			}
 			test.read("x"+ending, text, func(_ corpus.Row, e error) bool { err = e; return err == nil })
 		})
-		if err == nil || !strings.Contains(err.Error(), "than 16 MiB") && !strings.Contains(err.Error(), "than 32 MiB") {
+		if err == nil || !strings.Contains(err.Error(), "than 8 MiB") && !strings.Contains(err.Error(), "than 32 MiB") {
 			t.Errorf("%s: error %v, expected one that names the limit", ending, err)
 		}
 		if n > 160<<20 {
@@ -119,5 +119,37 @@ func TestPipesAndDevicesAreRefused(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), piqa, Options{}); err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("labels of a device: error %v", err)
+	}
+}
+
+// TestRowsOfNothingButSeparatorsAreRefusedInLittleMemory: what costs the most memory for its bytes.
+func TestRowsOfNothingButSeparatorsAreRefusedInLittleMemory(t *testing.T) {
+	names := func(form string) string {
+		var b strings.Builder
+		for i := 0; b.Len() < maxRow-100; i++ {
+			fmt.Fprintf(&b, form, i)
+		}
+		return b.String()
+	}
+	for name, content := range map[string]string{
+		"x.csv":   strings.Repeat(",", maxRow-1),
+		"y.csv":   names("%x,"),
+		"z.csv":   "a,b\n" + strings.Repeat(",", maxRow-1),
+		"x.jsonl": "{" + names(`"%x":1,`) + `"z":1}`,
+		"y.jsonl": `{"a":[` + strings.Repeat("1,", maxRow/2-10) + "1]}",
+		"z.jsonl": strings.Repeat("[", maxRow-1),
+		"w.jsonl": strings.Repeat(`{"a":`, maxRow/5-1),
+		"x.json":  "[{" + names(`"%x":1,`) + `"z":1}]`,
+		"y.json":  "{" + names(`"%x":1,`) + `"z":1}`,
+	} {
+		path := writeFile(t, name, content)
+		start := time.Now()
+		n := allocated(func() { readRowsOf(path) })
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%s took %v", name, d)
+		}
+		if most := uint64(64<<20 + 4*len(content)); n > 2*most { // of all that was allocated, about half is held at once
+			t.Errorf("%s: %d MiB were allocated", name, n>>20)
+		}
 	}
 }

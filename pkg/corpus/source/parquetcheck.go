@@ -156,7 +156,7 @@ func (c *thriftChecker) skip(n uint64) error {
 	return nil
 }
 
-// structure reads fields up to the stop. note is told the numbers of the outermost structure and of those in it; it may be nil.
+// structure reads fields up to the stop. note is called with the numbers of the outermost structure and of those in it; it may be nil.
 func (c *thriftChecker) structure(depth int, note func(path [2]int, value int64)) error {
 	if depth > maxDepth {
 		return fmt.Errorf("structures more than %d deep: %w", maxDepth, errDamaged)

@@ -138,7 +138,7 @@ type pageHeader struct {
 	plain                    bool  // the values of a page of the second version are not compressed
 }
 
-// note is told the numbers of a header by the places of their fields.
+// note takes the numbers of a header, each with the place of its field.
 func (h *pageHeader) note(path [2]int, value int64) {
 	switch path {
 	case [2]int{1, 0}:

@@ -137,11 +137,11 @@ func (c *client) statusError(ref Ref, response *http.Response) error {
 	code := response.StatusCode
 	switch {
 	case code == http.StatusUnauthorized && c.token == "":
-		return fmt.Errorf("hub: %s: %w (%d: %s): check the name; if the model is gated or private, set HF_TOKEN or run `hf auth login`", ref, ErrForbidden, code, said)
+		return fmt.Errorf("hub: %s: %w (%d: %s): check the name; if it is gated or private, set HF_TOKEN or run `hf auth login`", ref, ErrForbidden, code, said)
 	case code == http.StatusUnauthorized:
 		return fmt.Errorf("hub: %s: %w (%d: %s): check the name, and that HF_TOKEN holds a token that is still valid", ref, ErrForbidden, code, said)
 	case code == http.StatusForbidden:
-		return fmt.Errorf("hub: %s: %w (%d: %s): accept the model's terms on its page, and use a token that may read gated models", ref, ErrForbidden, code, said)
+		return fmt.Errorf("hub: %s: %w (%d: %s): accept its terms on its page, and use a token that may read what is gated", ref, ErrForbidden, code, said)
 	case code == http.StatusNotFound:
 		return fmt.Errorf("hub: %s: %w (%d: %s): check the owner, the name and the revision", ref, ErrNotFound, code, said)
 	case code == http.StatusTooManyRequests:
