@@ -2,16 +2,18 @@ package attention
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/attune-lab/attune/pkg/backend"
 )
 
 const (
-	defaultMaxBytes   = 8 << 30 // of Execution.MaxBytes: a bias of 32 heads at 11,000 tokens
+	defaultMaxBytes   = 8 << 30 // of Execution.MaxBytes, and of what a layer nobody changes forms at once: a bias of 32 heads at 11,000 tokens
 	defaultBlockBytes = 4 << 30 // of the float32 scores of a block of rows: large enough to keep a GPU busy
 	leastBlocks       = 4       // of a mask: a block leaves out the keys behind it, so that 4 compute 5/8 of the square
 )
 
-// blockBytes is defaultBlockBytes but in tests, whose prompts are short.
-var blockBytes = defaultBlockBytes
+// blockBytes is defaultBlockBytes, and squareBytes defaultMaxBytes, but in tests, whose prompts are short.
+var blockBytes, squareBytes = defaultBlockBytes, int64(defaultMaxBytes)
 
 // blocked reports whether rows can cut the site: whole prompts of one document each.
 func (s *Site) blocked() bool {
@@ -64,6 +66,56 @@ func (s *Site) after(value *Node) *Site {
 	behind.waits = value
 	return &behind
 }
+
+// tooLarge reports whether the layer's probabilities are too large to be formed at once, on an accelerator, and blocks of rows can compute it instead: a layer that no
+// fused kernel computes, such as one of gpt-oss, whose activations are float32.
+func (s *Site) tooLarge() bool {
+	return s.probs == nil && s.scores == nil && s.blocked() && backend.IsXLA(s.graph().Backend()) && bytesOf(s.entries()) > squareBytes
+}
+
+// weighByBlocks is the layer's attention by blocks of rows, each of which waits for the one before.
+func (s *Site) weighByBlocks() *Node {
+	var parts []*Node
+	before := s.Query
+	for _, at := range blocks(s, 1) {
+		part := s.after(before).rows(at[0], at[1])
+		before = part.weigh(part.Probs())
+		parts = append(parts, before)
+	}
+	return concatenateRows(parts)
+}
+
+// RowsLSE is the log-sum-exp of each row's scores over the keys that it may see and its learned sink, float32 [batch, heads, queries], from the scores of a layer that no
+// fused kernel computes, by blocks of rows where they are large; nil where the probabilities are not the softmax of scores any more.
+func RowsLSE(s *Site) *Node {
+	if s.rewritten {
+		return nil
+	}
+	if !s.tooLarge() {
+		return s.rowsLSE()
+	}
+	var parts []*Node
+	before := s.Query
+	for _, at := range blocks(s, 1) {
+		before = s.after(before).rows(at[0], at[1]).rowsLSE()
+		parts = append(parts, before)
+	}
+	return concatenateRows(parts)
+}
+
+func (s *Site) rowsLSE() *Node {
+	scores := s.Scores()
+	top := ReduceAndKeep(scores, ReduceMax, -1)
+	lse := Squeeze(Add(top, Log(sumRow(Exp(Sub(scores, top))))), -1)
+	if s.Sinks == nil {
+		return lse
+	}
+	sinks := BroadcastToDims(Reshape(s.Sinks, 1, -1, 1), lse.Shape().Dimensions...)
+	return Add(Max(lse, sinks), Log1P(Exp(Neg(Abs(Sub(lse, sinks))))))
+}
+
+// TooLarge reports whether an observer should do without the layer's probabilities, which nothing forms at once.
+func TooLarge(s *Site) bool { return s.tooLarge() }
 
 // blocks cuts a site's rows so that the scores of a block stay within blockBytes, and into no fewer than so many blocks.
 func blocks(site *Site, atLeast int) [][2]int {

@@ -291,6 +291,28 @@ func TestEveryFormKeepsTheMask(t *testing.T) {
 	}
 }
 
+// TestLargeLayersGoByBlocksOfRows: where a layer's probabilities are too large to be formed at once, and no fused kernel computes it, blocks of rows give the same
+// output, and the same row sums to those who observe.
+func TestLargeLayersGoByBlocksOfRows(t *testing.T) {
+	m := testModel(t)
+	const tokens = 40
+	defer attention.BlockBytes(attention.BlockBytes(16 * 4 * testHeads * tokens))
+	out := emitted(t, m, testPrompt(tokens), probe{what: "large", spec: emulate.Released(), emit: func(*attention.Plan) {}, visit: func(site *attention.Site) {
+		largest := func(a, b *Node) *Node { return ReduceAllMax(Abs(Sub(a, b))) }
+		byBlocks, lse := site.WeighByBlocks(), attention.RowsLSE(site)
+		site.Emit("output", largest(byBlocks, site.Weigh(site.Probs())))
+		site.Emit("lse", largest(lse, Squeeze(logSumExp(site.Scores()), -1)))
+	}})
+	for what, x := range out {
+		if d := tensors.ToScalar[float32](x); !(d < 4e-6) {
+			t.Errorf("%s differs by %g", what, d)
+		}
+	}
+	if len(out) != 2*testLayers {
+		t.Errorf("%d values, expected two of each layer", len(out))
+	}
+}
+
 // masks returns a Spec's mask in a layer, [head][query][key].
 func masks(t *testing.T, m *model.Model, p []int, s emulate.Spec, layer int) [][][]bool {
 	t.Helper()

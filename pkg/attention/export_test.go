@@ -24,6 +24,7 @@ func BlockBytes(n int) int {
 func (s *Site) Entries() []int             { return s.entries() }
 func (s *Site) Blocks(atLeast int) int     { return len(blocks(s, atLeast)) }
 func (s *Site) Weigh(p *Node) *Node        { return s.weigh(p) }
+func (s *Site) WeighByBlocks() *Node       { return s.weighByBlocks() }
 func (s *Site) TakesBias() bool            { return s.takesBias() }
 func (s *Site) RunFused() (out, lse *Node) { return s.runFused(nil) }
 
@@ -91,4 +92,11 @@ func (c *change) FoundByLimits() *Node {
 		above = whereNot(c.site.Diagonal(), above, d)
 	}
 	return LogicalAnd(above, like(c.site.Mask, above))
+}
+
+// SquareBytes sets how large probabilities may be that are formed at once, and returns what it was.
+func SquareBytes(n int64) int64 {
+	before := squareBytes
+	squareBytes = n
+	return before
 }

@@ -184,6 +184,8 @@ func (s *Site) output() (out *Node, path string) {
 		return s.out, s.how
 	case s.probs == nil && s.fusable():
 		return s.fused(), "fused"
+	case s.tooLarge():
+		return s.weighByBlocks(), "dense, by blocks of rows"
 	case s.rewritten:
 		path = "dense, rewritten"
 	case s.probs != nil:

@@ -2,6 +2,7 @@ package attention
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -59,10 +60,10 @@ func KeepMask(s *Site, m Earlier, i int) {
 	}
 	sources := m.before(s, last)
 	sources = append(sources, s)
-	byRows := s.fusedByRows()
-	if m.Pairing == BestHead || byRows && !m.fitsBits(s) {
+	byRows := s.fusedByRows() || !s.rewritten && s.tooLarge()
+	if m.Pairing == BestHead || s.fusedByRows() && !m.fitsBits(s) {
 		KeepLayer(s, m.source(last))
-		if byRows {
+		if s.fusedByRows() {
 			return
 		}
 	}
@@ -84,8 +85,15 @@ func (m Earlier) fitsBits(s *Site) bool { return bytesOf(s.entries())/2 <= m.max
 // inBits is the mask as kernels read it, see kernel.Pack.
 func (m Earlier) inBits(s *Site, sources []*Site) *Node {
 	var parts []*Node
+	var before *Node // blocks whose probabilities come from scores wait for one another: see after
 	for _, at := range blocks(s, leastBlocks) {
-		parts = append(parts, kernel.Pack(m.above(s.rows(at[0], at[1]), m.pattern(cut(sources, at))), s.NumKeys()))
+		of := sources
+		if before != nil && !s.fusedByRows() {
+			of = slices.Clone(sources)
+			of[len(of)-1] = s.after(before)
+		}
+		before = kernel.Pack(m.above(s.rows(at[0], at[1]), m.pattern(cut(of, at))), s.NumKeys())
+		parts = append(parts, before)
 	}
 	return concatenateRows(parts)
 }

@@ -23,7 +23,7 @@ func (k keySums) Visit(l attention.Layer) *attention.Visit {
 		if k.padded {
 			c.valid = InsertAxes(attention.Valid(site), 1)
 		}
-		queries, keys := c.seenFromKeys(site, scoresLSE(site))
+		queries, keys := c.seenFromKeys(site, attention.RowsLSE(site))
 		scores := MulScalar(Einsum("bhkd,bhqd->bhkq", keys, queries), site.Scale)
 		behind := LowerTriangular(site.Query.Graph(), scores.Shape().Dimensions[2])
 		scores = Where(BroadcastToDims(InsertAxes(behind, 0, 0), scores.Shape().Dimensions...), scores, MulScalar(OnesLike(scores), attention.Masked))

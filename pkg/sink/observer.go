@@ -62,11 +62,11 @@ const (
 func (c *collector) visit() {
 	site := c.site
 	lse := site.LSE()
-	if lse == nil && c.blockRows > 0 && !site.Rewritten() {
-		lse = scoresLSE(site)
+	if lse == nil && (c.blockRows > 0 || attention.TooLarge(site)) {
+		lse = attention.RowsLSE(site)
 	}
 	switch {
-	case lse != nil && c.measures&(Rows|Masks|Shapes) == 0 && byKeysFits(site) && c.blockRows == 0:
+	case lse != nil && c.measures&(Rows|Masks|Shapes) == 0 && byKeysFits(site) && site.LSE() != nil:
 		c.putReceived(c.columnsByKeys(site, lse))
 	case lse != nil && c.blockable():
 		c.inBlocks(lse)
@@ -82,18 +82,6 @@ func (c *collector) visit() {
 // blockable reports whether the layer can be reduced by blocks: not where its masks are compared with those of a layer 0 that is known by its marks only.
 func (c *collector) blockable() bool {
 	return !c.measures.Has(Masks) || c.site.Index == 0 || c.site.Kept(keptSource+".query") != nil
-}
-
-// scoresLSE is the log-sum-exp of a layer's rows, [batch, heads, queries], from its scores and learned sinks.
-func scoresLSE(site *attention.Site) *Node {
-	scores := site.Scores()
-	top := ReduceAndKeep(scores, ReduceMax, -1)
-	lse := Squeeze(Add(top, Log(ReduceAndKeep(Exp(Sub(scores, top)), ReduceSum, -1))), -1)
-	if site.Sinks == nil {
-		return lse
-	}
-	sinks := BroadcastToDims(Reshape(site.Sinks, 1, -1, 1), lse.Shape().Dimensions...)
-	return Add(Max(lse, sinks), Log1P(Exp(Neg(Abs(Sub(lse, sinks))))))
 }
 
 // whole reduces a layer that forms its probabilities. Who reads them as a square comes first: see square.as.
