@@ -2,7 +2,7 @@ package model
 
 import "fmt"
 
-// architecture describes a decoder: what a family's file makes of config.json, and what decoder.go runs. The zero value of a part means that
+// architecture describes a decoder: what a family's file makes of config.json, and what block.go runs. The zero value of a part means that
 // the decoder has no such part.
 type architecture struct {
 	prefix      string  // what transformers puts before every name but the head's; files saved from the bare decoder lack it

@@ -23,17 +23,18 @@
 //
 // # The attention site
 //
-// An Experiment is handed every layer's attention while the graph is being built: query, key, value, scale, mask and positions
-// as graph nodes (type Site), the same for every family. It may observe (Run.Emit a reduction computed on the device) or rewrite
-// (Site.SetProbs). Without an experiment every layer takes the fused path where the backend has one; with one, only the
-// layers whose probabilities it asks for pay. What was compiled for each layer is recorded: Result.Plan.
+// An Experiment (package attention) is asked for every layer what happens at its attention: query, key, value, scale, mask and positions as graph nodes, the same for
+// every family. It may observe (Site.Emit a reduction computed on the device) or rewrite (Site.Change, SetProbs). Without an experiment every layer takes the fused
+// path where the backend has one; with one, only the layers whose probabilities it asks for pay. What was compiled for each layer is recorded: Result.Plan.
+//
+// A forward pass goes through a few executables that layers and experiments share (pass.go); Want.Whole makes it one graph, as decoding and training are.
 //
 // What an intervention means where attention is not plain:
 //   - Window: a query sees its last w keys. What lies further back has probability 0 and is above no threshold, so an emulation mask A_0 > tau taken from a
 //     windowed layer 0 holds recent keys only, and a gain on a key outside a later layer's window multiplies a zero.
 //   - Learned sink (gpt_oss): probabilities are those of the softmax over real keys and the sink, the sink's column left out, so that rows sum to less than 1
 //     and A_0 > tau compares the key's share of all, sink included. Renormalising divides by the sum over the real keys.
-//   - Soft cap (gemma2): scores are capped before the mask and the softmax; Site.Scores has the cap in.
+//   - Soft cap (gemma2): scores are capped before the mask and the softmax; attention.Site.Scores has the cap in.
 //   - Norm after the attention (gemma2, gemma3_text, olmo2): a uniform gain on all of a row has no effect on the residual stream.
 //
 // # Generation
