@@ -34,7 +34,8 @@ type Config struct {
 	EOS              []int   // eos_token_id: one or several, empty when absent
 	InitializerRange float64 // standard deviation of random weights, 0.02 when absent
 
-	raw []byte // config.json as read, without insignificant space; nil for a literal
+	raw       []byte // config.json as read, without insignificant space and quantisation; nil for a literal
+	quantised string // method by which the checkpoint is quantised; empty = it is not
 }
 
 // LoadConfig reads DIR/config.json. Errors name the file, the field, what was found and what is accepted.
@@ -95,9 +96,14 @@ func parseConfig(data []byte) (*Config, *architecture, error) {
 	if !ok {
 		return nil, nil, fmt.Errorf("model_type %q is not supported, expected one of: %s", modelType, familyNames())
 	}
+	method := ""
 	if q := f.object("quantization_config"); q != nil {
-		return nil, nil, fmt.Errorf("the checkpoint is quantised (%s): only weights in float32, bfloat16 or float16 are read; "+
-			"open it in transformers with dequantisation and save_pretrained it in bfloat16", q.text("no quant_method", "quant_method"))
+		method = readQuantisation(q, modelType)
+		delete(f.values, "quantization_config") // what is saved is dequantised
+		var err error
+		if data, err = json.Marshal(f.values); err != nil {
+			return nil, nil, err
+		}
 	}
 	f.class = classes[modelType]
 	c := readSizes(f, kind)
@@ -114,7 +120,7 @@ func parseConfig(data []byte) (*Config, *architecture, error) {
 	if err := json.Compact(&raw, data); err != nil {
 		return nil, nil, err
 	}
-	c.raw = raw.Bytes()
+	c.raw, c.quantised = raw.Bytes(), method
 	return c, a, nil
 }
 

@@ -19,7 +19,7 @@
 // names and defaults. A field that the class does not have is not read; one that it has and that is not computed here is refused by name, unless nothing depends on
 // it. Save writes config.json back as it was, with weights under the names that transformers gives them.
 //
-// A GGUF file of llama, qwen2, qwen3, gemma2, gemma3 or phi3 opens like a directory (package gguf); LoadAdapter attaches an adapter as PEFT saves it.
+// A GGUF file of llama, qwen2, qwen3, gemma2, gemma3 or phi3 opens like a directory (package gguf); weights in mxfp4 (gpt_oss) and fp8 are dequantised on reading; LoadAdapter attaches an adapter as PEFT saves it.
 //
 // # The attention site
 //

@@ -3,7 +3,7 @@ package model
 import "slices"
 
 // gptOss is llama with a learned sink logit per head, a mixture of experts in place of the MLP, biases, and a window on every other layer
-// (OpenAI 2025, arXiv 2508.10925). Its bfloat16 form; the published 4-bit one is refused with the rest of the quantised checkpoints.
+// (OpenAI 2025, arXiv 2508.10925). The published four-bit form is dequantised on reading (quantised.go).
 func gptOss(c *Config, f *fields) *architecture {
 	if top := f.plain(); top.object("rope_parameters") == nil && top.object("rope_scaling") == nil {
 		f.values["rope_parameters"] = []byte(`{"rope_type":"yarn","factor":32,"beta_fast":32,"beta_slow":1,"truncate":false,"original_max_position_embeddings":4096}`)

@@ -21,6 +21,21 @@ type identified interface {
 	ModTime() time.Time
 }
 
+// identity is that of a source's files; empty where it cannot tell.
+func identity(src source) string {
+	if id, ok := src.(identified); ok {
+		return id.Identity()
+	}
+	return ""
+}
+
+func modTime(src source) time.Time {
+	if id, ok := src.(identified); ok {
+		return id.ModTime()
+	}
+	return time.Now()
+}
+
 const (
 	leastHashed = 32 << 20        // bytes: less is hashed in no time
 	settled     = 2 * time.Second // a file that was changed so lately may be changed again within the same tick of the file system's clock
@@ -30,19 +45,19 @@ var hexHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // hashFile is where the hash of a source is kept; empty where it is not.
 func (m *Model) hashFile(src source) string {
-	id, ok := src.(identified)
-	if !ok {
+	id := identity(src)
+	if id == "" {
 		return ""
 	}
 	size := 0
 	key := sha256.New()
-	fmt.Fprintln(key, id.Identity())
+	fmt.Fprintln(key, id)
 	for _, w := range m.weights {
 		fmt.Fprintln(key, w.name, w.shape)
 		size += w.size()
 	}
 	dir, err := env.CacheDir()
-	if err != nil || size < leastHashed || time.Since(id.ModTime()) < settled {
+	if err != nil || size < leastHashed || time.Since(modTime(src)) < settled {
 		return ""
 	}
 	return filepath.Join(dir, "weights", hex.EncodeToString(key.Sum(nil)))

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gomlx/compute/dtypes"
 
@@ -98,7 +99,12 @@ func openCheckpoint(path string) (*checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &checkpoint{config: c, tokenizer: tok, weights: weights, kind: "directory"}, nil
+	cp := &checkpoint{config: c, tokenizer: tok, weights: weights, kind: "directory"}
+	if c.quantised != "" {
+		cp.weights = dequantise(weights, c.quantised)
+		cp.warn("the checkpoint is quantised (%s): its weights are dequantised on reading", c.quantised)
+	}
+	return cp, nil
 }
 
 // ggufFile is the GGUF file that a path means: itself, or the only one of a directory without safetensors; empty for none.
@@ -291,6 +297,12 @@ func (c *Config) set(name string, value any) error {
 
 // rounded is a source whose weights are rounded to bfloat16.
 type rounded struct{ source }
+
+// Identity tells the files and that they are rounded.
+func (r rounded) Identity() string { return "rounded\n" + identity(r.source) }
+
+// ModTime is that of the files.
+func (r rounded) ModTime() time.Time { return modTime(r.source) }
 
 func (r rounded) Tensor(name string) (safetensors.Tensor, error) {
 	t, err := r.source.Tensor(name)
