@@ -1,0 +1,88 @@
+package pkg
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	goBlock   = regexp.MustCompile("(?s)```go\n(.*?)```")
+	jsonBlock = regexp.MustCompile("(?s)```json\n(.*?)```")
+	imports   = regexp.MustCompile(`(?ms)^import (?:"[^"]*"|\(.*?^\))\n?`)
+)
+
+// cellsOf are the cells that a page shows: those of the notebooks that it writes out as JSON, and its Go blocks.
+func cellsOf(t *testing.T, page string) (cells []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range jsonBlock.FindAllSubmatch(text, -1) {
+		var notebook struct {
+			Cells []struct {
+				Source []string `json:"source"`
+			} `json:"cells"`
+		}
+		if err := json.Unmarshal(block[1], &notebook); err != nil {
+			t.Fatalf("%s: %v", page, err)
+		}
+		for _, c := range notebook.Cells {
+			cells = append(cells, strings.Join(c.Source, ""))
+		}
+	}
+	for _, block := range goBlock.FindAllSubmatch(text, -1) {
+		cells = append(cells, string(block[1]))
+	}
+	return cells
+}
+
+// program puts cells together as GoNB does: imports and declarations of all of them, and a function of what follows "%%" in each.
+func program(cells []string) string {
+	var head, declarations, mains strings.Builder
+	seen := map[string]bool{}
+	for i, cell := range cells {
+		if strings.HasPrefix(cell, "!") {
+			continue
+		}
+		for _, block := range imports.FindAllString(cell, -1) {
+			if !seen[block] {
+				head.WriteString(block + "\n")
+			}
+			seen[block] = true
+		}
+		declared, run, ok := strings.Cut(imports.ReplaceAllString(cell, ""), "%%\n")
+		declarations.WriteString(declared + "\n")
+		if ok {
+			fmt.Fprintf(&mains, "func cell%d() {\n%s\n}\n", i, run)
+		}
+	}
+	return "package main\n" + head.String() + declarations.String() + mains.String() + "func main() {}\n"
+}
+
+// What the guide for agents and the README show compiles against the packages as they are.
+func TestCellsThatPagesShowCompile(t *testing.T) {
+	for _, page := range []string{"AGENTS.md", "README.md"} {
+		cells := cellsOf(t, filepath.Join("..", page))
+		if len(cells) == 0 {
+			t.Errorf("%s shows no cell", page)
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "main.go")
+		if err := os.WriteFile(file, []byte(program(cells)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("go", "vet", file)
+		cmd.Dir = ".."
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", page, err, out)
+		}
+	}
+}
