@@ -35,6 +35,7 @@ type Config struct {
 	InitializerRange float64 // standard deviation of random weights, 0.02 when absent
 
 	raw       []byte // config.json as read, without insignificant space and quantisation; nil for a literal
+	within    string // model_type of the checkpoint whose text part this is; empty = it is a model of text alone
 	quantised string // method by which the checkpoint is quantised; empty = it is not
 }
 
@@ -91,6 +92,18 @@ func parseConfig(data []byte) (*Config, *architecture, error) {
 	modelType := f.text("", "model_type")
 	if f.err != nil {
 		return nil, nil, f.err
+	}
+	if slices.Contains(multimodal, modelType) {
+		text, err := textConfig(f, modelType)
+		if err = firstError(err, func() error { return f.err }); err != nil {
+			return nil, nil, err
+		}
+		c, a, err := parseConfig(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("text_config: %w", err)
+		}
+		c.within = modelType
+		return c, a, nil
 	}
 	kind, ok := families[modelType]
 	if !ok {

@@ -100,8 +100,13 @@ func openCheckpoint(path string) (*checkpoint, error) {
 		return nil, err
 	}
 	cp := &checkpoint{config: c, tokenizer: tok, weights: weights, kind: "directory"}
+	if c.within != "" {
+		text, left := newTextPart(weights)
+		cp.weights = text
+		cp.warn("the text part of a %s is read; left: %s", c.within, left)
+	}
 	if c.quantised != "" {
-		cp.weights = dequantise(weights, c.quantised)
+		cp.weights = dequantise(cp.weights, c.quantised)
 		cp.warn("the checkpoint is quantised (%s): its weights are dequantised on reading", c.quantised)
 	}
 	return cp, nil

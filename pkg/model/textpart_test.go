@@ -1,0 +1,54 @@
+package model_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/attune-lab/attune/pkg/hf/safetensors"
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// TestTextPartOfAMultimodalCheckpoint: the text model inside computes what it does alone, under the names of published files and of transformers 5, and what
+// was left is said.
+func TestTextPartOfAMultimodalCheckpoint(t *testing.T) {
+	from := filepath.Join("..", "..", "testdata", "reference", "gemma3_text")
+	text, err := os.ReadFile(filepath.Join(from, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := logits(t, openFamily(t, from), [][]int{tokens(1, 12, 64)}, nil)[0]
+	config, err := json.Marshal(map[string]any{"model_type": "gemma3", "text_config": json.RawMessage(text), "vision_config": map[string]any{"hidden_size": 8}, "eos_token_id": []int{2, 5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, prefix := range map[string]string{"published": "language_model.model.", "transformers 5": "model.language_model."} {
+		dir := t.TempDir()
+		var all []safetensors.Tensor
+		for _, x := range baseWeights(t, from) {
+			x.Name = prefix + strings.TrimPrefix(x.Name, "model.")
+			all = append(all, x)
+		}
+		all = append(all, safetensors.FromFloat32s("vision_tower.embed.weight", []int{2}, []float32{1, 2}), safetensors.FromFloat32s("model.multi_modal_projector.weight", []int{1}, []float32{1}))
+		if err := safetensors.Write(filepath.Join(dir, "model.safetensors"), all, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m := openFamily(t, dir)
+		if d := maxDiff(logits(t, m, [][]int{tokens(1, 12, 64)}, nil)[0], want); d != 0 {
+			t.Errorf("%s: logits differ by %g from the text model's", name, d)
+		}
+		for _, part := range []string{"gemma3", "vision_tower (1 tensors)", "multi_modal_projector (1 tensors)"} {
+			if !strings.Contains(strings.Join(m.Warnings, ""), part) {
+				t.Errorf("%s: the warnings do not name %s: %q", name, part, m.Warnings)
+			}
+		}
+	}
+	if _, err := model.ParseConfig([]byte(`{"model_type":"mistral3"}`)); err == nil || !strings.Contains(err.Error(), "text_config") {
+		t.Errorf("no text_config: %v", err)
+	}
+}
