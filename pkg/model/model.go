@@ -51,16 +51,18 @@ type Model struct {
 	// Warnings are what Load let through and a reader should know, a line each.
 	Warnings []string
 
-	arch    *architecture
-	weights []weight // of the checkpoint
-	joints  []joint  // products made of several of the checkpoint's, see arrange
-	turned  []dense  // products stored [in, out] that are [out, in] in the checkpoint
-	apart   bool     // and never so again
-	store   *mlmodel.Store
-	mu      sync.Mutex
-	execs   map[string]*compiled
-	stages  map[string]*stage // see pass.go
-	adapter *adapted          // nil = none
+	arch       *architecture
+	weights    []weight // of the checkpoint
+	joints     []joint  // products made of several of the checkpoint's, see arrange
+	turned     []dense  // products stored [in, out] that are [out, in] in the checkpoint
+	apart      bool     // and never so again
+	store      *mlmodel.Store
+	mu         sync.Mutex
+	execs      map[string]*compiled
+	stages     map[string]*stage // see pass.go
+	blockKinds []string
+	numbers    map[string]*tensors.Tensor // inputs of experiments
+	adapter    *adapted                   // nil = none
 
 	compilations atomic.Int64
 }
@@ -102,7 +104,7 @@ func newModel(c *Config, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}, stages: map[string]*stage{}}
+	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}, stages: map[string]*stage{}, numbers: map[string]*tensors.Tensor{}}
 	return m, m.checkSize(opts.MaxBytes)
 }
 
@@ -212,6 +214,7 @@ func (m *Model) dropCompiled() {
 		s.graph.Finalize()
 		delete(m.stages, key)
 	}
+	m.blockKinds = nil
 }
 
 // bucket is the multiple that padded lengths are rounded up to.

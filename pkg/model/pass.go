@@ -1,9 +1,11 @@
 package model
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -41,6 +43,7 @@ type pass struct {
 	model           *Model
 	want            Want
 	visits          []*attn.Visit // nil = nothing at any layer
+	kinds           []string      // of each layer with its visit: those of one kind build one graph
 	tokens, lengths *tensors.Tensor
 	positions, ids  *tensors.Tensor // of targets; nil without
 }
@@ -180,15 +183,23 @@ func (p *pass) plan() ([]call, error) {
 		return nil, err
 	}
 	calls = append(calls, call{stage: embed})
+	p.kinds = slices.Clone(m.kinds())
+	for l := range p.kinds {
+		p.kinds[l] += " " + p.visit(l).Describe()
+	}
 	kept := map[string]keptTensor{}
 	end := p.lastLayer() + 1
 	for l := 0; l < end; {
 		n := p.alike(l, end)
-		s, err := p.layerStage(l, n, embed.kept[0], kept)
+		var takes []string // where nothing happens nothing is read
+		if p.visit(l) != nil {
+			takes = slices.Sorted(maps.Keys(kept))
+		}
+		s, err := p.layerStage(l, n, embed.kept[0], takes, kept)
 		if err != nil {
 			return nil, err
 		}
-		calls = append(calls, call{s, l, slices.Sorted(maps.Keys(kept))})
+		calls = append(calls, call{s, l, takes})
 		for i, k := range s.keeps {
 			kept[k.Name] = keptTensor{Kept: k, shape: s.kept[i]}
 		}
@@ -228,13 +239,24 @@ func (p *pass) visit(l int) *attn.Visit {
 // alike is how many layers from l on make a stage: as many as stages have where so many are alike, otherwise one.
 func (p *pass) alike(l, end int) int {
 	most := stageLayers(p.model)
-	kind := func(l int) string { return p.model.kind(l) + p.visit(l).Describe() }
 	for n := 1; n < most; n++ {
-		if l+n >= end || kind(l+n) != kind(l) {
+		if l+n >= end || p.kinds[l+n] != p.kinds[l] {
 			return 1
 		}
 	}
 	return most
+}
+
+// kinds are those of all blocks.
+func (m *Model) kinds() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.blockKinds == nil {
+		for l := range m.arch.blocks {
+			m.blockKinds = append(m.blockKinds, m.kind(l))
+		}
+	}
+	return m.blockKinds
 }
 
 // kind describes a block, with what an adapter adds to it, by all but the names of its weights: blocks of one kind build one graph.
@@ -264,11 +286,10 @@ func (p *pass) embedStage() (*stage, error) {
 	})
 }
 
-// layerStage: n layers from l on, given the shape of the residual stream and what earlier ones kept.
-func (p *pass) layerStage(l, n int, stream shapes.Shape, kept map[string]keptTensor) (*stage, error) {
+// layerStage: n layers from l on, given the shape of the residual stream and the names of what it takes of what earlier ones kept.
+func (p *pass) layerStage(l, n int, stream shapes.Shape, names []string, kept map[string]keptTensor) (*stage, error) {
 	m := p.model
-	names := slices.Sorted(maps.Keys(kept))
-	key := fmt.Sprintf("%d layers %v %s %s", n, stream, m.kind(l), p.visit(l).Describe())
+	key := fmt.Sprintf("%d layers %v %s", n, stream, p.kinds[l])
 	for _, name := range names {
 		key += fmt.Sprintf(" %v %v", kept[name].Kept, kept[name].shape)
 	}
@@ -474,11 +495,33 @@ func (p *pass) call(c call, x *tensors.Tensor, kept map[string]*tensors.Tensor) 
 		in = append(in, p.positions, p.ids)
 	}
 	for _, input := range c.inputs {
-		in = append(in, p.visit(c.first + input.layer).Inputs[input.name])
+		in = append(in, m.number(p.visit(c.first + input.layer).Inputs[input.name]))
 	}
 	err = exceptions.TryCatch[error](func() { outputs = c.graph.Run(in...) })
 	return outputs, err
 }
+
+// number is an experiment's input on the device, where it stays for the passes to come.
+func (m *Model) number(values []float32) *tensors.Tensor {
+	key := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		key = binary.LittleEndian.AppendUint32(key, math.Float32bits(v))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t := m.numbers[string(key)]; t != nil {
+		return t
+	}
+	if len(m.numbers) >= maxNumbers { // an experiment with other numbers in every pass: those of passes under way live until they end
+		m.numbers = map[string]*tensors.Tensor{}
+	}
+	t := tensors.FromFlatDataAndDimensions(values, len(values))
+	m.numbers[string(key)] = t
+	return t
+}
+
+// maxNumbers is how many inputs stay on the device: those of a few hundred arms.
+const maxNumbers = 1 << 14
 
 // split copies a stack of n values to the host and cuts it.
 func split(t *tensors.Tensor, n int) ([]*tensors.Tensor, error) {

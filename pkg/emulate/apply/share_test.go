@@ -6,6 +6,7 @@ import (
 	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
+	"github.com/attune-lab/attune/pkg/model"
 )
 
 // TestAGridSharesGraphs: the thirteen arms of the recipe ablate (untouched, base, two alphas, two taus, two sources, two renormalisations, three controls) need eight
@@ -39,6 +40,32 @@ func TestAGridSharesGraphs(t *testing.T) {
 		}
 		if len(kinds) > 8 {
 			t.Errorf("%d layers: %d kinds of layer, expected 8 at most: %v", layers, len(kinds), kinds)
+		}
+	}
+}
+
+// TestArmsCompileWhatIsNew: what an intervention leaves alone is the untouched model's, and one that differs in numbers only builds nothing.
+func TestArmsCompileWhatIsNew(t *testing.T) {
+	m := tinyModel(t)
+	want := model.Want{Targets: model.Targets{{{Position: 8, Token: 5}}}}
+	suppress := emulate.Suppress(0.5)
+	suppress.Layers = []int{2}
+	for _, c := range []struct {
+		name  string
+		spec  emulate.Spec
+		fresh int
+	}{
+		{"untouched", emulate.Spec{}, 3}, // embedding, layer, head
+		{"released", emulate.Released(), 2}, {"literal", emulate.Literal(), 0}, {"source 1", emulate.Spec{Alpha: 0.2, Tau: 0.01, Source: []int{1}}, 0},
+		{"uniform", emulate.Uniform(emulate.Released()), 1}, {"random", emulate.Random(emulate.Released(), 1), 1}, {"random, another seed", emulate.Random(emulate.Released(), 2), 0},
+		{"one layer", suppress, 1},
+	} {
+		built := m.Compilations()
+		if _, err := m.Forward(model.Prompts(prompt(1, 9)), want, experiment(t, c.spec)); err != nil {
+			t.Fatal(err)
+		}
+		if n := m.Compilations() - built; n != c.fresh {
+			t.Errorf("%s: %d new graphs, expected %d", c.name, n, c.fresh)
 		}
 	}
 }
