@@ -29,7 +29,7 @@ type Item struct {
 	Analysis string   // why each option is right or wrong; empty where none is published
 	Source   string   // "file:line" or "generator:seed:index"
 	Passage  string   // what it shares with other items, so that their outcomes are not independent: SIQA's context, PIQA's goal; empty where nothing
-	Grade    Grade    // how hard it is meant to be; empty where nobody says
+	Grade    Grade    // how hard it is meant to be; empty where it is not known
 }
 
 // Letter names an option: 0 is "A".

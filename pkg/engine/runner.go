@@ -19,7 +19,7 @@ import (
 	"github.com/attune-lab/attune/pkg/store"
 )
 
-// Options of New. The zero value takes the backend's geometry and tells nobody.
+// Options of New. The zero value takes the backend's geometry and reports no progress.
 type Options struct {
 	Budget   int            // tokens of a pass; 0 = 16,384 on xla:cuda, 2,048 on go and xla:cpu
 	Progress func(Progress) // called at least every second while work is under way, from one goroutine at a time; may be nil

@@ -16,7 +16,7 @@ type FileLock struct {
 // LockedError is the error of TryLock where another process holds the lock.
 type LockedError struct {
 	Path   string // the file
-	Holder string // what the holder wrote about itself, one line; "" if it has not yet
+	Holder string // what the holder wrote about itself, one line; "" if it has written nothing yet
 	Stale  bool   // this system cannot tell whether the holder still lives: a person must, and remove the file
 }
 

@@ -8,7 +8,7 @@ import "strings"
 var CUDAFlags = []string{"--xla_gpu_autotune_level=0", "--xla_gpu_enable_triton_gemm=false"}
 
 // TrainingFlags are what training steps are compiled with before CUDAFlags. The buffers of weights move from step to step, since go-xla does not alias
-// them, so CUDA graphs ("command buffers") would be recorded anew every time: 124 million parameters took 71.2 ms a step with them and 66.6 ms
+// them, so CUDA graphs ("command buffers") would be recorded again every time: 124 million parameters took 71.2 ms a step with them and 66.6 ms
 // without, on an H200. Algorithms are tried out (level 4, XLA's default), since a step runs thousands of times; Triton's products stay off, which cost 37 of the
 // 47 s that such a step took to compile and won nearly nothing.
 var TrainingFlags = []string{"--xla_gpu_enable_command_buffer=", "--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=false"}

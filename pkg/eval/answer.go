@@ -25,7 +25,7 @@ type Answer interface {
 	Run(ctx context.Context, r *engine.Runner, e model.Experiment, xs []Example, each func(i int, o Outcome) error) error
 }
 
-// Outcome is what came of one example under one arm.
+// Outcome is the result of one example under one arm.
 type Outcome struct {
 	Scores  []float64       `json:"scores,omitempty"`  // log-likelihood of each choice, natural logarithm; nil where the answer was read from a text
 	Text    string          `json:"text,omitempty"`    // what was generated

@@ -22,7 +22,7 @@ type TaskOptions struct {
 	Shots   int              // worked examples: the first of each subject's dev split for MMLU, of the train split for GSM8K, else the first items, which are then not asked
 	STEM    source.STEMMap   // MMLU: which subjects are STEM; zero means source.DefaultMMLUSTEM
 	Corpus  generate.Options // of the generated task; its Train is not made
-	Columns string           // of one's own file, see [source.ParseColumns]
+	Columns string           // of your own file, see [source.ParseColumns]
 	Chat    *chat.Template   // prompts go through the checkpoint's chat template, see [Task.Chat]; nil = they do not
 	NoBOS   bool             // prompts do not begin with the tokenizer's BOS
 	// Letters asks for the letter of an option, all options in the prompt ([TemplateItems]), also where a task's own protocol scores the texts
@@ -30,7 +30,7 @@ type TaskOptions struct {
 	Letters bool
 }
 
-// LoadTask makes a task of what a reference names, see [source.Open]: the generator, a published set, a data set of the hub, a file of one's own items. A
+// LoadTask makes a task of what a reference names, see [source.Open]: the generator, a published set, a data set of the hub, a file of your own items. A
 // limit above 0 keeps a seeded subset of so many examples.
 func LoadTask(ref string, limit int, o TaskOptions) (*Task, error) {
 	if limit < 0 {

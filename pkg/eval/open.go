@@ -13,7 +13,7 @@ import (
 // choiceOpen are no continuations: the answer is written, and read by [Extracted].
 const choiceOpen = "open"
 
-// Templates of tasks that ask for an answer of one's own words.
+// Templates of tasks whose answer is written freely.
 var (
 	// TemplateGSM8K is that of the common harness. Worked examples show the steps and "#### 18".
 	TemplateGSM8K = Template{Name: "gsm8k", Question: "Question: {question}\nAnswer:", Between: "\n\n", Choices: choiceOpen, Metrics: []string{Acc}}

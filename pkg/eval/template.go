@@ -37,7 +37,7 @@ const (
 
 // The templates of the public protocols as EleutherAI's lm-evaluation-harness defines them, and this project's own.
 var (
-	// TemplateItems is the prompt of generated and one's own items: [corpus.PromptTemplate].
+	// TemplateItems is the prompt of generated items and of your own: [corpus.PromptTemplate].
 	TemplateItems = Template{Name: "items", Question: corpus.PromptTemplate, Choices: choiceLetters, Metrics: []string{Acc}}
 	// TemplateMMLU is that of Hendrycks et al. (arXiv 2009.03300).
 	TemplateMMLU = Template{

@@ -1,5 +1,5 @@
 // Package gobuild compiles Go packages and shows how far it is: how many packages of how many, and which. It compiles what notebook cells import, before the
-// first cell waits for that without a word, and the kernel's tools.
+// first cell waits for that in silence, and the kernel's tools.
 //
 // It imports nothing but the standard library, so that the command which binds a notebook to its checkout is there at once.
 package gobuild
@@ -32,7 +32,7 @@ type Build struct {
 const (
 	redrawEvery = time.Second / 4
 	quietFor    = 2 * time.Second
-	lineEvery   = 4 * time.Second // nobody should see nothing for longer than 5 s
+	lineEvery   = 4 * time.Second // no output for longer than 5 s is silence
 	indent      = "       "
 )
 

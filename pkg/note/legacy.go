@@ -26,7 +26,7 @@ type Figure struct {
 	Table   *Table
 }
 
-// Begin starts a run anew: Open, without what was added before.
+// Begin starts a run from nothing: Open, without what was added before.
 func Begin(recipe string, parameters map[string]any) (*Run, error) {
 	r, err := Open(recipe, parameters)
 	if err != nil {

@@ -47,7 +47,7 @@ func checkName(kind, name string) error {
 }
 
 // Open begins a run or continues it. Cells call it each: the run id (ATTUNE_RUN_ID, else the kernel's) and the parameters say which run it is, and
-// what was added under the same id and parameters is there. Other parameters begin anew, so numbers of two settings never meet in one note. A
+// what was added under the same id and parameters is there. Other parameters begin an empty one, so numbers of two settings never meet in one note. A
 // directory that another live run writes into is refused. An empty recipe and nil parameters are taken from the runner's environment.
 func Open(recipe string, parameters map[string]any) (*Run, error) {
 	if recipe == "" {

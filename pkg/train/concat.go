@@ -2,7 +2,7 @@ package train
 
 import "fmt"
 
-// Concat is a source of several sources, one after the other: items in two layouts, or generated ones beside one's own. A feed mixes them.
+// Concat is a source of several sources, one after the other: items in two layouts, or generated ones and your own. A feed mixes them.
 type Concat []Source
 
 // Len is how many documents all of them have.

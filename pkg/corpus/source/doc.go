@@ -1,4 +1,4 @@
-// Package source reads items and rows: the published sets, one's own files, data sets of the hub.
+// Package source reads items and rows: the published sets, your own files, data sets of the hub.
 //
 // # Sets
 //

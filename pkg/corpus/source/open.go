@@ -28,7 +28,7 @@ const (
 	KindHellaSwag Kind = "hellaswag"
 	KindGSM8K     Kind = "gsm8k" // problems; a directory: its test split
 	KindBBH       Kind = "bbh"   // problems of BIG-Bench Hard
-	KindOwn       Kind = "own"   // one's own file, or an exported corpus's held-out split
+	KindOwn       Kind = "own"   // your own file, or an exported corpus's held-out split
 )
 
 // Generated is the reference to the generator's held-out split: of its first edition, or with grades, as in "generated:medium,hard", of those.
@@ -46,7 +46,7 @@ type Set struct {
 
 // Options of [Open]. The zero value reads the columns that [Columns] describes and stops at the first bad row.
 type Options struct {
-	Columns   string           // of one's own file, see [ParseColumns]
+	Columns   string           // of your own file, see [ParseColumns]
 	OnBad     OnBad            // what happens at a bad row of a file
 	Hub       hub.Options      // how references to the hub are resolved
 	Generator generate.Options // of the generated set: its seed, domains and number of held-out items
@@ -62,7 +62,7 @@ func IsGenerated(ref string) bool {
 //
 //	generated, generated:easy,hard   the generator's held-out split
 //	DIRECTORY                        SIQA, PIQA, MMLU, GSM8K as published, or an exported corpus
-//	FILE                             .csv .tsv .jsonl .json .parquet .sections: one's own items, or rows of a published set, recognised by their fields
+//	FILE                             .csv .tsv .jsonl .json .parquet .sections: your own items, or rows of a published set, recognised by their fields
 //	hf-data:owner/name[@revision][/path]  files of a data set on the hub, see [HubFiles]
 func Open(ctx context.Context, ref string, o Options) (*Set, error) {
 	columns, err := ParseColumns(o.Columns)
@@ -71,7 +71,7 @@ func Open(ctx context.Context, ref string, o Options) (*Set, error) {
 	}
 	if IsGenerated(ref) {
 		if o.Columns != "" {
-			return nil, fmt.Errorf("corpus: columns %q are of one's own file, %s has none", o.Columns, ref)
+			return nil, fmt.Errorf("corpus: columns %q are for your own files, and %s has none", o.Columns, ref)
 		}
 		return openGenerated(ref, o.Generator)
 	}
@@ -96,7 +96,7 @@ func Open(ctx context.Context, ref string, o Options) (*Set, error) {
 	}
 	set, err := openDirectory(ref, columns, o)
 	if err == nil && o.Columns != "" && set.Kind != KindOwn {
-		return nil, fmt.Errorf("corpus: columns %q are of one's own file, %s is %s as published", o.Columns, ref, set.Kind)
+		return nil, fmt.Errorf("corpus: columns %q are for your own files, and %s is %s as published", o.Columns, ref, set.Kind)
 	}
 	return set, err
 }
@@ -119,7 +119,7 @@ func openGenerated(ref string, o generate.Options) (*Set, error) {
 	return &Set{Kind: KindGenerated, Name: name, Items: c.HeldOut, Report: &ReadReport{Good: len(c.HeldOut)}}, nil
 }
 
-// exported are the files that a directory of rows is known by: the split to evaluate on, of an exported corpus or of a set of one's own.
+// exported are the files that a directory of rows is known by: the split to evaluate on, of an exported corpus or of a set of your own.
 var exported = []string{"heldout.jsonl", "heldout.parquet", "test.jsonl", "test.parquet", "test.csv"}
 
 func openDirectory(dir string, columns Columns, o Options) (*Set, error) {
@@ -174,7 +174,7 @@ func isGSM8K(path string) bool {
 	return false
 }
 
-// openFiles reads files of rows as one set. Their kind follows from the fields of the first row, or they are one's own with the columns given.
+// openFiles reads files of rows as one set. Their kind follows from the fields of the first row, or they are your own with the columns given.
 func openFiles(paths []string, columns Columns, o Options) (*Set, error) {
 	rows, err := rowsOf(paths)
 	if err != nil {
@@ -234,7 +234,7 @@ var formats = map[string]func(path string) iter.Seq2[corpus.Row, error]{
 	".sections": textFormat(sectionLines).rows, ".parquet": parquetRows,
 }
 
-// Rows reads a file of one's own by its ending, row by row, without holding it in memory:
+// Rows reads a file of your own by its ending, row by row, without holding it in memory:
 //
 //	.csv .tsv the first row names the fields
 //	.jsonl    an object per line; an array of texts is a list, a field of an inner object gets both names (choices_text)

@@ -50,7 +50,7 @@ type columnReader struct {
 	hasAhead bool
 }
 
-// hold counts the bytes of a buffer that is made anew, and refuses a file whose buffers grow beyond what its size explains.
+// hold counts the bytes of a buffer that is made again, and refuses a file whose buffers grow beyond what its size explains.
 func (c *columnReader) hold(buffer *int64, bytes int64) error {
 	c.file.held += bytes - *buffer
 	*buffer = bytes

@@ -80,7 +80,7 @@ func (w *jsonWriter) write(s string) {
 	w.out.WriteString(s)
 }
 
-// jsonFloat is repr of a float but for the numbers that JSON has not.
+// jsonFloat is repr of a float but for the numbers that JSON does not have.
 func jsonFloat(f float64) string {
 	switch {
 	case math.IsNaN(f):

@@ -71,7 +71,7 @@ func (d *download) run(ctx context.Context) error {
 			continue
 		}
 		if idle++; idle >= attempts {
-			return fmt.Errorf("hub: %s: %s stopped at %d of %d bytes (%w): what came is kept, run it again to continue", d.ref, d.file.Name, have, d.file.Size, again.err)
+			return fmt.Errorf("hub: %s: %s stopped at %d of %d bytes (%w): what arrived is kept, run it again to continue", d.ref, d.file.Name, have, d.file.Size, again.err)
 		}
 		if err := sleep(ctx, max(pause, again.wait)); err != nil {
 			return err
@@ -193,7 +193,7 @@ func (d *download) copy(ctx context.Context, out *os.File, sum hash.Hash, have i
 		if n > 0 {
 			watchdog.Reset(d.client.stall)
 			if _, err := out.WriteAt(buffer[:n], have); err != nil {
-				return have, fmt.Errorf("hub: %s: %w: make room, or set HF_HUB_CACHE to another disk; what came is kept", d.file.Name, err)
+				return have, fmt.Errorf("hub: %s: %w: make room, or set HF_HUB_CACHE to another disk; what arrived is kept", d.file.Name, err)
 			}
 			sum.Write(buffer[:n])
 			have += int64(n)

@@ -23,7 +23,7 @@
 //
 // BPE (Sennrich et al. 2016, arXiv 1508.07909) joins, again and again, the adjacent pair of lowest merge rank; Unigram (Kudo 2018,
 // arXiv 1804.10959) takes the segmentation with the largest sum of piece scores (Viterbi). The patterns of Split are regular
-// expressions with lookahead, which Go's regexp has not; the subset that published tokenizers use is
+// expressions with lookahead, which Go's regexp lacks; the subset that published tokenizers use is
 // compiled by a small matcher of this package (pattern.go says why it is not a library).
 //
 // What a character is - a letter, a mark, punctuation - differs between Go, Oniguruma and the crates of Hugging Face's library by the version
