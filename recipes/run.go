@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/recipe"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
@@ -65,7 +66,7 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 	options.Root, options.Log, options.Terminal = where.root, os.Stdout, where.terminal
 	options.Command = "go run ./recipes " + quote(os.Args[1:]...)
 	started := time.Now()
-	if err := buildWorker(ctx, where); err != nil {
+	if err := buildWorker(ctx, where, options.Backend); err != nil {
 		return nil, err
 	}
 	result, err := recipe.Run(ctx, options)
@@ -98,12 +99,12 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 }
 
 // buildWorker makes the program that computes for the cells before the first of them waits for it.
-func buildWorker(ctx context.Context, where site) error {
+func buildWorker(ctx context.Context, where site, backend string) error {
 	sources, err := client.Sources(where.root)
 	if err != nil {
 		return err
 	}
-	_, err = client.Build(ctx, where.root, sources, os.Stdout)
+	_, err = client.Build(ctx, where.root, sources, kernel.Environment(backend, ""), os.Stdout)
 	return err
 }
 
