@@ -180,7 +180,7 @@ func TestErrorsAndCancellingEndTheWork(t *testing.T) {
 		}
 		return nil
 	})
-	if !errors.Is(err, context.Canceled) || n != 2 {
+	if !errors.Is(err, context.Canceled) || n < 2 || n > 1+r.geometry.Rows(16) { // the batch under way is given to its end
 		t.Errorf("error %v after %d sequences, expected the end of the context after 2", err, n)
 	}
 	if err := r.Score(ctx, qs, nil, nil); !errors.Is(err, context.Canceled) {
