@@ -14,6 +14,7 @@ import (
 var (
 	goBlock   = regexp.MustCompile("(?s)```go\n(.*?)```")
 	jsonBlock = regexp.MustCompile("(?s)```json\n(.*?)```")
+	pathName  = regexp.MustCompile("(?:\\]\\(|`|\\./)((?:pkg|docs|recipes|notebooks|testdata)/[A-Za-z0-9_./-]*[A-Za-z0-9_])[`) \n]")
 	imports   = regexp.MustCompile(`(?ms)^import (?:"[^"]*"|\(.*?^\))\n?`)
 )
 
@@ -83,6 +84,37 @@ func TestCellsThatPagesShowCompile(t *testing.T) {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", page, err, out)
+		}
+	}
+}
+
+// Paths that the pages name in the repository exist, so that a move takes its documentation with it.
+func TestPathsThatPagesNameExist(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "../README.md", "../AGENTS.md", "../CONTRIBUTING.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := pathName.FindAllSubmatch(text, -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no path", page)
+		}
+		for _, name := range found {
+			path := filepath.Join("..", string(name[1]))
+			if _, err := os.Stat(path); err == nil {
+				continue
+			}
+			if _, err := os.Stat(strings.TrimSuffix(path, filepath.Ext(path))); err == nil && strings.HasPrefix(string(name[1]), "pkg/") {
+				continue // a package's identifier: pkg/model.Families
+			}
+			if string(name[1]) == "notebooks/pattern-or-size.ipynb" {
+				continue // what AGENTS.md tells its reader to write
+			}
+			t.Errorf("%s names %s, which does not exist", page, name[1])
 		}
 	}
 }
