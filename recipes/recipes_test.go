@@ -67,6 +67,13 @@ func value(t *testing.T, r *note.Results, name string) note.Result {
 	return note.Result{}
 }
 
+func TestCorpus(t *testing.T) {
+	r := headless(t, "corpus", "items=testdata/items/columns.csv", "columns=question=prompt,options=first second third,answer=label,form=0", "shares=train=1")
+	if kept := value(t, r, "items/train"); kept.Value != 3 {
+		t.Errorf("%v items are kept, expected the file's 3", kept.Value)
+	}
+}
+
 func TestQuickstart(t *testing.T) {
 	r := headless(t, "quickstart", "limit=60")
 	if base := value(t, r, "acc/all/baseline"); base.N != 60 || base.Value < 0.5 {

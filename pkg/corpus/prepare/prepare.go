@@ -191,7 +191,7 @@ func (r *Result) Parts() []*report.Part {
 	}
 	p.Numbers = append(p.Numbers, report.Number{Name: "left out/bad rows", Value: float64(len(r.Read.Bad)), Unit: "items"}, report.Number{Name: "left out/repeats", Value: float64(len(r.Duplicates)), Unit: "items"},
 		report.Number{Name: "left out/contaminated", Value: float64(r.Contaminated), Unit: "items"})
-	p.Finding = fmt.Sprintf("Of %d rows %d items are kept: %d could not be read right, %d repeat another, %d stand in an evaluation set.", rows, kept, len(r.Read.Bad), len(r.Duplicates), r.Contaminated)
+	p.Finding = fmt.Sprintf("Of %d rows %d items are kept: %d could not be read right, %d repeat another, %d have words of an item to be evaluated.", rows, kept, len(r.Read.Bad), len(r.Duplicates), r.Contaminated)
 	p.Tables = []report.Table{steps, splits}
 	if len(r.Read.Bad) > 0 {
 		const most = 20

@@ -66,7 +66,7 @@ func TestRunLeavesOutWhatItSaysAndNothingElse(t *testing.T) {
 		t.Errorf("card: %v\n%s", err, card)
 	}
 	part := r.Parts()[0]
-	if want := "Of 62 rows 59 items are kept: 1 could not be read right, 1 repeat another, 1 stand in an evaluation set."; part.Finding != want {
+	if want := "Of 62 rows 59 items are kept: 1 could not be read right, 1 repeat another, 1 have words of an item to be evaluated."; part.Finding != want {
 		t.Errorf("finding %q, expected %q", part.Finding, want)
 	}
 	for _, table := range part.Tables {
