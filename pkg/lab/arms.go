@@ -25,7 +25,7 @@ type Arms []Arm
 // Baseline is the name of the untouched model among arms.
 const Baseline = "baseline"
 
-// Arms reads interventions: the untouched model first, then presets ("released"), controls ("uniform"), specs as JSON or files of them, apart by spaces; "a+b" acts in order.
+// Arms reads interventions: the untouched model first, then presets ("released"), controls ("uniform"), specs as JSON or files of them, separated by spaces; "a+b" acts in order.
 // "off" and "baseline" name the untouched model, which is there already.
 func (s *Session) Arms(names string) Arms {
 	arms := Arms{{Name: Baseline}}
@@ -119,7 +119,7 @@ func (a Arm) definition() json.RawMessage {
 	return text
 }
 
-// Grid says how a base is varied; its fields are a recipe's parameters, lists apart by spaces.
+// Grid says how a base is varied; its fields are a recipe's parameters, lists separated by spaces.
 type Grid struct {
 	Base        string // a preset, a Spec as JSON, or a file of it
 	Alphas      string // strengths
@@ -143,7 +143,7 @@ func (s *Session) Grid(g Grid) Arms {
 			word = ""
 		case "row", "keep-diagonal", "rest":
 		default:
-			fail(client.Parameter("renormalise", g.Renormalise, "%q is none of none, row, keep-diagonal, rest%s", word, client.Suggest(word, []string{"none", "row", "keep-diagonal", "rest"})))
+			fail(client.Parameter("renormalise", g.Renormalise, "%q is not one of none, row, keep-diagonal, rest%s", word, client.Suggest(word, []string{"none", "row", "keep-diagonal", "rest"})))
 		}
 		grid.Renormalise = append(grid.Renormalise, emulate.Renormalisation(word))
 	}
@@ -168,7 +168,7 @@ func (s *Session) Grid(g Grid) Arms {
 	return arms
 }
 
-// Reasoning are ways of computing before the answer; its fields are a recipe's parameters, lists apart by spaces.
+// Reasoning are ways of computing before the answer; its fields are a recipe's parameters, lists separated by spaces.
 type Reasoning struct {
 	Budgets       string  // tokens of reasoning at most; the last is that of budget forcing and of self-consistency
 	Fillers       string  // tokens of filler
@@ -232,12 +232,12 @@ func (s *Session) Reasoning(r Reasoning) Arms {
 	return arms
 }
 
-// Gains draws the factor of each layer under the arms' interventions, in a model of so many layers.
+// Gains draws the factor of each layer under the arms' interventions, in a model of that many layers.
 func (s *Session) Gains(arms Arms, layers int) *report.Part {
 	return s.part("gains", "", arms, map[string]any{"layers": layers})
 }
 
-// Numbers reads a list of numbers, apart by spaces or commas.
+// Numbers reads a list of numbers, separated by spaces or commas.
 func Numbers(list string) []float64 { return numbers("list", list) }
 
 func numbers(parameter, list string) []float64 {

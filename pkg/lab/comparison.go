@@ -98,7 +98,7 @@ type Texts struct {
 	args    args
 }
 
-// Generate continues a prompt greedily under every arm, at most so many tokens. An empty prompt is the first item's, and its analysis where it has one.
+// Generate continues a prompt greedily under every arm, at most that many tokens. An empty prompt is the first item's, and its analysis where it has one.
 func (s *Session) Generate(prompt string, tokens int, arms ...Arm) *Texts {
 	return &Texts{s, arms, args{"prompt": prompt, "tokens": tokens}}
 }

@@ -104,7 +104,7 @@ func autoMode(w io.Writer) progressMode {
 	return progressLines
 }
 
-// at counts so many items as done.
+// at counts n items as done.
 func (p *stage) at(done int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +119,7 @@ func (p *stage) image() string {
 	return `<img alt="` + html.EscapeString(p.course.name) + `" src="data:image/png;base64,` + base64.StdEncoding.EncodeToString(p.curve) + `">`
 }
 
-// reach counts so many items as done, and draws if it is time to.
+// reach counts n items as done, and draws if it is time to.
 func (p *stage) reach(done int) {
 	if p.ended {
 		return
@@ -265,7 +265,7 @@ func (p *progress) done() {
 // stillEvery is the longest that a stage which counts nothing leaves its line alone.
 const stillEvery = 4 * time.Second
 
-// tick says that the stage goes on where nothing was counted for a while, so that no line stands still.
+// tick says that the stage continues where nothing was counted for a while, so that no line stands still.
 func (p *stage) tick() chan struct{} {
 	stop := make(chan struct{})
 	go func() {

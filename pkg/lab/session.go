@@ -138,7 +138,7 @@ func (s *Session) Path(parameter, value string) string {
 	return path
 }
 
-// Dir is the run's directory, for files of one's own.
+// Dir is the run's directory, for your own files.
 func (s *Session) Dir() string { return s.run.Dir() }
 
 // worker is dialled once in a process.

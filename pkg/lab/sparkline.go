@@ -17,7 +17,7 @@ type course struct {
 	values     []float64
 }
 
-// point counts so many items as done, adds a value to the stage's course, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
+// point counts n items as done, adds a value to the stage's course, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
 // nothing. The stage's line shows both, the course as a row of bars from its start to now. A stage has
 // one course. Values that are not finite are left out.
 func (p *stage) point(done int, name string, value float64, say string) {
@@ -46,7 +46,7 @@ func (c *course) line() string {
 	return s
 }
 
-// sparkline draws values in at most so many characters, each the mean of its share, from the lowest bar for the smallest to the highest for the largest.
+// sparkline draws values in at most that many characters, each the mean of its share, from the lowest bar for the smallest to the highest for the largest.
 func sparkline(values []float64, n int) string {
 	n = min(n, len(values))
 	means := make([]float64, n)

@@ -120,7 +120,7 @@ func (s *Session) called(otherwise string) string {
 	return otherwise
 }
 
-// Maps are the attention of one text, kept by nobody: each view asks for what it draws.
+// Maps are the attention of one text, kept nowhere: each view asks for what it draws.
 type Maps struct {
 	session *Session
 	text    string

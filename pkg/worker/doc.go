@@ -4,5 +4,5 @@
 // result: what is measured comes from packages sink, eval, reason, emulate and train, and a view turns it into a [report.Part], the sentence that says how it was measured, the
 // finding, numbers, tables and figures.
 //
-// Results are kept in the store (package store), so a worker that was killed is replaced by one that goes on where it stopped.
+// Results are kept in the store (package store), so a worker that was killed is replaced by one that continues where it stopped.
 package worker

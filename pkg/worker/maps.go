@@ -90,7 +90,7 @@ func headName(head int) string {
 	return fmt.Sprint(head)
 }
 
-// future blanks what a query cannot see: a key ahead of it is no entry of zero.
+// future blanks what a query cannot see: a key ahead of it is not an entry of zero.
 func future(values [][]float64) [][]float64 {
 	for i, row := range values {
 		for k := i + 1; k < len(row); k++ {

@@ -125,7 +125,7 @@ func contentHash(c *generate.Corpus) (string, error) {
 	return card.ContentHash, nil
 }
 
-// tokenizer is trained once; a run that goes on reads it.
+// tokenizer is trained once; a run that continues reads it.
 func (p *pretraining) tokenizer() (*tokenizer.Tokenizer, error) {
 	path := p.within(p.Dir, tokenizerFile)
 	tok, err := tokenizer.Load(path)

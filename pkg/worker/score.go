@@ -12,7 +12,7 @@ import (
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
-// compute answers the items under every arm: from what this session has compared before, from the store, or anew.
+// compute answers the items under every arm: from what this session has compared before, from the store, or now.
 func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 	groups := eval.Groups(c.Options.Groups)
 	if c.ByDomain {

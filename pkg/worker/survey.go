@@ -105,7 +105,7 @@ func newSurveyed(j *job, a surveyArgs) (*surveyed, error) {
 	return v, nil
 }
 
-// surveyLength is T: what is asked, for texts of one's own their whole length (0), else 64 or what four of five texts reach.
+// surveyLength is T: what is asked, for your own texts their whole length (0), else 64 or what four of five texts reach.
 func surveyLength(asked int, own bool, lengths []int, positions int) (length int, said string, err error) {
 	if asked > positions {
 		return 0, "", fmt.Errorf("parameter length=%d: the model has %d positions", asked, positions)

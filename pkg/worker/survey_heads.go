@@ -295,7 +295,7 @@ func layerList(text string, layers int) ([]int, error) {
 		case name == "last":
 			l = layers - 1
 		case err != nil || l < 0 || l >= layers:
-			return nil, fmt.Errorf("parameter layers=%q: %q is no layer: expected first, last, or numbers from 0 to %d", text, name, layers-1)
+			return nil, fmt.Errorf("parameter layers=%q: %q is not a layer: expected first, last, or numbers from 0 to %d", text, name, layers-1)
 		}
 		if !slices.Contains(out, l) {
 			out = append(out, l)

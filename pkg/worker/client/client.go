@@ -92,7 +92,7 @@ func (c *Client) ask(ctx context.Context, conn net.Conn, r Request, each func(Ev
 		}
 		var e Event
 		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("the worker's answer is no event: %w", err)
+			return fmt.Errorf("the worker's answer is not an event: %w", err)
 		}
 		switch {
 		case e.Error != nil:

@@ -67,7 +67,7 @@ func oneOf(name, value string, list []string) error {
 	return Parameter(name, value, "expected %s%s", strings.Join(list, ", "), Suggest(value, list))
 }
 
-// IsReference reports whether a value names something that is no path: a hub's model or data set, or the generator's items.
+// IsReference reports whether a value names something other than a path: a hub's model or data set, or the generator's items.
 func IsReference(value string) bool {
 	scheme, _, _ := strings.Cut(value, ":")
 	return scheme == "generated" || scheme != value && (scheme == "hf" || scheme == "hf-data")

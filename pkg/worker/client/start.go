@@ -176,7 +176,7 @@ func buildName(environ []string) string {
 	return name
 }
 
-// removeOld removes workers that nobody built again for a week. One that runs goes on: its file is unlinked only.
+// removeOld removes workers that nobody built again for a week. One that runs keeps running: its file is unlinked only.
 func removeOld(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -49,7 +49,7 @@ type Progress struct {
 	Total int    `json:"total,omitempty"`
 	// Point, where it is set, is a measurement on the way, such as a training loss.
 	Point *Point `json:"point,omitempty"`
-	// Curve is the course of that measurement as a PNG, drawn anew every few seconds.
+	// Curve is the course of that measurement as a PNG, drawn again every few seconds.
 	Curve []byte `json:"curve,omitempty"`
 }
 
