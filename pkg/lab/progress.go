@@ -104,7 +104,7 @@ func autoMode(w io.Writer) progressMode {
 	return progressLines
 }
 
-// at counts n items as done.
+// at sets how many items are done.
 func (p *stage) at(done int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +119,7 @@ func (p *stage) image() string {
 	return `<img alt="` + html.EscapeString(p.course.name) + `" src="data:image/png;base64,` + base64.StdEncoding.EncodeToString(p.curve) + `">`
 }
 
-// reach counts n items as done, and draws if it is time to.
+// reach sets how many items are done, and draws if it is time to.
 func (p *stage) reach(done int) {
 	if p.ended {
 		return

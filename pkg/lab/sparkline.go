@@ -17,7 +17,7 @@ type course struct {
 	values     []float64
 }
 
-// point counts n items as done, adds a value to the stage's course, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
+// point sets how many items are done, adds a value to the stage's course, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
 // nothing. The stage's line shows both, the course as a row of bars from its start to now. A stage has
 // one course. Values that are not finite are left out.
 func (p *stage) point(done int, name string, value float64, say string) {
