@@ -5,16 +5,17 @@ import "fmt"
 // architecture describes a decoder: what a family's file makes of config.json, and what block.go runs. The zero value of a part means that
 // the decoder has no such part.
 type architecture struct {
-	prefix      string  // what transformers puts before every name but the head's; files saved from the bare decoder lack it
-	embed       string  // token embedding, [vocab, hidden]
-	embedWidth  int     // width of the embedding and of the head's input where it is not the residual stream's; 0 = it is
-	embedIn     dense   // from the embedding into the residual stream
-	embedNorm   norm    // of the embedded tokens
-	positions   string  // learned position embedding, [max_positions + positionsAt, hidden]
-	positionsAt int     // row of position 0
-	wide        bool    // activations are float32 whatever the weights' type
-	embedScale  float64 // factor of the token embeddings, in the model's type
-	layers      string  // what transformers puts before a layer's number
+	prefix      string   // what transformers puts before every name but the head's; files saved from the bare decoder lack it
+	embed       string   // token embedding, [vocab, hidden]
+	embedWidth  int      // width of the embedding and of the head's input where it is not the residual stream's; 0 = it is
+	embedIn     dense    // from the embedding into the residual stream
+	embedNorm   norm     // of the embedded tokens
+	perLayer    perLayer // inputs of every layer's own
+	positions   string   // learned position embedding, [max_positions + positionsAt, hidden]
+	positionsAt int      // row of position 0
+	wide        bool     // activations are float32 whatever the weights' type
+	embedScale  float64  // factor of the token embeddings, in the model's type
+	layers      string   // what transformers puts before a layer's number
 	blocks      []block
 	norm        norm    // before the head
 	headIn      dense   // from the residual stream to the head
@@ -23,6 +24,20 @@ type architecture struct {
 	logitScale  float64 // factor of the logits; 0 = 1
 	softcap     float64 // bound of the logits: cap * tanh(logits/cap)
 	ignored     []string
+}
+
+// perLayer describes inputs that every layer has of its own: a piece of a second embedding of the tokens and of a projection of the first,
+//
+//	(norm(projection(x)/sqrt(hidden)) + sqrt(width)*embed(tokens)) / sqrt(2),  a piece of width for each layer
+//
+// which a layer adds to the residual stream behind its MLP: x += norm(out(act(gate(x)) * piece)). The stream carries the pieces behind its own entries, the next layer's
+// first: a layer takes its piece and puts it last, so that all layers build one graph.
+type perLayer struct {
+	width      int    // of a piece; 0 = there are none
+	embed      string // [vocab, layers*width]
+	vocab      int
+	projection dense
+	norm       norm
 }
 
 // block is one layer: x += attnOut(attn(attnIn(x))); x += mlpOut(mlp(mlpIn(x))).
@@ -35,6 +50,10 @@ type block struct {
 	residual        float64 // factor of what is added; 0 = 1
 	attn            attention
 	mlp             mlp
+	pieceGate       dense // of the layer's own input
+	pieceOut        dense
+	pieceNorm       norm
+	scalar          string // factor of the whole stream behind the layer, [1]
 }
 
 // norm is a normalisation over the last axis.
@@ -75,8 +94,11 @@ type attention struct {
 	interleaved        bool  // group by group: [kv head][its query heads, k, v][dim]
 	out                dense
 	queryNorm, keyNorm norm
-	normWhole          bool    // q and k are normalised over all heads at once, not head by head
-	normRotated        bool    // and behind the rotation, not in front of it
+	normWhole          bool // q and k are normalised over all heads at once, not head by head
+	normRotated        bool // and behind the rotation, not in front of it
+	valueNorm          norm
+	valueIsKey         bool    // values are what keys are before their norm
+	headDim            int     // where it is not the configuration's; 0 = it is
 	clip               float64 // bound of q, k and v; 0 = none
 	rope               *rope
 	scale              float64 // factor of the scores
@@ -168,6 +190,11 @@ func (a *architecture) weights(c *Config) []weight {
 	add(a.embed, initNormal, c.VocabSize, width)
 	addDense(a.embedIn, initNormal)
 	addNorm(a.embedNorm)
+	if p := a.perLayer; p.width > 0 {
+		add(p.embed, initNormal, p.vocab, c.Layers*p.width)
+		addDense(p.projection, initNormal)
+		addNorm(p.norm)
+	}
 	if a.positions != "" {
 		add(a.positions, initNormal, c.MaxPositions+a.positionsAt, c.HiddenSize)
 	}
@@ -179,6 +206,7 @@ func (a *architecture) weights(c *Config) []weight {
 		}
 		addNorm(b.attn.queryNorm)
 		addNorm(b.attn.keyNorm)
+		addNorm(b.attn.valueNorm)
 		if b.attn.sinks != "" {
 			add(b.attn.sinks, initNormal, c.Heads)
 		}
@@ -201,6 +229,12 @@ func (a *architecture) weights(c *Config) []weight {
 			addDense(e.shared.down, initResidual)
 		}
 		addNorm(b.mlpOut)
+		addDense(b.pieceGate, initNormal)
+		addDense(b.pieceOut, initResidual)
+		addNorm(b.pieceNorm)
+		if b.scalar != "" {
+			add(b.scalar, initOnes, 1)
+		}
 	}
 	addNorm(a.norm)
 	addDense(a.headIn, initNormal)

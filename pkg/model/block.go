@@ -1,6 +1,8 @@
 package model
 
 import (
+	"math"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -53,6 +55,9 @@ func (d *decoder) embed(tokens *Node) *Node {
 		x = d.dense(d.arch.embedIn, x)
 	}
 	x = d.norm(d.arch.embedNorm, x)
+	if d.arch.perLayer.width > 0 {
+		x = Concatenate([]*Node{x, d.pieces(tokens, x)}, -1)
+	}
 	if d.arch.positions != "" {
 		// Padding may lie beyond the last learned position.
 		pos := AddScalar(MinScalar(d.geo.queryPos, d.config.MaxPositions-1), d.arch.positionsAt)
@@ -69,6 +74,8 @@ func (d *decoder) embed(tokens *Node) *Node {
 func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	b := &d.arch.blocks[l]
 	a := &b.attn
+	stream := x
+	x = d.hidden(x)
 
 	input := d.norm(b.attnIn, x)
 	q, k, v := d.project(a, input)
@@ -106,10 +113,49 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 		x = d.add(b, x, d.norm(b.attnOut, out))
 		x = d.add(b, x, d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
 	}
+	if b.pieceGate.name != "" {
+		piece := SliceAxis(stream, -1, AxisRange(d.config.HiddenSize, d.config.HiddenSize+d.arch.perLayer.width))
+		x = Add(x, d.norm(b.pieceNorm, d.dense(b.pieceOut, Mul(b.mlp.act(d.dense(b.pieceGate, x)), piece))))
+	}
+	if b.scalar != "" {
+		x = Mul(x, ExpandLeftToRank(ConvertDType(d.params[b.scalar], x.DType()), x.Rank()))
+	}
 	if d.phase == attn.Prefill {
 		behind(x)
 	}
-	return x
+	return d.carryPieces(x, stream)
+}
+
+// hidden is the residual stream without the pieces that it carries: see perLayer.
+func (d *decoder) hidden(x *Node) *Node {
+	if d.arch.perLayer.width == 0 {
+		return x
+	}
+	return SliceAxis(x, -1, AxisRange(0, d.config.HiddenSize))
+}
+
+// carryPieces puts the pieces of the stream before a layer behind its output, the layer's own last.
+func (d *decoder) carryPieces(x, stream *Node) *Node {
+	own := d.arch.perLayer.width
+	if own == 0 {
+		return x
+	}
+	h := d.config.HiddenSize
+	parts := []*Node{x}
+	if d.config.Layers > 1 {
+		parts = append(parts, SliceAxis(stream, -1, AxisRange(h+own, h+own*d.config.Layers)))
+	}
+	return Concatenate(append(parts, SliceAxis(stream, -1, AxisRange(h, h+own))), -1)
+}
+
+// pieces makes the layers' own inputs, [batch, tokens, layers*width].
+func (d *decoder) pieces(tokens, x *Node) *Node {
+	p := d.arch.perLayer
+	table := MulScalar(ConvertDType(Gather(d.params[p.embed], InsertAxes(tokens, -1)), x.DType()), math.Sqrt(float64(p.width)))
+	made := MulScalar(d.dense(p.projection, x), 1/math.Sqrt(float64(d.config.HiddenSize)))
+	dims := made.Shape().Dimensions
+	made = Reshape(d.norm(p.norm, Reshape(made, dims[0], dims[1], d.config.Layers, p.width)), dims...)
+	return MulScalar(Add(made, table), math.Sqrt2/2)
 }
 
 // add is x + residual*y.
@@ -144,6 +190,9 @@ func (d *decoder) logits(x *Node) *Node { return ConvertDType(d.rawLogits(x), dt
 
 // rawLogits are the logits in the type that they are multiplied in, capped ones in float32.
 func (d *decoder) rawLogits(x *Node) *Node {
+	if x.Shape().Dimensions[x.Rank()-1] > d.config.HiddenSize {
+		x = d.hidden(x)
+	}
 	x = d.norm(d.arch.norm, x)
 	if d.arch.headIn.name != "" {
 		x = d.dense(d.arch.headIn, x)
@@ -221,6 +270,9 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	c := d.config
 	switch {
+	case a.valueIsKey:
+		y := d.several(x, a.query, a.key)
+		q, k, v = y[0], y[1], y[1]
 	case a.fused.name == "":
 		y := d.several(x, a.query, a.key, a.value)
 		q, k, v = y[0], y[1], y[2]
@@ -249,7 +301,7 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	if !a.normWhole && !a.normRotated {
 		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
 	}
-	return q, k, v
+	return q, k, d.norm(a.valueNorm, v)
 }
 
 // feedForward applies a block's MLP, [batch, tokens, hidden].

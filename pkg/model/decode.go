@@ -203,10 +203,35 @@ func (l *loop) empty() []*tensors.Tensor {
 	chunk := m.chunk(l.opts)
 	l.blank = []*tensors.Tensor{tensors.FromScalar(int32(0)), tensors.FromScalarAndDimensions(int32(0), batch, chunk)}
 	if !backend.IsXLA(m.Backend) {
-		l.blank = append(l.blank, tensors.FromScalarAndDimensions(int32(-1), batch, chunk, 2),
-			tensors.FromShape(shapes.Make(m.DType, batch, m.Config.KVHeads, chunk, m.Config.HeadDim)))
+		l.blank = append(l.blank, tensors.FromScalarAndDimensions(int32(-1), batch, chunk, 2))
+		dims, _ := m.headDims()
+		for _, dim := range dims {
+			l.blank = append(l.blank, tensors.FromShape(shapes.Make(m.DType, batch, m.Config.KVHeads, chunk, dim)))
+		}
 	}
 	return l.blank
+}
+
+// WidestHead is the width of the model's widest heads: in some families layers differ.
+func (m *Model) WidestHead() int {
+	dims, _ := m.headDims()
+	return slices.Max(dims)
+}
+
+// headDims are the widths of heads that the layers have, and for each layer which of them.
+func (m *Model) headDims() (dims, of []int) {
+	for i := range m.arch.blocks {
+		dim := m.arch.blocks[i].attn.headDim
+		if dim == 0 {
+			dim = m.Config.HeadDim
+		}
+		at := slices.Index(dims, dim)
+		if at < 0 {
+			at, dims = len(dims), append(dims, dim)
+		}
+		of = append(of, at)
+	}
+	return dims, of
 }
 
 // decodeGraph builds one call of the loop. Inputs: token [batch], position [batch], done bool [batch], uniform [batch, chunk], steps, used, slots
@@ -225,9 +250,13 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, visit
 		fixed.used = used
 		state = append(append(state, slots), in[9:]...)
 	} else {
-		frozen = in[11:]
+		dims, of := m.headDims()
+		frozen = in[10+len(dims):]
 		fixed.slots, fixed.frozen = slots, frozen
-		state = append(append(state, in[9]), slices.Repeat(in[10:11], len(frozen))...)
+		state = append(state, in[9])
+		for _, dim := range of {
+			state = append(state, in[10+dim], in[10+dim]) // keys and values
+		}
 	}
 	changing := len(state)
 	if inPlace {
@@ -313,7 +342,7 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	for l := range m.Config.Layers {
 		x = d.layer(l, x, func(k, v *Node) past { return cache.extend(l, k, v) })
 	}
-	logits := d.logits(Reshape(x, x.Shape().Dimensions[0], m.Config.HiddenSize))
+	logits := d.logits(Reshape(d.hidden(x), x.Shape().Dimensions[0], m.Config.HiddenSize))
 	draw := ReduceSum(Where(here, in.uniform, ZerosLike(in.uniform)), -1)
 	chosen := opts.Sampling.next(logits, draw)
 	c.plan = planOf(d.plan)

@@ -48,6 +48,7 @@ func init() { // not a literal: builders read the table
 		"gemma":            {build: gemma1},
 		"gemma2":           {build: gemma2},
 		"gemma3_text":      {build: gemma3},
+		"gemma4_text":      {build: gemma4},
 		"gpt2":             {build: gpt2, fixedHeadDim: true},
 		"gpt_neo":          {build: gptNeo, fixedHeadDim: true},
 		"gpt_neox":         {build: gptNeoX, partial: 0.25, legacyRope: true},

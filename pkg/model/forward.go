@@ -188,7 +188,7 @@ func (d *decoder) heads(want Want, x *Node, targets []*Node) (outputs []*Node) {
 // targetLogProbs applies the output head at the wanted positions only, [batch, targets] -> float32 [batch, targets].
 func (d *decoder) targetLogProbs(x, positions, ids *Node) *Node {
 	batch, n := positions.Shape().Dimensions[0], positions.Shape().Dimensions[1]
-	rows := Reshape(x, -1, d.config.HiddenSize)
+	rows := Reshape(d.hidden(x), -1, d.config.HiddenSize)
 	offset := MulScalar(Iota(x.Graph(), positions.Shape(), 0), x.Shape().Dimensions[1])
 	at := Gather(rows, Reshape(Add(positions, offset), batch*n, 1))
 	logProbs := LogSoftmax(d.logits(at), -1)

@@ -1,6 +1,10 @@
 package model
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
 
 // gemma2 has norms before and after each part, weights of norms stored as w for 1+w, soft caps on scores and logits, a window on every other
 // layer, and embeddings times sqrt(hidden) (Gemma Team 2024, arXiv 2408.00118).
@@ -61,4 +65,114 @@ func gemma3(c *Config, f *fields) *architecture {
 	f.twoKinds(c, a, func(l int) bool { return (l+1)%period != 0 },
 		top.number(f.class.Theta.Global, "rope_theta"), top.number(f.class.Theta.Local, "rope_local_base_freq"))
 	return a
+}
+
+// gemma4 has norms on values, too, heads of another width in the layers without a window, of which the rotary embedding turns a part, and inputs of every layer's own
+// (Google 2026). Layers that share keys and values, and experts, are refused by name.
+func gemma4(c *Config, f *fields) *architecture {
+	if f.plain().object("rope_parameters") == nil {
+		f.values["rope_parameters"] = []byte(`{"sliding_attention":{"rope_type":"default","rope_theta":10000},
+			"full_attention":{"rope_type":"proportional","partial_rotary_factor":0.25,"rope_theta":1000000}}`)
+	}
+	a := llama(c, f)
+	if n := f.integer(0, "num_kv_shared_layers"); n != 0 {
+		f.fail("num_kv_shared_layers is %d: layers that read the keys and values of others are not computed, expected 0", n)
+	}
+	a.embedScale, a.softcap = math.Sqrt(float64(c.HiddenSize)), f.number(0, "final_logit_softcapping")
+	rule := func(l int) bool { return (l+1)%6 != 0 && l != c.Layers-1 }
+	slides, windows := f.sliding(c, rule), f.windows(c, f.integer(0, "sliding_window"), rule)
+	keyIsValue := f.boolean(false, "attention_k_eq_v")
+	widths := f.gemmaHeads(c, slides)
+	if f.err != nil {
+		return a
+	}
+	ropes := map[string]*rope{}
+	l := -1
+	a.each(func(b *block, p string) {
+		l++
+		kind := "full_attention"
+		if slides[l] {
+			kind = "sliding_attention"
+		}
+		at := &b.attn
+		at.window, at.headDim, at.scale = windows[l], widths[l], 1
+		at.query.out, at.key.out, at.value.out, at.out.in = c.Heads*widths[l], c.KVHeads*widths[l], c.KVHeads*widths[l], c.Heads*widths[l]
+		at.queryNorm, at.keyNorm = norm{p + "self_attn.q_norm", rms, widths[l], c.NormEps}, norm{p + "self_attn.k_norm", rms, widths[l], c.NormEps}
+		at.valueNorm = norm{p + "self_attn.v_norm", rmsBare, widths[l], c.NormEps}
+		if keyIsValue && !slides[l] {
+			at.valueIsKey, at.value = true, dense{}
+		}
+		key := fmt.Sprint(kind, widths[l])
+		if ropes[key] == nil {
+			layer := *c
+			layer.HeadDim = widths[l]
+			ropes[key] = f.layeredRope(&layer, kind, c.RopeTheta)
+		}
+		at.rope = ropes[key]
+		b.attnOut = norm{p + "post_attention_layernorm", rms, c.HiddenSize, c.NormEps}
+		b.mlpIn = norm{p + "pre_feedforward_layernorm", rms, c.HiddenSize, c.NormEps}
+		b.mlpOut = norm{p + "post_feedforward_layernorm", rms, c.HiddenSize, c.NormEps}
+		b.scalar = p + "layer_scalar"
+	})
+	f.gemmaPieces(c, a)
+	return a
+}
+
+// gemmaHeads are the widths of each layer's heads: per_layer_config, or global_head_dim in the layers without a window.
+func (f *fields) gemmaHeads(c *Config, slides []bool) []int {
+	top := f.plain()
+	type override struct {
+		HeadDim *int `json:"head_dim"`
+		KVHeads *int `json:"num_key_value_heads"`
+	}
+	given := read(top, "an object of layers", map[string]override(nil), "per_layer_config")
+	if n := top.integer(c.KVHeads, "num_global_key_value_heads"); given == nil && f.boolean(false, "attention_k_eq_v") && n != c.KVHeads {
+		f.fail("num_global_key_value_heads is %d, expected the %d of every layer", n, c.KVHeads)
+	}
+	widths := make([]int, c.Layers)
+	for l := range widths {
+		widths[l] = c.HeadDim
+		if given == nil && !slides[l] {
+			widths[l] = top.integer(512, "global_head_dim")
+		}
+	}
+	for name, o := range given {
+		l, err := strconv.Atoi(name)
+		if err != nil || l < 0 || l >= c.Layers {
+			f.fail("per_layer_config has %q, expected a layer below %d", name, c.Layers)
+			continue
+		}
+		if o.KVHeads != nil && *o.KVHeads != c.KVHeads {
+			f.fail("per_layer_config: layer %d has num_key_value_heads %d, expected the %d of every layer", l, *o.KVHeads, c.KVHeads)
+		}
+		if o.HeadDim != nil {
+			widths[l] = *o.HeadDim
+		}
+	}
+	for l, w := range widths {
+		if w < 2 || w > maxHeadDim || w%2 != 0 {
+			f.fail("head_dim of layer %d is %d, expected an even number up to %d", l, w, maxHeadDim)
+		}
+	}
+	return widths
+}
+
+// gemmaPieces gives every layer an input of its own.
+func (f *fields) gemmaPieces(c *Config, a *architecture) {
+	width, vocab := f.integer(0, "hidden_size_per_layer_input"), f.integer(c.VocabSize, "vocab_size_per_layer_input")
+	if width == 0 {
+		return
+	}
+	if width < 0 || width > maxConfigValue || vocab < c.VocabSize || vocab > maxConfigValue {
+		f.fail("hidden_size_per_layer_input is %d with vocab_size_per_layer_input %d, expected positive numbers, the second at least the vocabulary's %d", width, vocab, c.VocabSize)
+		return
+	}
+	a.perLayer = perLayer{width: width, embed: "model.embed_tokens_per_layer.weight", vocab: vocab,
+		projection: dense{name: "model.per_layer_model_projection", in: c.HiddenSize, out: c.Layers * width},
+		norm:       norm{"model.per_layer_projection_norm", rms, width, c.NormEps}}
+	a.each(func(b *block, p string) {
+		b.pieceGate = dense{name: p + "per_layer_input_gate", in: c.HiddenSize, out: width}
+		b.pieceOut = dense{name: p + "per_layer_projection", in: width, out: c.HiddenSize}
+		b.pieceNorm = norm{p + "post_per_layer_input_norm", rms, c.HiddenSize, c.NormEps}
+	})
 }

@@ -81,7 +81,7 @@ func (f *fields) layeredRope(c *Config, layerType string, theta float64) *rope {
 // scaled builds the embedding of a rope_type from its object. The plain one turns partial of a head only where partly says that its family does.
 func (f *fields) scaled(c *Config, theta, partial float64, original int, partly bool) *rope {
 	kind := f.text("default", "rope_type", "type")
-	if kind == "default" && !partly {
+	if kind == "default" && !partly || kind == "proportional" { // the second reads it by itself
 		partial = 1
 	}
 	r := &rope{dim: int(float64(c.HeadDim) * partial), factor: 1, theta: theta}
@@ -139,10 +139,22 @@ func (f *fields) scaled(c *Config, theta, partial float64, original int, partly 
 		positive("factor", factor)
 		positive("rope_theta", theta-1)
 		r.yarn(f, factor, float64(original))
+	case "proportional": // the frequencies of a whole head, of which the first part turns
+		share := f.number(1, "partial_rotary_factor")
+		r.dim, r.inverse = c.HeadDim, make([]float64, c.HeadDim/2)
+		for i := range min(len(r.inverse), int(share*float64(c.HeadDim)/2)) {
+			r.inverse[i] = math.Pow(theta, -2*float64(i)/float64(r.dim))
+		}
+		if factor != 0 {
+			positive("factor", factor)
+			for i := range r.inverse {
+				r.inverse[i] /= factor
+			}
+		}
 	case "longrope", "su":
 		r.longRope(f, factor, c, original)
 	default:
-		f.fail("rope_type %q is not supported, expected default, linear, dynamic, llama3, yarn or longrope", kind)
+		f.fail("rope_type %q is not supported, expected default, linear, dynamic, llama3, yarn, longrope or proportional", kind)
 	}
 	return r
 }

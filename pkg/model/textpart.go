@@ -14,7 +14,7 @@ import (
 // Checkpoints that read images have a text model inside, which is opened alone: text_config describes it, and its tensors have names of their own.
 
 // multimodal are the model types whose text part is read: in these it computes on text alone what it does in the whole.
-var multimodal = []string{"gemma3", "llava", "mistral3"}
+var multimodal = []string{"gemma3", "gemma4", "llava", "mistral3"}
 
 // textConfig is the config.json of the text part: text_config, with the special tokens of the whole where it has none.
 func textConfig(f *fields, modelType string) ([]byte, error) {

@@ -39,6 +39,9 @@ const (
 	logitsLimit     = 2e-4
 	deepLogitsLimit = 5e-4 // 7 layers and more
 	attentionLimit  = 1e-5
+	// wideAttentionLimit is for models with heads wider than 256, whose scores are sums of so many products that float32 itself is 6e-5 away from float64
+	// (gemma4_text, heads of 512, by transformers).
+	wideAttentionLimit = 2e-4
 )
 
 // Interventions are the names <m> of reference tensors.
@@ -58,7 +61,10 @@ const inputsName = "input_ids"
 // Compare runs the model on the reference's inputs and compares every other tensor, in the order of their names. progress, which may be
 // nil, is told each row as it is made. A tensor whose name means nothing here, or whose shape is not the model's, is an error.
 func Compare(m *model.Model, ref *safetensors.File, progress func(Row)) ([]Row, error) {
-	c := &comparison{model: m, ref: ref, logitsLimit: logitsLimit}
+	c := &comparison{model: m, ref: ref, logitsLimit: logitsLimit, attentionLimit: attentionLimit}
+	if m.WidestHead() > 256 {
+		c.attentionLimit = wideAttentionLimit
+	}
 	if m.Config.Layers >= 7 {
 		c.logitsLimit = deepLogitsLimit
 	}
@@ -85,12 +91,13 @@ func Compare(m *model.Model, ref *safetensors.File, progress func(Row)) ([]Row, 
 }
 
 type comparison struct {
-	model       *model.Model
-	ref         *safetensors.File
-	prompts     [][]int
-	logitsLimit float64
-	maps        []*tensors.Tensor // computed once for all attentions.<l>
-	survey      *sink.Survey      // computed once for sink.alpha and sink.rate
+	model                       *model.Model
+	ref                         *safetensors.File
+	prompts                     [][]int
+	logitsLimit, attentionLimit float64
+
+	maps   []*tensors.Tensor // computed once for all attentions.<l>
+	survey *sink.Survey      // computed once for sink.alpha and sink.rate
 }
 
 func (c *comparison) readInputs() error {
@@ -174,7 +181,7 @@ func (c *comparison) attention(name, layer string) (Row, error) {
 			return Row{}, err
 		}
 	}
-	return c.difference(name, c.maps[l].Shape().Dimensions, tensors.MustCopyFlatData[float32](c.maps[l]), attentionLimit)
+	return c.difference(name, c.maps[l].Shape().Dimensions, tensors.MustCopyFlatData[float32](c.maps[l]), c.attentionLimit)
 }
 
 func (c *comparison) surveyed() (*sink.Survey, error) {
@@ -216,7 +223,7 @@ func (c *comparison) alpha(name string) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return c.difference(name, []int{s.Layers, len(c.prompts), s.Heads, len(c.prompts[0])}, got, attentionLimit)
+	return c.difference(name, []int{s.Layers, len(c.prompts), s.Heads, len(c.prompts[0])}, got, c.attentionLimit)
 }
 
 func (c *comparison) rate(name string) (Row, error) {

@@ -82,6 +82,8 @@ MODELS = {
     "hunyuan_v1_dense": dict(LLAMA, model_type="hunyuan_v1_dense", rope_parameters={"rope_type": "dynamic", "rope_theta": 10000.0, "alpha": 1000.0, "factor": 1.0}),
     "exaone4": dict(SHORT, model_type="exaone4", sliding_window=6, layer_types=[SLIDING, FULL, SLIDING]),
     "gemma": dict(LLAMA, model_type="gemma", tie_word_embeddings=True),
+    "gemma4_text": dict(LLAMA, model_type="gemma4_text", sliding_window=6, layer_types=[SLIDING, FULL, FULL], global_head_dim=16, hidden_size_per_layer_input=4,
+                        vocab_size_per_layer_input=64, attention_k_eq_v=True, final_logit_softcapping=5.0, tie_word_embeddings=True),
     "gptj": dict(model_type="gptj", vocab_size=64, n_embd=32, n_layer=3, n_head=4, n_inner=48, n_positions=64, rotary_dim=4, bos_token_id=1, eos_token_id=2),
     "opt": dict(OPT, tie_word_embeddings=True),
     "opt-350m": dict(OPT, do_layer_norm_before=False, word_embed_proj_dim=24, tie_word_embeddings=True),
@@ -110,6 +112,9 @@ def checkpoint(path, settings, dtype, seed):
                 p.normal_(0, p.shape[-1] ** -0.5)
             else:
                 p.add_(torch.randn_like(p) * 0.3)
+        for name, b in model.named_buffers():
+            if name.endswith("layer_scalar"):
+                b.fill_(0.75)
     model.to(dtype).save_pretrained(path)
     generation = os.path.join(path, "generation_config.json")
     if os.path.exists(generation):
