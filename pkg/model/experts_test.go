@@ -18,7 +18,7 @@ func TestMixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &experts{router: dense{name: "router", in: 6, out: 5, bias: true}, gateUp: "gate_up", gateUpBias: "gate_up_bias", down: "down", downBias: "down_bias",
+	e := &experts{renormalise: true, router: dense{name: "router", in: 6, out: 5, bias: true}, gateUp: "gate_up", gateUpBias: "gate_up_bias", down: "down", downBias: "down_bias",
 		count: 5, active: 2, hidden: 6, inner: 4, limit: 1, alpha: 1.702}
 	rng := rand.New(rand.NewPCG(1, 2))
 	random := func(n int) []float32 {
