@@ -3,40 +3,22 @@ package model
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	attn "github.com/attune-lab/attune/pkg/attention"
-	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // A pass runs through stages, each an executable of its own: the embedding, a few consecutive layers at a time, the output head. Stages take weights, the numbers of an
 // experiment and what earlier layers kept as inputs, so layers that are alike share one executable, and so do experiments: XLA compiles a few layers in place of the
 // whole model once for each experiment and width, and all of them side by side. What is between the stages is freed as the pass goes on, so that a layer's memory
 // is bounded without barriers.
-
-// layersPerStage is how many layers that are alike make a stage on XLA. A call costs about 0.25 ms on the host (one H200): five layers a call cost a pass of 16,384
-// tokens a tenth of its time and compile in a third of the whole graph's. The rest of a run of layers goes one at a time. On the Go backend a graph costs nothing.
-const layersPerStage = 5
-
-// stageLayers is layersPerStage, or what a test wants on every backend.
-var stageLayers = func(m *Model) int {
-	if backend.IsXLA(m.Backend) {
-		return layersPerStage
-	}
-	return 1
-}
 
 // pass is one forward pass.
 type pass struct {
@@ -48,47 +30,10 @@ type pass struct {
 	positions, ids  *tensors.Tensor // of targets; nil without
 }
 
-// stage is an executable with what the host knows of it.
-type stage struct {
-	key     string
-	graph   *Graph
-	outputs []*Node
-	weights []stageWeight  // that it takes
-	inputs  []visitInput   // numbers of the visits that it takes
-	plan    []string       // how each layer is computed
-	keeps   []attn.Kept    // what its layers keep
-	kept    []shapes.Shape // their shapes
-	keptAt  []int          // which outputs they are
-	emits   []emits        // observations
-
-	compile sync.Once
-	failed  error
-}
-
-// stageWeight is a weight of the i-th layer of a stage, by the name behind the layer's start, or of no layer (-1), by its whole name.
-type stageWeight struct {
-	layer int
-	name  string
-}
-
-// visitInput is an input of the i-th layer's visit.
-type visitInput struct {
-	layer int
-	name  string
-}
-
-// emits is one output of observations: of one layer, or of all layers of the stage, one behind the other.
-type emits struct {
-	name   string
-	layers []int // of the stage
-	output int   // which one
-}
-
-// keptTensor is what a layer has kept, on the way through a pass.
-type keptTensor struct {
+// keptValue is what a layer keeps, as far as a plan knows it.
+type keptValue struct {
 	attn.Kept
 	shape shapes.Shape
-	value *tensors.Tensor // nil while the pass is only planned
 }
 
 // call is a stage at a place of a pass.
@@ -96,39 +41,6 @@ type call struct {
 	*stage
 	first int // layer
 	takes []string
-}
-
-// compiling bounds how many executables are compiled at a time.
-var compiling = make(chan struct{}, runtime.NumCPU())
-
-// ready compiles the stage unless it is.
-func (s *stage) ready() error {
-	s.compile.Do(func() {
-		compiling <- struct{}{}
-		defer func() { <-compiling }()
-		defer backend.EndVectors()
-		if err := exceptions.TryCatch[error](func() { s.failed = s.graph.Compile(s.outputs...) }); err != nil {
-			s.failed = err
-		}
-		s.outputs = nil
-	})
-	return s.failed
-}
-
-// stage returns the executable of a key, whose graph is built the first time.
-func (m *Model) stage(key string, build func(s *stage)) (*stage, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s := m.stages[key]; s != nil {
-		return s, nil
-	}
-	s := &stage{key: key, graph: NewGraph(m.Backend, "attune")}
-	if err := exceptions.TryCatch[error](func() { build(s) }); err != nil {
-		return nil, err
-	}
-	m.compilations.Add(1)
-	m.stages[key] = s
-	return s, nil
 }
 
 // layered runs the pass by stages.
@@ -163,17 +75,6 @@ func compileAll(calls []call) error {
 	return nil
 }
 
-// forget drops the stages that failed to compile, as for want of memory: a later pass tries again.
-func (m *Model) forget(calls []call) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, c := range calls {
-		if c.failed != nil && m.stages[c.key] == c.stage {
-			delete(m.stages, c.key)
-		}
-	}
-}
-
 // plan finds the stages of the pass and builds the graphs of those that are new.
 func (p *pass) plan() ([]call, error) {
 	m := p.model
@@ -187,7 +88,7 @@ func (p *pass) plan() ([]call, error) {
 	for l := range p.kinds {
 		p.kinds[l] += " " + p.visit(l).Describe()
 	}
-	kept := map[string]keptTensor{}
+	kept := map[string]keptValue{}
 	end := p.lastLayer() + 1
 	for l := 0; l < end; {
 		n := p.alike(l, end)
@@ -201,7 +102,7 @@ func (p *pass) plan() ([]call, error) {
 		}
 		calls = append(calls, call{s, l, takes})
 		for i, k := range s.keeps {
-			kept[k.Name] = keptTensor{Kept: k, shape: s.kept[i]}
+			kept[k.Name] = keptValue{Kept: k, shape: s.kept[i]}
 		}
 		l += n
 	}
@@ -245,156 +146,6 @@ func (p *pass) alike(l, end int) int {
 		}
 	}
 	return most
-}
-
-// kinds are those of all blocks.
-func (m *Model) kinds() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.blockKinds == nil {
-		for l := range m.arch.blocks {
-			m.blockKinds = append(m.blockKinds, m.kind(l))
-		}
-	}
-	return m.blockKinds
-}
-
-// kind describes a block, with what an adapter adds to it, by all but the names of its weights: blocks of one kind build one graph.
-func (m *Model) kind(l int) string {
-	b, start := m.arch.blocks[l], m.arch.layerName(l)
-	mixture := ""
-	if e := b.mlp.experts; e != nil {
-		mixture = fmt.Sprintf("%+v", *e)
-		b.mlp.experts = nil
-	}
-	kind := fmt.Sprintf("%+v %s", b, mixture)
-	for _, name := range m.AdapterModules() {
-		if strings.HasPrefix(name, start) {
-			kind += fmt.Sprintf(" %s%v*%g", name, m.store.GetVariable("/"+name+loraA).Shape(), m.adapter.modules[name].scale)
-		}
-	}
-	return strings.ReplaceAll(kind, start, "")
-}
-
-// embedStage: tokens -> the residual stream before the first layer. Its kept shape is the stream's.
-func (p *pass) embedStage() (*stage, error) {
-	m := p.model
-	return m.stage(fmt.Sprintf("embed %v", p.tokens.Shape()), func(s *stage) {
-		d := p.begin(s, 0, 0)
-		x := d.embed(d.geo.keyTokens)
-		s.outputs, s.kept = []*Node{x}, []shapes.Shape{x.Shape()}
-	})
-}
-
-// layerStage: n layers from l on, given the shape of the residual stream and the names of what it takes of what earlier ones kept.
-func (p *pass) layerStage(l, n int, stream shapes.Shape, names []string, kept map[string]keptTensor) (*stage, error) {
-	m := p.model
-	key := fmt.Sprintf("%d layers %v %s", n, stream, p.kinds[l])
-	for _, name := range names {
-		key += fmt.Sprintf(" %v %v", kept[name].Kept, kept[name].shape)
-	}
-	return m.stage(key, func(s *stage) {
-		x := Parameter(s.graph, "stream", stream)
-		var received []*Node
-		for i, name := range names {
-			received = append(received, Parameter(s.graph, fmt.Sprintf("kept%d", i), kept[name].shape))
-		}
-		d := p.begin(s, l, n)
-		d.visits = p.visits
-		at := l
-		d.carry = attn.NewCarry(attn.Options{}, func(name string, values []float32) *Node {
-			s.inputs = append(s.inputs, visitInput{at - l, name})
-			return Parameter(s.graph, fmt.Sprintf("input%d", len(s.inputs)), shapes.Make(dtypes.Float32, len(values)))
-		})
-		for i, name := range names {
-			d.carry.Receive(kept[name].Kept, received[i])
-		}
-		for ; at < l+n; at++ {
-			x = d.layer(at, x, func(k, v *Node) past { return past{[]*Node{k}, []*Node{v}} })
-		}
-		s.plan = d.plan
-		var nodes []*Node
-		s.keeps, nodes = d.carry.Leave()
-		s.outputs = append(s.outputs, x)
-		for i, k := range nodes {
-			s.kept = append(s.kept, k.Shape())
-			s.keptAt = append(s.keptAt, s.output(nodes[i]))
-		}
-		s.observe(d.carry.Emitted, l)
-	})
-}
-
-// observe adds what layers emitted to the outputs: of several layers stacked, which is one transfer to the host in place of several.
-func (s *stage) observe(emitted []attn.Emission, l int) {
-	byName := map[string][]attn.Emission{}
-	for _, e := range emitted {
-		byName[e.Name] = append(byName[e.Name], e)
-	}
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		es := byName[name]
-		var layers []int
-		var values []*Node
-		for _, e := range es {
-			layers, values = append(layers, e.Layer-l), append(values, e.Value)
-		}
-		if len(es) > 1 && !slices.ContainsFunc(es, func(e attn.Emission) bool { return !e.Value.Shape().Equal(es[0].Value.Shape()) }) {
-			s.emits = append(s.emits, emits{name, layers, s.output(Stack(values, 0))})
-			continue
-		}
-		for i := range es {
-			s.emits = append(s.emits, emits{name, layers[i : i+1], s.output(values[i])})
-		}
-	}
-}
-
-// output is the number of a node among the outputs, where no node is twice: two tensors would have one memory.
-func (s *stage) output(x *Node) int {
-	if i := slices.Index(s.outputs, x); i >= 0 {
-		return i
-	}
-	s.outputs = append(s.outputs, x)
-	return len(s.outputs) - 1
-}
-
-// headStage: the residual stream behind the last layer -> logits, log-probabilities at targets.
-func (p *pass) headStage(stream shapes.Shape) (*stage, error) {
-	m := p.model
-	key := fmt.Sprintf("head %v logits=%t", stream, p.want.Logits)
-	if p.want.Targets != nil {
-		key += fmt.Sprintf(" targets %v", p.positions.Shape())
-	}
-	return m.stage(key, func(s *stage) {
-		x := Parameter(s.graph, "stream", stream)
-		d := p.begin(s, 0, 0)
-		var targets []*Node
-		if p.want.Targets != nil {
-			targets = []*Node{Parameter(s.graph, "positions", p.positions.Shape()), Parameter(s.graph, "ids", p.ids.Shape())}
-		}
-		s.outputs = d.heads(p.want, x, targets)
-	})
-}
-
-// begin declares what every stage takes: tokens, lengths, and the weights of n layers from l on or, without layers, those of none.
-func (p *pass) begin(s *stage, l, n int) *decoder {
-	m := p.model
-	tokens, lengths := Parameter(s.graph, "tokens", p.tokens.Shape()), Parameter(s.graph, "lengths", p.lengths.Shape())
-	var names []string
-	for _, name := range m.parameterNames() {
-		at := stageWeight{layer: -1, name: name}
-		for i := range len(m.arch.blocks) {
-			if rest, ok := strings.CutPrefix(name, m.arch.layerName(i)); ok {
-				at = stageWeight{i - l, rest}
-				break
-			}
-		}
-		if n == 0 && at.layer == -1 || at.layer >= 0 && at.layer < n {
-			s.weights, names = append(s.weights, at), append(names, name)
-		}
-	}
-	params := m.paramNodes(names, func(name string) *Node {
-		return Parameter(s.graph, name, m.store.GetVariable("/"+name).Shape())
-	})
-	return m.newDecoder(params, attn.Prefill, prefillGeometry(tokens, lengths), nil)
 }
 
 // run takes the pass through its stages, which are compiled.
