@@ -57,7 +57,7 @@ func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
 	if a.Rank < 0 {
 		return fmt.Errorf("an adapter of rank %d: the rank is the width of its matrices", a.Rank)
 	}
-	if err := m.separate(); err != nil {
+	if err := m.splitAll(); err != nil {
 		return err
 	}
 	modules := map[string]adaptedPart{}
@@ -201,7 +201,7 @@ func (d *decoder) addend(name string, x *Node) *Node {
 	if a == nil {
 		return nil
 	}
-	product := func(x, w *Node) *Node { return d.product(x, x.Rank()-1, w, 1, 0) }
+	product := func(x, w *Node) *Node { return d.matmul(x, x.Rank()-1, w, 1, 0) }
 	return product(product(x, a), d.params[name+loraB])
 }
 

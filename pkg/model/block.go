@@ -204,7 +204,7 @@ func (d *decoder) rawLogits(x *Node) *Node {
 	if d.training {
 		head = ConvertDType(head, x.DType())
 	}
-	y := d.product(x, x.Rank()-1, head, 1, 0)
+	y := d.matmul(x, x.Rank()-1, head, 1, 0)
 	if d.arch.headBias != "" {
 		y = Add(y, ExpandLeftToRank(ConvertDType(d.params[d.arch.headBias], y.DType()), y.Rank()))
 	}
@@ -256,7 +256,7 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 	if m.transposed {
 		axis = 0
 	}
-	y := d.product(x, x.Rank()-1, d.params[m.name+".weight"], axis, 0)
+	y := d.matmul(x, x.Rank()-1, d.params[m.name+".weight"], axis, 0)
 	if more := d.addend(m.name, x); more != nil {
 		y = Add(y, more)
 	}
@@ -271,10 +271,10 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	c := d.config
 	switch {
 	case a.valueIsKey:
-		y := d.several(x, a.query, a.key)
+		y := d.matmuls(x, a.query, a.key)
 		q, k, v = y[0], y[1], y[1]
 	case a.fused.name == "":
-		y := d.several(x, a.query, a.key, a.value)
+		y := d.matmuls(x, a.query, a.key, a.value)
 		q, k, v = y[0], y[1], y[2]
 	case a.interleaved:
 		y := d.dense(a.fused, x)
@@ -314,7 +314,7 @@ func (d *decoder) feedForward(m *mlp, x *Node) *Node {
 		half := m.gateUp.out / 2
 		return d.dense(m.down, Mul(m.act(SliceAxis(y, -1, AxisRange(0, half))), SliceAxis(y, -1, AxisRange(half, 2*half))))
 	case m.gate.name != "":
-		y := d.several(x, m.gate, m.up)
+		y := d.matmuls(x, m.gate, m.up)
 		return d.dense(m.down, Mul(m.act(y[0]), y[1]))
 	}
 	y := d.dense(m.up, x)

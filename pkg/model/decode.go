@@ -59,7 +59,7 @@ func (l *loop) prefill(sequences [][]int) error {
 	c, err := m.exec(m.generateKey("prefill", opts, visits), func(c *compiled, in []*Node) []*Node {
 		outputs := m.firstStep(c, in, opts, visits)
 		if backend.IsXLA(m.Backend) {
-			growSlots(outputs[1:], roundUp(in[0].Shape().Dimensions[1]+m.room(opts), cacheBucket))
+			padSlots(outputs[1:], roundUp(in[0].Shape().Dimensions[1]+m.capacity(opts), cacheBucket))
 		}
 		return outputs
 	})
@@ -81,13 +81,13 @@ func (l *loop) prefill(sequences [][]int) error {
 // cacheBucket is what the frozen cache's length is rounded up to on XLA, so that few graphs cover many lengths.
 const cacheBucket = 256
 
-// room is the number of slots that a generation may fill behind its prompt, and a part of the key of its graphs.
-func (m *Model) room(opts GenerateOptions) int {
+// capacity is the number of slots that a generation may fill behind its prompt, and a part of the key of its graphs.
+func (m *Model) capacity(opts GenerateOptions) int {
 	return roundUp(opts.MaxTokens+m.chunk(opts), cacheBucket)
 }
 
-// growSlots pads slot positions (with -1) and caches (with zeros) to a number of slots, in place.
-func growSlots(nodes []*Node, capacity int) {
+// padSlots pads slot positions (with -1) and caches (with zeros) to a number of slots, in place.
+func padSlots(nodes []*Node, capacity int) {
 	nodes[0] = growAxis(nodes[0], 1, capacity, -1)
 	for i, kv := range nodes[1:] {
 		nodes[i+1] = growAxis(kv, 2, capacity, 0)
@@ -352,9 +352,9 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	}, cache.state...)
 }
 
-// outgrows reports whether cached keys of a sequence may become invalid. With frequencies for short and for long sequences (longrope) they do where the
+// needsRecompute reports whether cached keys of a sequence may become invalid. With frequencies for short and for long sequences (longrope) they do where the
 // trained length is passed on the way; with a base that grows with the sequence (dynamic) at every token beyond it.
-func (m *Model) outgrows(prompts [][]int, opts GenerateOptions) bool {
+func (m *Model) needsRecompute(prompts [][]int, opts GenerateOptions) bool {
 	r := m.arch.lengthDependent()
 	if r == nil {
 		return false

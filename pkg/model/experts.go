@@ -143,7 +143,7 @@ func (d *decoder) allExperts(e *experts, x, chosen, share *Node) *Node {
 // expertsOf runs rows through experts, [experts, rows, hidden] -> the same; of gives the weights of those experts by name.
 func (d *decoder) expertsOf(e *experts, x *Node, of func(name string) *Node) *Node {
 	if e.gateUp == "" {
-		times := func(x *Node, module string) *Node { return d.product(x, 2, of(e.stack(module)), 2, 1) }
+		times := func(x *Node, module string) *Node { return d.matmul(x, 2, of(e.stack(module)), 2, 1) }
 		return times(Mul(e.act(times(x, e.module.gate)), times(x, e.module.up)), e.module.down)
 	}
 	bias := func(name string) *Node { return InsertAxes(ConvertDType(of(name), x.DType()), 1) }
@@ -152,7 +152,7 @@ func (d *decoder) expertsOf(e *experts, x *Node, of func(name string) *Node) *No
 }
 
 // perExpert multiplies [experts, rows, a] by [experts, a, b].
-func (d *decoder) perExpert(x, w *Node) *Node { return d.product(x, 2, w, 1, 1) }
+func (d *decoder) perExpert(x, w *Node) *Node { return d.matmul(x, 2, w, 1, 1) }
 
 // activate is the clamped SwiGLU of alternating columns, [experts, rows, 2*inner] -> [experts, rows, inner].
 func (e *experts) activate(h *Node) *Node {

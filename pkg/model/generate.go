@@ -70,7 +70,7 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 	}
 	defer l.free()
 	next := l.advance
-	if m.outgrows(prompts, opts) {
+	if m.needsRecompute(prompts, opts) {
 		next = l.recompute
 	}
 	for l.produced < opts.MaxTokens && !l.allDone() {
@@ -111,7 +111,7 @@ func (m *Model) generateKey(stage string, opts GenerateOptions, visits []*attn.V
 	s := opts.Sampling
 	s.Seed = 0 // random numbers are an input
 	b, _ := json.Marshal(s)
-	key := fmt.Sprintf("%s %s chunk=%d room=%d ignore_eos=%t", stage, b, m.chunk(opts), m.room(opts), opts.IgnoreEOS)
+	key := fmt.Sprintf("%s %s chunk=%d room=%d ignore_eos=%t", stage, b, m.chunk(opts), m.capacity(opts), opts.IgnoreEOS)
 	return key + wholeKey(visits)
 }
 

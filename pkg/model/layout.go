@@ -15,46 +15,46 @@ import (
 )
 
 // Products that read the same input are one product with their weights one above the other: queries, keys and values, and gate and up. On an accelerator one
-// wide product is faster than its parts, which leave some of the machine idle. So models in bfloat16 join them there when they are opened, on the device, a
+// wide product is faster than its parts, which leave some of the machine idle. So models in bfloat16 fuse them there when they are opened, on the device, a
 // layer at a time. The checkpoint's names stay what everyone else sees: Save and Weights speak of the parts, and whoever asks for the Store, to train or
-// adapt the model, has them taken apart for good.
+// adapt the model, has them split for good.
 
-// joint is a product made of parts, in the order of its rows.
-type joint struct {
+// fusedWeights are a product made of parts, in the order of its rows.
+type fusedWeights struct {
 	dense
 	parts []dense
 }
 
-// joined returns the architecture with joined products, and what it joined; nothing where a family has no such products or stores them joined.
-func (a *architecture) joined() (*architecture, []joint) {
-	var joints []joint
-	join := func(name string, parts ...*dense) (d dense) {
+// fused returns the architecture with fused products, and what it fused; nothing where a family has no such products or stores them fused.
+func (a *architecture) fused() (*architecture, []fusedWeights) {
+	var fused []fusedWeights
+	fuse := func(name string, parts ...*dense) (d dense) {
 		first := *parts[0]
 		for _, p := range parts {
 			if p.name == "" || p.transposed || p.in != first.in || p.bias != first.bias {
 				return dense{}
 			}
 		}
-		j := joint{dense: dense{name: name, in: first.in, bias: first.bias}}
+		j := fusedWeights{dense: dense{name: name, in: first.in, bias: first.bias}}
 		for _, p := range parts {
 			j.out += p.out
 			j.parts = append(j.parts, *p)
 			*p = dense{}
 		}
-		joints = append(joints, j)
+		fused = append(fused, j)
 		return j.dense
 	}
 	wide := *a
 	wide.blocks = slices.Clone(a.blocks)
 	wide.each(func(b *block, p string) {
 		if b.attn.fused.name == "" {
-			b.attn.fused = join(p+"joined.query_key_value", &b.attn.query, &b.attn.key, &b.attn.value)
+			b.attn.fused = fuse(p+"joined.query_key_value", &b.attn.query, &b.attn.key, &b.attn.value)
 		}
 		if b.mlp.gateUp.name == "" {
-			b.mlp.gateUp = join(p+"joined.gate_up", &b.mlp.gate, &b.mlp.up)
+			b.mlp.gateUp = fuse(p+"joined.gate_up", &b.mlp.gate, &b.mlp.up)
 		}
 	})
-	return &wide, joints
+	return &wide, fused
 }
 
 // suffixes are the ends of the names of a product's weights.
@@ -65,54 +65,54 @@ func (d dense) suffixes() []string {
 	return []string{".weight"}
 }
 
-// arrange changes the weights' layout to the one that the backend multiplies fastest: joined products on an accelerator, turned ones where the Go backend has
+// arrange changes the weights' layout to the one that the backend multiplies fastest: fused products on an accelerator, input-major ones ([in, out]) where the Go backend has
 // vector kernels.
 func (m *Model) arrange() error {
 	switch {
-	case m.apart || m.turned != nil:
+	case m.split || m.inputMajor != nil:
 	case backend.IsXLA(m.Backend):
 		if m.DType == dtypes.BFloat16 {
-			return m.joinAll()
+			return m.fuseAll()
 		}
-	case m.turns():
-		return m.turnAll()
+	case m.wantsInputMajor():
+		return m.toInputMajor()
 	}
 	return nil
 }
 
-func (m *Model) joinAll() error {
-	arch, joints := m.arch.joined()
-	if err := m.exchangeAll(joints, func(j joint) (from, to []dense) { return j.parts, []dense{j.dense} }); err != nil {
+func (m *Model) fuseAll() error {
+	arch, fused := m.arch.fused()
+	if err := m.exchangeAll(fused, func(j fusedWeights) (from, to []dense) { return j.parts, []dense{j.dense} }); err != nil {
 		return err
 	}
-	m.arch, m.joints, m.apart = arch, joints, len(joints) == 0
+	m.arch, m.fused, m.split = arch, fused, len(fused) == 0
 	return nil
 }
 
-// separate makes the weights again what the checkpoint has, and keeps them so.
-func (m *Model) separate() error {
-	m.apart = true
-	if m.joints == nil && m.turned == nil {
+// splitAll makes the weights again what the checkpoint has, and keeps them so.
+func (m *Model) splitAll() error {
+	m.split = true
+	if m.fused == nil && m.inputMajor == nil {
 		return nil
 	}
 	arch, err := m.Config.describe()
 	if err != nil {
 		return err
 	}
-	if err := m.exchangeAll(m.joints, func(j joint) (from, to []dense) { return []dense{j.dense}, j.parts }); err != nil {
+	if err := m.exchangeAll(m.fused, func(j fusedWeights) (from, to []dense) { return []dense{j.dense}, j.parts }); err != nil {
 		return err
 	}
-	if err := m.transposeAll(m.turned); err != nil {
+	if err := m.transposeAll(m.inputMajor); err != nil {
 		return err
 	}
-	m.arch, m.joints, m.turned = arch, nil, nil
+	m.arch, m.fused, m.inputMajor = arch, nil, nil
 	return nil
 }
 
 // exchangeAll replaces the weights of some products by those of others with the same rows in the same order.
-func (m *Model) exchangeAll(joints []joint, sides func(joint) (from, to []dense)) error {
+func (m *Model) exchangeAll(fused []fusedWeights, sides func(fusedWeights) (from, to []dense)) error {
 	execs := map[string]*Exec{} // one for each division of rows
-	for _, j := range joints {
+	for _, j := range fused {
 		from, to := sides(j)
 		key := fmt.Sprint(rows(from), rows(to))
 		if execs[key] == nil {
@@ -178,7 +178,7 @@ func (m *Model) exchange(e *Exec, from, to []dense, suffix string) error {
 
 // partsOf is what the checkpoint has for a product: its parts, or itself.
 func (m *Model) partsOf(d dense) []dense {
-	for _, j := range m.joints {
+	for _, j := range m.fused {
 		if j.name == d.name {
 			return j.parts
 		}
@@ -188,7 +188,7 @@ func (m *Model) partsOf(d dense) []dense {
 
 // joinedAt says where a weight of the checkpoint is now: in the variable of a name, from a row on.
 func (m *Model) joinedAt(name string) (variable string, row int) {
-	for _, j := range m.joints {
+	for _, j := range m.fused {
 		row := 0
 		for _, p := range j.parts {
 			for _, suffix := range j.suffixes() {
@@ -204,34 +204,34 @@ func (m *Model) joinedAt(name string) (variable string, row int) {
 
 // The vector kernels of the Go backend (compute v0.1.6 with GOEXPERIMENT=simd) multiply weights stored [in, out] as fast as the machine adds, and weights stored [out, in], as
 // almost all checkpoints have them, three to ten times slower where the input has few rows or columns: there they add up a register's lanes for every number of
-// the result. So in such a build the weights of the blocks' products are turned when a model is opened. As with joined products nobody else sees it.
+// the result. So in such a build the weights of the blocks' products are transposed when a model is opened. As with fused products nothing outside the package sees it.
 
-// turned returns the architecture with every product of the blocks stored [in, out], and those that were not.
-func (a *architecture) turned() (*architecture, []dense) {
-	var turned []dense
+// inputMajor returns the architecture with every product of the blocks stored [in, out], and those that were not.
+func (a *architecture) inputMajor() (*architecture, []dense) {
+	var changed []dense
 	flat := *a
 	flat.blocks = slices.Clone(a.blocks)
 	flat.each(func(b *block, _ string) {
 		for _, d := range b.products() {
 			if d.name != "" && !d.transposed {
-				turned = append(turned, *d)
+				changed = append(changed, *d)
 				d.transposed = true
 			}
 		}
 	})
-	return &flat, turned
+	return &flat, changed
 }
 
-// turns reports whether turning pays.
-func (m *Model) turns() bool { return backend.SIMD && !backend.IsXLA(m.Backend) }
+// wantsInputMajor reports whether turning pays.
+func (m *Model) wantsInputMajor() bool { return backend.SIMD && !backend.IsXLA(m.Backend) }
 
-// turnAll turns the weights of the blocks' products.
-func (m *Model) turnAll() error {
-	arch, turned := m.arch.turned()
-	if err := m.transposeAll(turned); err != nil {
+// toInputMajor transposes the weights of the blocks' products.
+func (m *Model) toInputMajor() error {
+	arch, changed := m.arch.inputMajor()
+	if err := m.transposeAll(changed); err != nil {
 		return err
 	}
-	m.arch, m.turned = arch, turned
+	m.arch, m.inputMajor = arch, changed
 	return nil
 }
 
@@ -251,13 +251,13 @@ func (m *Model) transposeAll(products []dense) error {
 	return nil
 }
 
-// isTurned reports whether the variable of a weight is the transposed of what the checkpoint has.
-func (m *Model) isTurned(name string) bool {
-	return slices.ContainsFunc(m.turned, func(d dense) bool { return d.name+".weight" == name })
+// isInputMajor reports whether the variable of a weight is the transposed of what the checkpoint has.
+func (m *Model) isInputMajor(name string) bool {
+	return slices.ContainsFunc(m.inputMajor, func(d dense) bool { return d.name+".weight" == name })
 }
 
-// convertTurned is convert for a matrix [out, in] that is wanted [in, out], in float32.
-func (m *Model) convertTurned(t safetensors.Tensor) (*tensors.Tensor, error) {
+// convertInputMajor is convert for a matrix [out, in] that is wanted [in, out], in float32.
+func (m *Model) convertInputMajor(t safetensors.Tensor) (*tensors.Tensor, error) {
 	rows, columns := t.Shape[0], t.Shape[1]
 	out, err := tensors.FromShapeForBackend(m.Backend, 0, shapes.Make(dtypes.Float32, columns, rows))
 	if err != nil {
@@ -271,18 +271,18 @@ func (m *Model) convertTurned(t safetensors.Tensor) (*tensors.Tensor, error) {
 			part := safetensors.Tensor{Name: t.Name, DType: t.DType, Shape: []int{n, columns}, Data: t.Data[r*width : (r+n)*width]}
 			var values []float32
 			if values, failed = part.Float32s(); failed == nil {
-				turnStrip(flat, values, r, rows, columns)
+				transposeStrip(flat, values, r, rows, columns)
 			}
 		}
 	})
 	return out, errors.Join(err, failed)
 }
 
-// strip is the number of rows turned at a time: their numbers in a column fill a cache line.
+// strip is the number of rows transposed at a time: their numbers in a column fill a cache line.
 const strip = 16
 
-// turnStrip puts values, a few rows of a matrix from row r on, into the transposed matrix out.
-func turnStrip(out, values []float32, r, rows, columns int) {
+// transposeStrip puts values, a few rows of a matrix from row r on, into the transposed matrix out.
+func transposeStrip(out, values []float32, r, rows, columns int) {
 	for c := range columns {
 		for k := range len(values) / columns {
 			out[c*rows+r+k] = values[k*columns+c]
@@ -290,12 +290,12 @@ func turnStrip(out, values []float32, r, rows, columns int) {
 	}
 }
 
-// transposed turns a matrix of so many rows.
+// transposed is the transpose of a matrix of that many rows.
 func transposed(values []float32, rows int) []float32 {
 	columns := len(values) / rows
 	out := make([]float32, len(values))
 	for r := 0; r < rows; r += strip {
-		turnStrip(out, values[r*columns:min(r+strip, rows)*columns], r, rows, columns)
+		transposeStrip(out, values[r*columns:min(r+strip, rows)*columns], r, rows, columns)
 	}
 	return out
 }

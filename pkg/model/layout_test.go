@@ -15,19 +15,19 @@ func asStored(t *testing.T, name string) *Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.separate(); err != nil {
+	if err := m.splitAll(); err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-// TestArrangedWeightsAreTheSameModel joins or turns the weights of reference checkpoints, as opening them does where it pays, and undoes it.
+// TestArrangedWeightsAreTheSameModel fuses or transposes the weights of reference checkpoints, as opening them does where it pays, and undoes it.
 func TestArrangedWeightsAreTheSameModel(t *testing.T) {
-	changes := map[string][2]int{ // joined products and turned ones
+	changes := map[string][2]int{ // fused products and input-major ones
 		"llama": {6, 21}, "qwen2": {6, 21}, "gemma3_text": {12, 42}, "gpt_neo": {4, 24}, "gpt_oss": {3, 12}, "gpt2": {0, 0}, "gpt_neox": {0, 12}, "phi3": {0, 12},
 	}
 	for name, want := range changes {
-		for _, arrange := range []func(*Model) error{(*Model).joinAll, (*Model).turnAll} {
+		for _, arrange := range []func(*Model) error{(*Model).fuseAll, (*Model).toInputMajor} {
 			m := asStored(t, name)
 			generate := func() []int {
 				g, err := m.Generate([][]int{{1, 9, 30, 12, 5}, {1, 44}}, GenerateOptions{MaxTokens: 12, IgnoreEOS: true}, nil)
@@ -62,8 +62,8 @@ func TestArrangedWeightsAreTheSameModel(t *testing.T) {
 			if err := arrange(m); err != nil {
 				t.Fatal(err)
 			}
-			if joined, turned := len(m.joints), len(m.turned); [2]int{joined, turned} != [2]int{want[0], 0} && [2]int{joined, turned} != [2]int{0, want[1]} {
-				t.Errorf("%s: %d joined and %d turned products, expected %d or %d", name, joined, turned, want[0], want[1])
+			if fused, inputMajor := len(m.fused), len(m.inputMajor); [2]int{fused, inputMajor} != [2]int{want[0], 0} && [2]int{fused, inputMajor} != [2]int{0, want[1]} {
+				t.Errorf("%s: %d fused and %d input-major products, expected %d or %d", name, fused, inputMajor, want[0], want[1])
 			}
 			check("arranged")
 			dir := t.TempDir()
@@ -79,7 +79,7 @@ func TestArrangedWeightsAreTheSameModel(t *testing.T) {
 				}
 			}
 			check("as stored again")
-			if len(m.joints)+len(m.turned) != 0 {
+			if len(m.fused)+len(m.inputMajor) != 0 {
 				t.Errorf("%s: the Store was asked for and weights are still arranged", name)
 			}
 		}
@@ -89,11 +89,11 @@ func TestArrangedWeightsAreTheSameModel(t *testing.T) {
 // TestAdaptersReachPartsOfJoinedProducts by the checkpoint's names.
 func TestAdaptersReachPartsOfJoinedProducts(t *testing.T) {
 	m := asStored(t, "llama")
-	if err := m.joinAll(); err != nil {
+	if err := m.fuseAll(); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(m.Projections(), "q_proj") {
-		t.Errorf("the projections of a joined model are %v", m.Projections())
+		t.Errorf("the projections of a fused model are %v", m.Projections())
 	}
 	if err := m.AttachAdapter(Adapter{Rank: 2, Targets: []string{"q_proj", "up_proj"}}, 1); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestAdaptersReachPartsOfJoinedProducts(t *testing.T) {
 			t.Errorf("adapts %s", name)
 		}
 	}
-	if n := len(m.AdapterModules()); n != 6 || len(m.joints) != 0 {
-		t.Errorf("%d modules adapted, %d products joined", n, len(m.joints))
+	if n := len(m.AdapterModules()); n != 6 || len(m.fused) != 0 {
+		t.Errorf("%d modules adapted, %d products fused", n, len(m.fused))
 	}
 }

@@ -221,8 +221,8 @@ func (cp *checkpoint) load(opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.turns() {
-		m.arch, m.turned = m.arch.turned()
+	if m.wantsInputMajor() {
+		m.arch, m.inputMajor = m.arch.inputMajor()
 	}
 	values, hash, err := m.readWeights(cp.weights)
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	attn "github.com/attune-lab/attune/pkg/attention"
 )
 
-// product is attention.Product as the pass wants it, also of operands of two types.
+// matmul is attention.Product as the pass wants it, also of operands of two types.
 //
 // Where rhs are weights of a narrower type than the activations lhs, these are not narrowed: they are the sum of two parts of that type, their rounding and what it
 // left, and the products of both are added in the activations' type.
-func (d *decoder) product(lhs *Node, lhsAxis int, rhs *Node, rhsAxis, batchAxes int) *Node {
+func (d *decoder) matmul(lhs *Node, lhsAxis int, rhs *Node, rhsAxis, batchAxes int) *Node {
 	if lhs.DType() == rhs.DType() {
 		return attn.Product(lhs, lhsAxis, rhs, rhsAxis, batchAxes, d.training)
 	}
@@ -25,9 +25,9 @@ func (d *decoder) product(lhs *Node, lhsAxis int, rhs *Node, rhsAxis, batchAxes 
 	return Add(times(rounded), times(ConvertDType(Sub(lhs, ConvertDType(rounded, lhs.DType())), rhs.DType())))
 }
 
-// several applies products to one input. In training they are one product with their weights side by side: larger products, and one gradient of the input
+// matmuls applies products to one input. In training they are one product with their weights side by side: larger products, and one gradient of the input
 // instead of several to be added up.
-func (d *decoder) several(x *Node, ms ...dense) []*Node {
+func (d *decoder) matmuls(x *Node, ms ...dense) []*Node {
 	out := make([]*Node, len(ms))
 	join := d.training
 	for _, m := range ms {
@@ -43,7 +43,7 @@ func (d *decoder) several(x *Node, ms ...dense) []*Node {
 	for i, m := range ms {
 		weights[i] = d.params[m.name+".weight"]
 	}
-	y := d.product(x, x.Rank()-1, Concatenate(weights, 0), 1, 0)
+	y := d.matmul(x, x.Rank()-1, Concatenate(weights, 0), 1, 0)
 	at := 0
 	for i, m := range ms {
 		out[i] = SliceAxis(y, -1, AxisRange(at, at+m.out))

@@ -27,7 +27,7 @@ func TestNarrowWeightsDoNotNarrowActivations(t *testing.T) {
 	for i := range w {
 		w[i] = float32(rng.IntN(255) - 127) // exact in bfloat16
 	}
-	exec, err := NewExec(b, func(x, w *Node) *Node { return (&decoder{}).product(x, 1, ConvertDType(w, dtypes.BFloat16), 1, 0) })
+	exec, err := NewExec(b, func(x, w *Node) *Node { return (&decoder{}).matmul(x, 1, ConvertDType(w, dtypes.BFloat16), 1, 0) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,10 +52,10 @@ type Model struct {
 	Warnings []string
 
 	arch       *architecture
-	weights    []weight // of the checkpoint
-	joints     []joint  // products made of several of the checkpoint's, see arrange
-	turned     []dense  // products stored [in, out] that are [out, in] in the checkpoint
-	apart      bool     // and never so again
+	weights    []weight       // of the checkpoint
+	fused      []fusedWeights // products made of several of the checkpoint's, see arrange
+	inputMajor []dense        // products stored [in, out] that are [out, in] in the checkpoint
+	split      bool           // the weights stay as in the checkpoint from now on
 	store      *mlmodel.Store
 	mu         sync.Mutex
 	execs      map[string]*compiled
@@ -131,7 +131,7 @@ func (m *Model) Close() {
 
 // Store holds the weights as GoMLX variables named as in the checkpoint, for training.
 func (m *Model) Store() *mlmodel.Store {
-	if err := m.separate(); err != nil {
+	if err := m.splitAll(); err != nil {
 		panic(err) // the backend failed at copying weights
 	}
 	return m.store

@@ -45,7 +45,7 @@ func (m *Model) LoadAdapter(dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	arch, err := m.Config.describe() // as in the checkpoint, whatever is joined now
+	arch, err := m.Config.describe() // as in the checkpoint, whatever is fused now
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (m *Model) LoadAdapter(dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Path(), err)
 	}
-	if err := m.separate(); err != nil {
+	if err := m.splitAll(); err != nil {
 		return err
 	}
 	base := m.Hash

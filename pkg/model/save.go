@@ -87,7 +87,7 @@ func (m *Model) weight(w weight) ([]float32, error) {
 	if err := errors.Join(err, failed); err != nil {
 		return nil, err
 	}
-	if m.isTurned(w.name) {
+	if m.isInputMajor(w.name) {
 		values = transposed(values, w.shape[1])
 	}
 	return values, nil

@@ -60,8 +60,8 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 		switch {
 		case w.parts != nil:
 			values[w.name], err = m.convertStack(w, parts)
-		case m.isTurned(w.name):
-			values[w.name], err = m.convertTurned(parts[0])
+		case m.isInputMajor(w.name):
+			values[w.name], err = m.convertInputMajor(parts[0])
 		default:
 			values[w.name], err = m.convert(parts[0])
 		}
