@@ -143,9 +143,9 @@ func TestRowsAreHalvedWhereMemoryEnds(t *testing.T) {
 	})
 	qs := sequences(11, 5)
 	want := score(t, r, qs)
-	r.halve(Batch{Width: 128, Rows: 8})
-	r.halve(Batch{Width: 128, Rows: 4})
-	r.halve(Batch{Width: 128, Rows: 8}) // known
+	r.halve(workload{width: 128}, 8)
+	r.halve(workload{width: 128}, 4)
+	r.halve(workload{width: 128}, 8) // known
 	for i, row := range score(t, r, qs) {
 		for k := range row {
 			if math.Abs(row[k]-want[i][k]) > 1e-4 {
@@ -153,8 +153,8 @@ func TestRowsAreHalvedWhereMemoryEnds(t *testing.T) {
 			}
 		}
 	}
-	if r.limit(128) != 2 || len(notes) != 2 || !strings.Contains(notes[1], "going on with 2") {
-		t.Errorf("limit %d, notes %q", r.limit(128), notes)
+	if r.limit(workload{width: 128}) != 2 || len(notes) != 2 || !strings.Contains(notes[1], "going on with 2") {
+		t.Errorf("limit %d, notes %q", r.limit(workload{width: 128}), notes)
 	}
 }
 

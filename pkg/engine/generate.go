@@ -40,11 +40,11 @@ func (r *Runner) Generate(ctx context.Context, prompts [][]int, o model.Generate
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		width := r.geometry.Width(len(prompts[order[0]]))
-		part := order[:min(len(order), r.generateRows(), r.limit(width))]
+		w := workload{width: r.geometry.Width(len(prompts[order[0]])), decoding: true}
+		part := order[:min(len(order), r.generateRows(), r.limit(w))]
 		got, err := r.continued(ctx, part, prompts, o, e)
 		if err != nil && outOfMemory(err) && len(part) > 1 {
-			r.halve(Batch{Width: width, Rows: len(part)})
+			r.halve(w, len(part))
 			continue
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 
@@ -65,7 +66,7 @@ func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Exper
 		compiled = sync.OnceFunc(compiled)
 		defer compiled()
 	}
-	if limit := r.limit(b.Width); b.Rows > limit {
+	if limit := r.limit(b.workload()); b.Rows > limit {
 		for _, half := range b.halves() {
 			if err := r.pass(ctx, half, qs, e, func() {}, deliver); err != nil {
 				return err
@@ -77,7 +78,7 @@ func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Exper
 	switch {
 	case err == nil:
 	case outOfMemory(err) && b.Rows > 1:
-		r.halve(b)
+		r.halve(b.workload(), b.Rows)
 		return r.pass(ctx, b, qs, e, compiled, deliver)
 	case outOfMemory(err):
 		return fmt.Errorf("one sequence of %d tokens does not fit into the device's memory: %w", b.Width, err)
@@ -142,26 +143,35 @@ func (r *Runner) lay(b Batch, qs []Sequence) (model.Batch, model.Want) {
 	return batch, want
 }
 
-// limit is how many rows of a width fit into memory, as far as is known.
-func (r *Runner) limit(width int) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if rows, ok := r.rows[width]; ok {
-		return rows
-	}
-	return 1 << 30
+// workload is what memory is taken by beside the rows.
+type workload struct {
+	width    int
+	decoding bool
 }
 
-// halve notes that a batch's rows do not fit into memory.
-func (r *Runner) halve(b Batch) {
+func (b Batch) workload() workload { return workload{width: b.Width} }
+
+// limit is how many rows of a workload fit into memory, as far as is known.
+func (r *Runner) limit(w workload) int {
 	r.mu.Lock()
-	before, known := r.rows[b.Width]
-	if !known || b.Rows/2 < before {
-		r.rows[b.Width] = b.Rows / 2
+	defer r.mu.Unlock()
+	if rows, ok := r.rows[w]; ok {
+		return rows
+	}
+	return math.MaxInt
+}
+
+// halve notes that so many rows of a workload do not fit into memory.
+func (r *Runner) halve(w workload, rows int) {
+	r.mu.Lock()
+	before, known := r.rows[w]
+	news := !known || rows/2 < before
+	if news {
+		r.rows[w] = rows / 2
 	}
 	r.mu.Unlock()
-	if !known || b.Rows/2 < before {
-		r.monitor.tell(fmt.Sprintf("%d rows of %d tokens do not fit into the device's memory: going on with %d", b.Rows, b.Width, b.Rows/2))
+	if news {
+		r.monitor.tell(fmt.Sprintf("%d rows of %d tokens do not fit into the device's memory: going on with %d", rows, w.width, rows/2))
 	}
 }
 
