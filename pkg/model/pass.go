@@ -240,20 +240,35 @@ func (p *pass) call(c call, x *tensors.Tensor, kept map[string]*tensors.Tensor) 
 		if err != nil {
 			return nil, err
 		}
+		if err := m.place(t); err != nil {
+			return nil, err
+		}
 		in = append(in, t)
 	}
 	if c.first == m.Config.Layers && p.want.Targets != nil {
 		in = append(in, p.positions, p.ids)
 	}
 	for _, input := range c.inputs {
-		in = append(in, m.number(p.visit(c.first + input.layer).Inputs[input.name]))
+		t, err := m.number(p.visit(c.first + input.layer).Inputs[input.name])
+		if err != nil {
+			return nil, err
+		}
+		in = append(in, t)
 	}
 	err = exceptions.TryCatch[error](func() { outputs = c.graph.Run(in...) })
 	return outputs, err
 }
 
+// place brings a tensor that passes share to the device before they use it: GoMLX (v0.28.8) looks at a tensor without its lock while another pass may be moving it.
+func (m *Model) place(t *tensors.Tensor) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := t.Buffer(m.Backend, 0)
+	return err
+}
+
 // number is an experiment's input on the device, where it stays for the passes to come.
-func (m *Model) number(values []float32) *tensors.Tensor {
+func (m *Model) number(values []float32) (*tensors.Tensor, error) {
 	key := make([]byte, 0, 4*len(values))
 	for _, v := range values {
 		key = binary.LittleEndian.AppendUint32(key, math.Float32bits(v))
@@ -261,14 +276,17 @@ func (m *Model) number(values []float32) *tensors.Tensor {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t := m.numbers[string(key)]; t != nil {
-		return t
+		return t, nil
 	}
 	if len(m.numbers) >= maxNumbers { // an experiment with other numbers in every pass: those of passes under way live until they end
 		m.numbers = map[string]*tensors.Tensor{}
 	}
 	t := tensors.FromFlatDataAndDimensions(values, len(values))
+	if _, err := t.Buffer(m.Backend, 0); err != nil { // see place
+		return nil, err
+	}
 	m.numbers[string(key)] = t
-	return t
+	return t, nil
 }
 
 // maxNumbers is how many inputs stay on the device: those of a few hundred arms.
