@@ -110,7 +110,7 @@ func (c *change) onePass() (mask kernel.Mask, how string) {
 }
 
 func (c *change) runOnePass(mask kernel.Mask) *Node {
-	return c.site.gained(kernel.Gain{Of: c.gainOfHeads(c.site.entries()[1]), Mask: mask, Normalise: c.edit.renormalise == Row})
+	return c.site.gained(kernel.Gain{Values: c.gainOfHeads(c.site.entries()[1]), Mask: mask, Normalise: c.edit.renormalise == Row})
 }
 
 // runFused is the edit by runs of the layer's kernel, in the values' type.

@@ -24,7 +24,7 @@ type Options struct {
 
 // Gain multiplies the probabilities that a mask covers.
 type Gain struct {
-	Of        *Node // float32 [heads], at least 0; with Normalise above 0, since a row that is all covered would vanish
+	Values    *Node // float32 [heads], at least 0; with Normalise above 0, since a row that is all covered would vanish
 	Mask      Mask
 	Normalise bool // rows sum to 1 over the keys that are there, whatever a learned sink took
 }
@@ -52,7 +52,7 @@ func Attention(query, key, value *Node, o Options) (out, lse *Node) {
 	results := []*Node{query}
 	if g := o.Gain; g != nil {
 		f.Name, f.OffDiagonal, f.Normalise = "gained_attention", !g.Mask.Diagonal, g.Normalise
-		operands = append(operands, expect("gains", g.Of, dtypes.Float32, d[2]))
+		operands = append(operands, expect("gains", g.Values, dtypes.Float32, d[2]))
 		operands = append(operands, g.Mask.operands(query.Shape(), key.Shape())...)
 	} else {
 		results = append(results, Zeros(query.Graph(), shapes.Make(dtypes.Float32, d[0], d[2], d[1])))

@@ -78,7 +78,7 @@ func TestAttentionIsThatOfPlainOperations(t *testing.T) {
 				results := []*Node{ReduceAllSum(ConvertDType(mask, dtypes.Float32)), ReduceAllMean(near), differ(x[0], x[1], x[2], o, mask, near)}
 				for _, m := range []Mask{{Bits: Pack(mask, c.tokens)}, {Query: x[3], Key: x[4], Limit: limit}} {
 					for _, normalise := range []bool{false, true} {
-						o.Gain = &Gain{Of: AddScalar(heads, 0.25), Mask: m, Normalise: normalise}
+						o.Gain = &Gain{Values: AddScalar(heads, 0.25), Mask: m, Normalise: normalise}
 						results = append(results, differ(x[0], x[1], x[2], o, mask, near))
 					}
 				}
@@ -210,7 +210,7 @@ func TestWrongOperandsAreRefused(t *testing.T) {
 	}()
 	MustExecOnce(dev, func(g *Graph) *Node {
 		query := noise(g, 1, dtypes.BFloat16, 1, 64, 2, 64)
-		gain := &Gain{Of: Ones(g, shapes.Make(dtypes.Float32, 2)), Mask: Mask{Bits: Zeros(g, shapes.Make(dtypes.Int32, 1, 2, 64, 1))}}
+		gain := &Gain{Values: Ones(g, shapes.Make(dtypes.Float32, 2)), Mask: Mask{Bits: Zeros(g, shapes.Make(dtypes.Int32, 1, 2, 64, 1))}}
 		out, _ := Attention(query, query, query, Options{Scale: 1, Gain: gain})
 		return out
 	})
@@ -231,7 +231,7 @@ func BenchmarkAttention(b *testing.B) {
 					query, o := of(1), Options{Scale: 1 / math.Sqrt(float64(dim))}
 					mask, limit, _ := above(of(4), of(5), o.Scale, 0.01)
 					x := OptimizationBarriers(of(2), of(3), of(4), of(5), limit, Pack(mask, tokens))
-					gain := &Gain{Of: MulScalar(Ones(g, shapes.Make(dtypes.Float32, heads)), 1.2)}
+					gain := &Gain{Values: MulScalar(Ones(g, shapes.Make(dtypes.Float32, heads)), 1.2)}
 					switch how {
 					case "bits":
 						o.Gain, gain.Mask = gain, Mask{Bits: x[5]}

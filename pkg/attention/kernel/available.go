@@ -75,7 +75,7 @@ func (v variant) try() error {
 			}
 			mask, limit, near := above(x[3], x[4], o.Scale, tau)
 			if v.Gained() {
-				o.Gain = &Gain{Of: AddScalar(Ones(g, shapes.Make(dtypes.Float32, heads)), 1), Mask: Mask{Query: x[3], Key: x[4], Limit: limit}}
+				o.Gain = &Gain{Values: AddScalar(Ones(g, shapes.Make(dtypes.Float32, heads)), 1), Mask: Mask{Query: x[3], Key: x[4], Limit: limit}}
 			}
 			if v.ByBits {
 				o.Gain.Mask = Mask{Bits: Pack(mask, tokens)}

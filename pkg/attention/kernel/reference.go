@@ -22,7 +22,7 @@ func inPlain(query, key, value *Node, o Options, covered *Node) (out, lse *Node)
 	}
 	p := Exp(Sub(scores, lse))
 	if g := o.Gain; g != nil {
-		p = Mul(p, Where(covered, BroadcastToDims(Reshape(g.Of, 1, -1, 1, 1), p.Shape().Dimensions...), OnesLike(p)))
+		p = Mul(p, Where(covered, BroadcastToDims(Reshape(g.Values, 1, -1, 1, 1), p.Shape().Dimensions...), OnesLike(p)))
 		if g.Normalise {
 			p = Div(p, ReduceAndKeep(p, ReduceSum, -1))
 		}
