@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -89,4 +90,17 @@ func DType(name string, b compute.Backend) (dtypes.DType, error) {
 		return dtypes.BFloat16, nil
 	}
 	return 0, fmt.Errorf("dtype %q: expected \"auto\", \"float32\" or \"bfloat16\"", name)
+}
+
+// device is held while an executable runs on a GPU, see Exclusive.
+var device sync.Mutex
+
+// Exclusive calls f, on CUDA while no other such call runs in this process: XLA records the launches of an executable as a CUDA graph, and ends the process where another
+// executable's first run waits for the stream that is being recorded (PJRT plugin of JAX 0.11.2). What is compiled, laid out and read back meanwhile goes on side by side.
+func Exclusive(b compute.Backend, f func()) {
+	if IsCUDA(b) {
+		device.Lock()
+		defer device.Unlock()
+	}
+	f()
 }

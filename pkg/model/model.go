@@ -169,15 +169,17 @@ func (m *Model) paramNodes(names []string, read func(name string) *Node) map[str
 
 // compiled is an executable with what its graphs emit beside the model's own outputs.
 type compiled struct {
+	backend compute.Backend
 	exec    *mlmodel.Exec
 	emitted []attn.Emission // in order
 	plan    []string
 }
 
 // call runs it and leaves the thread fit for other code.
-func (c *compiled) call(inputs ...any) ([]*tensors.Tensor, error) {
+func (c *compiled) call(inputs ...any) (outputs []*tensors.Tensor, err error) {
 	defer backend.EndVectors()
-	return c.exec.Call(inputs...)
+	backend.Exclusive(c.backend, func() { outputs, err = c.exec.Call(inputs...) })
+	return outputs, err
 }
 
 // exec returns the executable of a key, making it the first time. XLA compiles once for each shape of the inputs.
@@ -187,7 +189,7 @@ func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node
 	if c := m.execs[key]; c != nil {
 		return c, nil
 	}
-	c := &compiled{}
+	c := &compiled{backend: m.Backend}
 	e, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, inputs []*Node) []*Node {
 		m.compilations.Add(1)
 		return build(c, inputs)

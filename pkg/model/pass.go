@@ -255,7 +255,9 @@ func (p *pass) call(c call, x *tensors.Tensor, kept map[string]*tensors.Tensor) 
 		}
 		in = append(in, t)
 	}
-	err = exceptions.TryCatch[error](func() { outputs = c.graph.Run(in...) })
+	backend.Exclusive(m.Backend, func() {
+		err = exceptions.TryCatch[error](func() { outputs = c.graph.Run(in...) })
+	})
 	return outputs, err
 }
 

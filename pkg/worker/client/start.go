@@ -49,6 +49,9 @@ func findPlace(root string) (place, error) {
 		return p, err
 	}
 	p.socket, p.log = filepath.Join(dir, "attune.sock"), filepath.Join(dir, "attune-worker.log")
+	if run := os.Getenv(env.RunDir); run != "" && os.MkdirAll(filepath.Join(run, "work"), 0o755) == nil {
+		p.log = filepath.Join(run, "work", "worker.log") // the kernel's folder goes with it
+	}
 	if len(p.socket) > 100 { // a socket's path holds 107 bytes
 		short := filepath.Join(os.TempDir(), fmt.Sprintf("attune-%d-%d.sock", p.owner.PID, p.owner.Started))
 		p.socket = short
