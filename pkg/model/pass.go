@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	attn "github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // A pass runs through stages, each an executable of its own: the embedding, a few consecutive layers at a time, the output head. Stages take weights, the numbers of an
