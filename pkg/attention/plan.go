@@ -155,7 +155,7 @@ func (c *change) bias(inside bool) *Node {
 		}
 		return c.byBlocks(func(part *Site, mask *Node) *Node {
 			dims := mask.Shape().Dimensions
-			if c.edit.renormalise == KeepDiagonal { // its own position is no part of what is changed
+			if c.edit.renormalise == KeepDiagonal { // its own position is not changed
 				mask = whereNot(part.Diagonal(), mask, dims)
 			}
 			return widen(Where(mask, BroadcastToDims(zero, dims...), BroadcastToDims(away, dims...)), c.site.NumKeys())

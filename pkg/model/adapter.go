@@ -184,7 +184,7 @@ func (m *Model) MergeAdapter() error {
 		if _, err := exec.Exec(); err != nil {
 			return fmt.Errorf("merging the adapter: %w", err)
 		}
-		m.adapter.base = "" // that model is no more
+		m.adapter.base = "" // that model does not exist any longer
 	}
 	return m.DetachAdapter()
 }

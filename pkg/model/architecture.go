@@ -116,7 +116,7 @@ type mlp struct {
 	experts        *experts
 }
 
-// weight is one tensor of the architecture: its Hugging Face name, its shape and how it starts when made anew.
+// weight is one tensor of the architecture: its Hugging Face name, its shape and how it starts in a new model.
 type weight struct {
 	name  string
 	shape []int

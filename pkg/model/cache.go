@@ -10,7 +10,7 @@ import (
 // In place, on XLA: the state is the whole cache, and a step writes its slot with DynamicUpdateSlice, which XLA does without a copy.
 //
 // In two parts, on the Go backend, which has no DynamicUpdateSlice: what earlier calls have left is read only, and the state is the call's own chunk of tokens,
-// small enough to be written anew at every step with Where.
+// small enough to be written again at every step with Where.
 type cacheState struct {
 	state []*Node
 	in    *invariants

@@ -1,7 +1,7 @@
 // Package model is a decoder transformer in GoMLX, written around the attention site.
 //
 // A model is opened from a Hugging Face directory (config.json, safetensors weights in one file or several, tokenizer.json) or a GGUF file with Load, or made
-// anew with New, and runs on any backend of package backend:
+// with New, and runs on any backend of package backend:
 //
 //	m, err := model.Load("testdata/attune-tiny", model.Options{})
 //	out, err := m.Forward(model.Prompts(ids), model.Want{Logits: true}, nil)

@@ -2,7 +2,7 @@ package model
 
 import "testing"
 
-// StageLayers has stages of so many layers until the test ends.
+// StageLayers has stages of that many layers until the test ends.
 func StageLayers(t *testing.T, n int) {
 	before := stageLayers
 	stageLayers = func(*Model) int { return n }

@@ -16,7 +16,7 @@ import (
 type GenerateOptions struct {
 	MaxTokens int      // new tokens per prompt at most; 0 = 64
 	Sampling  Sampling // zero value: greedy
-	IgnoreEOS bool     // go on past end-of-sequence tokens
+	IgnoreEOS bool     // continue past end-of-sequence tokens
 	// Stop lists texts that end a sequence, wherever the borders of its tokens fall. They are looked for between the calls of the compiled loop.
 	Stop []string
 	// Stream is told each sequence's text, by its number in the batch, as soon as it is sure: whole characters, and nothing that a stop string may

@@ -11,7 +11,7 @@ import (
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// recompute continues a prompt greedily by running the whole sequence anew for every token.
+// recompute continues a prompt greedily by running the whole sequence again for every token.
 func recompute(t *testing.T, m *model.Model, prompt []int, n int, exp model.Experiment) []int {
 	t.Helper()
 	seq := slices.Clone(prompt)

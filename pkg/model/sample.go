@@ -36,7 +36,7 @@ func (s Sampling) next(logits, uniform *Node) *Node {
 	if s.Temperature == 0 {
 		return ArgMax(logits, -1, dtypes.Int32)
 	}
-	// The barrier makes all that follows see the same bits: XLA may otherwise compute the softmax anew for each use, rounding differently, and a
+	// The barrier makes all that follows see the same bits: XLA may otherwise compute the softmax again for each use, rounding differently, and a
 	// threshold found on one copy can exclude every entry of another.
 	probs := OptimizationBarrier(Softmax(DivScalar(logits, s.Temperature), -1))
 	if s.TopK > 0 || s.TopP > 0 {

@@ -17,7 +17,7 @@ import (
 // beside that: Code, Model, Tokenizer and Numerics. The runner is asked for only where something has to be computed. Options' Experiment is made of the plan.
 func Kept(ctx context.Context, s *store.Store, job store.Job, open func() (*engine.Runner, error), plan emulate.Plan, prompts [][]int, opts Options) (*Survey, error) {
 	if opts.Experiment != nil {
-		return nil, errors.New("survey: an experiment that is no plan cannot be stored: use RunOn")
+		return nil, errors.New("survey: an experiment that is not a plan cannot be stored: use RunOn")
 	}
 	job.Kind = "survey"
 	tokens, err := json.Marshal(prompts)

@@ -108,7 +108,7 @@ func loadHeader(path string) (*Survey, error) {
 	for id, text := range h.Pieces {
 		n, err := strconv.Atoi(id)
 		if err != nil {
-			return nil, fmt.Errorf("survey %s: pieces: %q is no token id", jsonPath, id)
+			return nil, fmt.Errorf("survey %s: pieces: %q is not a token id", jsonPath, id)
 		}
 		s.pieces[n] = text
 	}

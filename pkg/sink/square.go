@@ -63,7 +63,7 @@ func (a *square) over(w *Node) *Node {
 func band(x *Node, width int) *Node {
 	g, d := x.Graph(), x.Shape().Dimensions
 	count := func(axis int) *Node { return Iota(g, shapes.Make(dtypes.Int32, d[0], d[1], d[2], 1), axis) }
-	start := MaxScalar(AddScalar(count(2), 1-width), 0) // where a query has fewer keys, the band goes on ahead of it
+	start := MaxScalar(AddScalar(count(2), 1-width), 0) // where a query has fewer keys, the band extends ahead of it
 	at := Concatenate([]*Node{count(0), count(1), count(2), start}, -1)
 	return Reshape(GatherSlices(x, []int{0, 1, 2, 3}, at, []int{1, 1, 1, width}, false), d[0], d[1], d[2], width)
 }

@@ -138,7 +138,7 @@ func (t tile) normalised() (probs, logs *Node) {
 	return Exp(logs), logs
 }
 
-// tile forms a step's probabilities. It stands in a loop's body, where XLA's builder (go-xla v0.4.5) wants every constant made anew and knows no sums
+// tile forms a step's probabilities. It stands in a loop's body, where XLA's builder (go-xla v0.4.5) wants every constant made again and knows no sums
 // but products: see number and sumLast.
 func (b *blocks) tile(x operands, queryAt, keyAt *Node) tile {
 	g := queryAt.Graph()

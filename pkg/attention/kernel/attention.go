@@ -36,7 +36,7 @@ type Gain struct {
 //	out                as query
 //	lse                float32 [batch, heads, tokens]: the log-sum-exp of each row's scores, a learned sink's included; nil with a Gain
 //
-// It panics, as graph-building code does, where Available says no, and has no gradient.
+// It panics, as graph-building code does, where Available returns false, and has no gradient.
 func Attention(query, key, value *Node, o Options) (out, lse *Node) {
 	if err := check(query.Shape(), key.Shape()); err != nil {
 		panic(err)

@@ -40,7 +40,7 @@ func (k triton) call(likes []*Node, operands ...*Node) []*Node {
 	for i, x := range operands {
 		value := valueOf(InternalBackendOutputs(x)[0])
 		if value == nil {
-			exceptions.Panicf("kernel %s: operand %d is no value of this version of go-xla", k.name, i)
+			exceptions.Panicf("kernel %s: operand %d is not a value of this version of go-xla", k.name, i)
 		}
 		values[i] = *value
 	}
