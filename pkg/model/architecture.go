@@ -5,17 +5,18 @@ import "fmt"
 // architecture describes a decoder: what a family's file makes of config.json, and what block.go runs. The zero value of a part means that
 // the decoder has no such part.
 type architecture struct {
-	prefix      string   // what transformers puts before every name but the head's; files saved from the bare decoder lack it
-	embed       string   // token embedding, [vocab, hidden]
-	embedWidth  int      // width of the embedding and of the head's input where it is not the residual stream's; 0 = it is
-	embedIn     dense    // from the embedding into the residual stream
-	embedNorm   norm     // of the embedded tokens
-	perLayer    perLayer // inputs of every layer's own
-	positions   string   // learned position embedding, [max_positions + positionsAt, hidden]
-	positionsAt int      // row of position 0
-	wide        bool     // activations are float32 whatever the weights' type
-	embedScale  float64  // factor of the token embeddings, in the model's type
-	layers      string   // what transformers puts before a layer's number
+	prefix      string     // what transformers puts before every name but the head's; files saved from the bare decoder lack it
+	embed       string     // token embedding, [vocab, hidden]
+	embedWidth  int        // width of the embedding and of the head's input where it is not the residual stream's; 0 = it is
+	embedIn     dense      // from the embedding into the residual stream
+	embedNorm   norm       // of the embedded tokens
+	perLayer    perLayer   // inputs of every layer's own
+	shared      sharedKeys // what later layers read of earlier ones
+	positions   string     // learned position embedding, [max_positions + positionsAt, hidden]
+	positionsAt int        // row of position 0
+	wide        bool       // activations are float32 whatever the weights' type
+	embedScale  float64    // factor of the token embeddings, in the model's type
+	layers      string     // what transformers puts before a layer's number
 	blocks      []block
 	norm        norm    // before the head
 	headIn      dense   // from the residual stream to the head
@@ -39,6 +40,10 @@ type perLayer struct {
 	projection dense
 	norm       norm
 }
+
+// sharedKeys are slots of the stream for the keys and values of layers that later ones read in place of their own: the widths of both together, [kv_heads*head_dim]
+// twice, of each slot. Slots lie behind the pieces. A later layer keeps such keys and values in its own cache, too.
+type sharedKeys []int
 
 // block is one layer: x += attnOut(attn(attnIn(x))); x += mlpOut(mlp(mlpIn(x))).
 type block struct {
@@ -99,6 +104,7 @@ type attention struct {
 	valueNorm          norm
 	valueIsKey         bool    // values are what keys are before their norm
 	headDim            int     // where it is not the configuration's; 0 = it is
+	keysTo, keysFrom   int     // keys and values go into this slot of the stream, or come from it (see sharedKeys); 0 = neither
 	clip               float64 // bound of q, k and v; 0 = none
 	rope               *rope
 	scale              float64 // factor of the scores

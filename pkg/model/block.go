@@ -58,6 +58,7 @@ func (d *decoder) embed(tokens *Node) *Node {
 	if d.arch.perLayer.width > 0 {
 		x = Concatenate([]*Node{x, d.pieces(tokens, x)}, -1)
 	}
+	x = d.withSlots(x)
 	if d.arch.positions != "" {
 		// Padding may lie beyond the last learned position.
 		pos := AddScalar(MinScalar(d.geo.queryPos, d.config.MaxPositions-1), d.arch.positionsAt)
@@ -81,10 +82,19 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	q, k, v := d.project(a, input)
 	if a.rope != nil {
 		rotary := d.rotary(a.rope)
-		q, k = rotary.apply(q), rotary.apply(k)
+		q = rotary.apply(q)
+		if k != nil {
+			k = rotary.apply(k)
+		}
 	}
 	if a.normRotated {
 		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
+	}
+	switch {
+	case a.keysFrom > 0:
+		k, v = d.fromSlot(stream, a.keysFrom)
+	case a.keysTo > 0:
+		stream = d.toSlot(stream, a.keysTo, k, v)
 	}
 	kv := extend(k, v)
 
@@ -126,26 +136,81 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	return d.carryPieces(x, stream)
 }
 
-// hidden is the residual stream without the pieces that it carries: see perLayer.
+// hidden is the residual stream without what it carries: see perLayer and sharedKeys.
 func (d *decoder) hidden(x *Node) *Node {
-	if d.arch.perLayer.width == 0 {
+	if d.arch.perLayer.width == 0 && d.arch.shared == nil {
 		return x
 	}
 	return SliceAxis(x, -1, AxisRange(0, d.config.HiddenSize))
 }
 
-// carryPieces puts the pieces of the stream before a layer behind its output, the layer's own last.
-func (d *decoder) carryPieces(x, stream *Node) *Node {
-	own := d.arch.perLayer.width
-	if own == 0 {
+// slotsAt is where the first slot of the stream begins.
+func (d *decoder) slotsAt() int { return d.config.HiddenSize + d.config.Layers*d.arch.perLayer.width }
+
+// withSlots puts empty slots behind the stream.
+func (d *decoder) withSlots(x *Node) *Node {
+	width := 0
+	for _, w := range d.arch.shared {
+		width += w
+	}
+	if width == 0 {
 		return x
 	}
-	h := d.config.HiddenSize
 	parts := []*Node{x}
-	if d.config.Layers > 1 {
-		parts = append(parts, SliceAxis(stream, -1, AxisRange(h+own, h+own*d.config.Layers)))
+	for n := 0; n < width; n += d.config.HiddenSize {
+		part := d.hidden(x)
+		part = SliceAxis(Sub(part, part), -1, AxisRange(0, min(d.config.HiddenSize, width-n)))
+		parts = append(parts, part)
 	}
-	return Concatenate(append(parts, SliceAxis(stream, -1, AxisRange(h, h+own))), -1)
+	return Concatenate(parts, -1)
+}
+
+// slot is where a slot of the stream lies.
+func (d *decoder) slot(number int) (from, to int) {
+	from = d.slotsAt()
+	for _, w := range d.arch.shared[:number-1] {
+		from += w
+	}
+	return from, from + d.arch.shared[number-1]
+}
+
+// toSlot puts keys and values, [batch, kv_heads, tokens, head_dim], into a slot.
+func (d *decoder) toSlot(stream *Node, number int, k, v *Node) *Node {
+	from, to := d.slot(number)
+	parts := []*Node{SliceAxis(stream, -1, AxisRange(0, from)), ConvertDType(mergeHeads(k), stream.DType()), ConvertDType(mergeHeads(v), stream.DType())}
+	if end := stream.Shape().Dimensions[2]; to < end {
+		parts = append(parts, SliceAxis(stream, -1, AxisRange(to, end)))
+	}
+	return Concatenate(parts, -1)
+}
+
+// fromSlot reads them.
+func (d *decoder) fromSlot(stream *Node, number int) (k, v *Node) {
+	from, to := d.slot(number)
+	middle := (from + to) / 2
+	half := func(from, to int) *Node {
+		return splitHeads(SliceAxis(stream, -1, AxisRange(from, to)), d.config.KVHeads)
+	}
+	return half(from, middle), half(middle, to)
+}
+
+// carryPieces puts what the stream before a layer carried behind its output, the layer's own piece behind the others.
+func (d *decoder) carryPieces(x, stream *Node) *Node {
+	own, h, end := d.arch.perLayer.width, d.config.HiddenSize, d.slotsAt()
+	parts := []*Node{x}
+	if own > 0 && d.config.Layers > 1 {
+		parts = append(parts, SliceAxis(stream, -1, AxisRange(h+own, end)))
+	}
+	if own > 0 {
+		parts = append(parts, SliceAxis(stream, -1, AxisRange(h, h+own)))
+	}
+	if d.arch.shared != nil {
+		parts = append(parts, SliceAxis(stream, -1, AxisRange(end, stream.Shape().Dimensions[2])))
+	}
+	if len(parts) == 1 {
+		return x
+	}
+	return Concatenate(parts, -1)
 }
 
 // pieces makes the layers' own inputs, [batch, tokens, layers*width].
@@ -270,6 +335,8 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	c := d.config
 	switch {
+	case a.keysFrom > 0:
+		return d.norm(a.queryNorm, splitHeads(d.dense(a.query, x), c.Heads)), nil, nil
 	case a.valueIsKey:
 		y := d.matmuls(x, a.query, a.key)
 		q, k, v = y[0], y[1], y[1]

@@ -74,6 +74,8 @@ var tiny = map[string]string{
 	"gemma":                  `"model_type":"gemma",` + llamaLike,
 	"gemma4_text": `"model_type":"gemma4_text","sliding_window":6,"layer_types":["sliding_attention","full_attention","sliding_attention","full_attention"],"global_head_dim":12,
 		"hidden_size_per_layer_input":4,"vocab_size_per_layer_input":97,"attention_k_eq_v":true,` + llamaLike,
+	"gemma4_text, shared keys": `"model_type":"gemma4_text","sliding_window":6,"layer_types":["sliding_attention","full_attention","sliding_attention","full_attention"],"global_head_dim":12,
+		"hidden_size_per_layer_input":0,"num_kv_shared_layers":2,"use_double_wide_mlp":true,` + llamaLike,
 	"gptj": `"model_type":"gptj","vocab_size":97,"n_embd":32,"n_layer":3,"n_head":4,"n_positions":128,"rotary_dim":4,"initializer_range":0.2,"eos_token_id":null`,
 	"opt":  `"model_type":"opt","ffn_dim":48,"word_embed_proj_dim":32,` + llamaLike,
 	"opt, norms behind sums, narrow embedding": `"model_type":"opt","ffn_dim":48,"word_embed_proj_dim":24,"do_layer_norm_before":false,` + llamaLike,
@@ -321,7 +323,7 @@ func TestEveryFamilyHasTheSameSite(t *testing.T) {
 	windows := map[string][]int{
 		"mistral": {6, 6, 6, 6}, "qwen2": {0, 0, 6, 6}, "gemma2": {6, 0, 6, 0}, "gemma3_text": {6, 6, 0, 6}, "gpt_neo": {0, 6, 0, 6},
 		"phi3": {7, 7, 7, 7}, "gpt_oss": {6, 0, 6, 0}, "starcoder2": {6, 6, 6, 6}, "mixtral": {6, 6, 6, 6}, "cohere2": {6, 6, 6, 0}, "exaone4": {6, 6, 6, 0},
-		"olmo3": {6, 6, 6, 0}, "gemma4_text": {6, 0, 6, 0},
+		"olmo3": {6, 6, 6, 0}, "gemma4_text": {6, 0, 6, 0}, "gemma4_text, shared keys": {6, 0, 6, 0},
 	}
 	everyFamily(t, func(t *testing.T, name string) {
 		m := family(t, name)

@@ -68,16 +68,18 @@ func gemma3(c *Config, f *fields) *architecture {
 }
 
 // gemma4 has norms on values, too, heads of another width in the layers without a window, of which the rotary embedding turns a part, and inputs of every layer's own
-// (Google 2026). Layers that share keys and values, and experts, are refused by name.
+// (Google 2026). In some sizes the last layers read the keys and values of earlier ones. Experts are refused by name.
 func gemma4(c *Config, f *fields) *architecture {
 	if f.plain().object("rope_parameters") == nil {
 		f.values["rope_parameters"] = []byte(`{"sliding_attention":{"rope_type":"default","rope_theta":10000},
 			"full_attention":{"rope_type":"proportional","partial_rotary_factor":0.25,"rope_theta":1000000}}`)
 	}
 	a := llama(c, f)
-	if n := f.integer(0, "num_kv_shared_layers"); n != 0 {
-		f.fail("num_kv_shared_layers is %d: layers that read the keys and values of others are not computed, expected 0", n)
+	sharing := f.integer(0, "num_kv_shared_layers")
+	if sharing < 0 || sharing >= c.Layers {
+		f.fail("num_kv_shared_layers is %d, expected fewer than the %d layers", sharing, c.Layers)
 	}
+	wide := f.boolean(false, "use_double_wide_mlp")
 	a.embedScale, a.softcap = math.Sqrt(float64(c.HiddenSize)), f.number(0, "final_logit_softcapping")
 	rule := func(l int) bool { return (l+1)%6 != 0 && l != c.Layers-1 }
 	slides, windows := f.sliding(c, rule), f.windows(c, f.integer(0, "sliding_window"), rule)
@@ -115,7 +117,40 @@ func gemma4(c *Config, f *fields) *architecture {
 		b.scalar = p + "layer_scalar"
 	})
 	f.gemmaPieces(c, a)
+	f.gemmaShared(c, a, slides, c.Layers-sharing, wide)
 	return a
+}
+
+// gemmaShared lets the layers from first on read keys and values of the last one before them of their kind.
+func (f *fields) gemmaShared(c *Config, a *architecture, slides []bool, first int, wide bool) {
+	slots := map[bool]int{}
+	for l := first; l < c.Layers; l++ {
+		b, kind := &a.blocks[l], slides[l]
+		if slots[kind] == 0 {
+			from := first - 1
+			for from >= 0 && slides[from] != kind {
+				from--
+			}
+			if from < 0 {
+				f.fail("num_kv_shared_layers: layer %d has no layer of its kind before layer %d to read keys and values of", l, first)
+				return
+			}
+			slots[kind] = len(a.shared) + 1
+			a.shared = append(a.shared, 2*a.blocks[from].attn.key.out)
+			a.blocks[from].attn.keysTo = slots[kind]
+		}
+		if source := a.shared[slots[kind]-1]; source != 2*b.attn.key.out {
+			f.fail("num_kv_shared_layers: layer %d has keys of %d entries and reads %d", l, b.attn.key.out, source/2)
+		}
+		b.attn.keysFrom = slots[kind]
+		b.attn.key, b.attn.value, b.attn.keyNorm, b.attn.valueNorm, b.attn.valueIsKey = dense{}, dense{}, norm{}, norm{}, false
+		for _, name := range []string{"k_proj.weight", "v_proj.weight", "k_norm.weight"} { // published files have them, and nothing reads them
+			a.ignored = append(a.ignored, fmt.Sprintf("layers.%d.self_attn.%s", l, name))
+		}
+		if wide {
+			b.mlp.gate.out, b.mlp.up.out, b.mlp.down.in = 2*c.IntermediateSize, 2*c.IntermediateSize, 2*c.IntermediateSize
+		}
+	}
 }
 
 // gemmaHeads are the widths of each layer's heads: per_layer_config, or global_head_dim in the layers without a window.

@@ -27,7 +27,7 @@ on; the figures are the largest differences from transformers in float32 on the 
 continuations. Interventions are the five of pkg/parity, in prefill and in decoding.
 
 Weights are read in float32, bfloat16, float16 and float64, and dequantised from mxfp4 (gpt_oss), fp8 and GGUF's types. The text part of gemma3, gemma4, llava and
-mistral3 checkpoints opens by itself. Refused by name: GPTQ, AWQ, bitsandbytes; models that mix attention with other layers (jamba, lfm2, qwen3_next); gemma4 with shared keys and values.
+mistral3 checkpoints opens by itself. Refused by name: GPTQ, AWQ, bitsandbytes; models that mix attention with other layers (jamba, lfm2, qwen3_next); gemma4 with experts.
 
 | checkpoint | model_type | logits | attention | greedy | interventions |
 |---|---|---|---|---|---|
