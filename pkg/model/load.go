@@ -167,7 +167,7 @@ func describeGGUF(weights *gguf.Checkpoint) (*checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", weights.Path(), err)
 	}
-	cp := &checkpoint{config: c, weights: weights, kind: "gguf"}
+	cp := &checkpoint{config: c, weights: weights, kind: "gguf, " + weights.Describe()}
 	dir := filepath.Dir(weights.Path())
 	cp.tokenizer, err = tokenizer.Load(dir)
 	switch {

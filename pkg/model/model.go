@@ -46,7 +46,7 @@ type Model struct {
 	DType     dtypes.DType
 	// Hash identifies the weights: SHA-256 over names, types, shapes and bytes of the checkpoint; empty for a model made by New.
 	Hash string
-	// Source is where the weights came from: "directory", "gguf", "hf:owner/name@commit", or empty for a model made by New.
+	// Source is where the weights came from: "directory", "gguf" with its types of tensors, "hf:owner/name@commit", or empty for a model made by New.
 	Source string
 	// Warnings are what Load let through and a reader should know, a line each.
 	Warnings []string

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/eval"
@@ -18,6 +19,10 @@ func about(_ context.Context, j *job) error {
 	facts := map[string]any{"model": m.Hash, "tokenizer": m.Tokenizer.Hash(), "source": m.Source, "model_type": m.Config.ModelType, "dtype": dtypeName(m.DType),
 		"device": backend.Describe(m.Backend), "seed": j.Options.Seed}
 	p := &report.Part{Facts: facts}
+	if len(m.Warnings) > 0 {
+		facts["warnings"] = m.Warnings
+		p.Finding = "The model was opened with a warning: " + strings.Join(m.Warnings, "; ") + "."
+	}
 	c := m.Config
 	if j.Options.Items == "" {
 		p.Method = fmt.Sprintf("%s is a %s with %.2f million parameters: %d layers of %d query and %d key heads, a vocabulary of %d, a context of %d tokens.",

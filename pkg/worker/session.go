@@ -166,7 +166,7 @@ var sharedBackend = sync.OnceValues(backend.FromEnv)
 
 // shortName is how a model is called in a caption: the hub's name, or the directory's.
 func shortName(source, otherwise string) string {
-	if source != "" && source != "directory" {
+	if strings.HasPrefix(source, hub.Scheme) {
 		return source
 	}
 	return otherwise
