@@ -1,6 +1,10 @@
 package model
 
-import "math"
+import (
+	"encoding/json"
+	"math"
+	"strings"
+)
 
 // The families of this file are llama with one or two things of their own.
 
@@ -204,19 +208,33 @@ func exaone4(c *Config, f *fields) *architecture {
 	a := llama(c, f)
 	a.normsBehind(c)
 	a.headNorms(c, rms)
-	size, period := f.integer(0, "sliding_window"), f.integer(0, "sliding_window_pattern")
+	size, pattern := f.integer(0, "sliding_window"), f.lookup("sliding_window_pattern")
 	if size == 0 {
 		return a
 	}
-	if period < 1 && f.plain().lookup("layer_types") == nil {
-		f.fail("sliding_window_pattern is %d, expected 1 or more", period)
-		return a
+	slides := func(int) bool { return false }
+	if f.plain().lookup("layer_types") == nil {
+		slides = f.slidingPattern(pattern)
 	}
-	a.setWindows(f.windows(c, size, func(l int) bool { return (l+1)%period != 0 }))
+	a.setWindows(f.windows(c, size, slides))
 	for i := range a.blocks {
 		if at := &a.blocks[i].attn; at.window == 0 {
 			at.rope = nil
 		}
 	}
 	return a
+}
+
+// slidingPattern reads which layers slide: every layer but each n-th, or by letters that repeat, L for a layer with a window and G for one without.
+func (f *fields) slidingPattern(raw json.RawMessage) func(l int) bool {
+	var period int
+	var letters string
+	switch {
+	case json.Unmarshal(raw, &period) == nil && period >= 1:
+		return func(l int) bool { return (l+1)%period != 0 }
+	case json.Unmarshal(raw, &letters) == nil && letters != "" && strings.Trim(letters, "LG") == "":
+		return func(l int) bool { return letters[l%len(letters)] == 'L' }
+	}
+	f.fail("sliding_window_pattern is %s, expected 1 or more, or letters L and G", shorten(raw))
+	return func(int) bool { return false }
 }
