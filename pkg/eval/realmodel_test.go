@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/hf/chat"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -96,4 +98,51 @@ func readReferences(t *testing.T, path string) map[string][][]float64 {
 		t.Fatal(err)
 	}
 	return references
+}
+
+// TestRealModelAnswersAChat renders a conversation with the checkpoint's template, encodes it and continues it greedily, each as transformers does.
+func TestRealModelAnswersAChat(t *testing.T) {
+	dir := os.Getenv("ATTUNE_REAL_MODEL")
+	path := filepath.Join("..", "..", "..", "shared", "data", "models", "smollm2-135m-instruct", "reference.json")
+	text, err := os.ReadFile(path)
+	if err != nil || dir == "" {
+		t.Skip("needs ATTUNE_REAL_MODEL, a directory that smollm2-135m-instruct/convert.py wrote, and the folder shared beside the repository")
+	}
+	var reference struct {
+		Prompt string `json:"chat_prompt"`
+		IDs    []int  `json:"chat_prompt_ids"`
+		All    []int  `json:"chat_ids"`
+	}
+	if err := json.Unmarshal(text, &reference); err != nil {
+		t.Fatal(err)
+	}
+	template, err := chat.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt, err := template.Render([]chat.Message{{Role: "user", Content: "Name three things that float on water."}}, chat.Options{AddGenerationPrompt: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if prompt != reference.Prompt {
+		t.Errorf("the prompt is %q, expected %q", prompt, reference.Prompt)
+	}
+	m, err := model.Load(dir, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := m.Tokenizer.EncodePlain(prompt)
+	if !slices.Equal(ids, reference.IDs) {
+		t.Fatalf("its tokens are %v, expected %v", ids, reference.IDs)
+	}
+	want := reference.All[len(reference.IDs):]
+	err = engine.New(m, engine.Options{}).Generate(context.Background(), [][]int{ids}, model.GenerateOptions{MaxTokens: len(want), IgnoreEOS: true}, nil, func(_ int, got engine.Text) error {
+		if !slices.Equal(got.Tokens, want) {
+			t.Errorf("the answer is %v, expected %v", got.Tokens, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
