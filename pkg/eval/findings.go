@@ -71,7 +71,7 @@ func baselineFinding(r Row) string {
 func (r Row) finding(v Paired, margin float64) string {
 	s := v.Finding(r.Arm, v.Baseline, margin)
 	if room := 1 - (r.Accuracy - v.Difference); v.Judge(margin) == stats.NotShown && v.Detectable > room {
-		s += fmt.Sprintf(" A gain of that size has no room: %s leaves %s. Ask harder items.", v.Baseline, points(room))
+		s += fmt.Sprintf(" A gain of that size is impossible here: %s is wrong on %.1f %% of the items only. Use harder ones.", v.Baseline, 100*room)
 	}
 	if r.Unparsed > 0 {
 		s += fmt.Sprintf(" %d answers of %s could not be read and count as wrong.", r.Unparsed, r.Arm)

@@ -24,7 +24,7 @@ func TestFindingsDoNotDressUp(t *testing.T) {
 		{"+2.0 points", "5 items gained and 3 lost", "after Holm's correction", "100 items could have shown", "not shown."},
 		{"for all 5 comparisons together", ": better."},
 		{"-18.0 points", "1 item gained and 19 lost", ": worse."},
-		{": not shown. A gain of that size has no room: baseline leaves +3.0 points"},
+		{": not shown. A gain of that size is impossible here: baseline is wrong on 3.0 % of the items only"},
 		{"STEM: baseline answers"},
 		{"STEM: same against baseline"},
 	}
