@@ -139,9 +139,9 @@ func sayDefault() {
 	case name != "":
 		say("default", "ok", "%s, from the environment", name)
 	case env.FindCPUPlugin() != "":
-		say("default", "ok", "xla:cpu for models of %d MB of weights and more: a pass of 128 tokens of such a model takes the Go backend as long as XLA needs to compile it; go for smaller ones", env.XLAFromBytes>>20)
+		say("default", "ok", "xla:cpu for models of %d MB of weights and more, go for smaller ones: at that size they take the same time for 100 questions, compiling included", env.XLAFromBytes>>20)
 	default:
-		say("default", "ok", "go; `go run ./recipes plugin cpu` installs XLA's plugin for processors, about 20 times as fast for models of more than 10 million parameters")
+		say("default", "ok", "go; `go run ./recipes plugin cpu` installs XLA's plugin for processors, which is the faster one for models of more than 10 million parameters")
 	}
 }
 
