@@ -75,7 +75,7 @@ func (o stageOptions) start(label string, total int) *stage {
 	if o.Mode == progressAuto {
 		o.Mode = autoMode(o.Writer)
 	}
-	p := &stage{o: o, label: report.Clean(label), total: max(total, 0)}
+	p := &stage{o: o, label: strings.Join(strings.Fields(report.Clean(label)), " "), total: max(total, 0)}
 	if o.Mode == progressNotebook {
 		p.display = "progress_" + gonbui.UniqueID()
 	}
