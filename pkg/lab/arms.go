@@ -217,7 +217,10 @@ func (s *Session) Reasoning(r Reasoning) Arms {
 	}
 	var arms Arms
 	for _, name := range splitNames(r.Interventions) {
-		plan := s.plan("interventions", r.Interventions, name)
+		var plan emulate.Plan
+		if name != "off" {
+			plan = s.plan("interventions", r.Interventions, name)
+		}
 		for i, w := range ways {
 			arm := Arm{Name: names[i], Plan: plan, Answer: check(json.Marshal(w))}
 			if name != "off" {
