@@ -366,7 +366,7 @@ func withinTable(_ context.Context, c *compared) (*report.Part, error) {
 	var counts []stats.Counts
 	for a, arm := range arms {
 		for b, other := range arms[:a] {
-			if string(other.Answer) != string(arm.Answer) || len(other.Plan) > 0 && string(other.Plan) != "[]" || len(arm.Plan) == 0 {
+			if string(other.Answer) != string(arm.Answer) || len(other.Plan) > 0 || len(arm.Plan) == 0 {
 				continue
 			}
 			n := stats.Counts{}
