@@ -1,13 +1,11 @@
 package plot
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
-	"image/png"
 	"math"
 	"strings"
 
@@ -113,11 +111,11 @@ func (c *canvas) frame(r image.Rectangle, col color.Color) {
 
 // png encodes the figure and records its resolution, so that a page can show it at its logical size.
 func (c *canvas) png() ([]byte, error) {
-	var buf bytes.Buffer
-	if err := png.Encode(&buf, c.img.Image()); err != nil {
+	b, err := encode(c.img.Image())
+	if err != nil {
 		return nil, fmt.Errorf("plot: encode PNG: %w", err)
 	}
-	return withResolution(buf.Bytes(), 96*c.size.Scale), nil
+	return withResolution(b, 96*c.size.Scale), nil
 }
 
 // withResolution inserts a pHYs chunk (PNG specification, 11.3.5.3) after the header of an encoded PNG;
