@@ -24,7 +24,7 @@ var levels = [][]string{
 	2: {"emulate/apply", "model", "recipe"},
 	3: {"engine", "train"},
 	4: {"sink", "eval"},
-	5: {"reason", "parity", "bench", "worker/client", "sink/figures", "frozen"}, // sink/figures dissolves into the worker's views
+	5: {"reason", "parity", "bench", "worker/client", "frozen"},
 	6: {"worker", "lab"},
 	7: {"lab/own"},
 }

@@ -1,11 +1,9 @@
-// Package plot draws Attune's figures as PNG and shows progress in a notebook or a terminal. PNG is the one form that
+// Package plot draws Attune's figures as PNG, the one form that
 // renders live in Jupyter, under nbconvert, on GitHub and offline.
 //
 //   - [Heatmap]: a matrix (layers x heads, queries x keys) in a perceptual palette with a colour bar.
 //   - [Curves]: series with confidence bands.
 //   - [Bars]: groups of bars with 95 % intervals.
-//   - [Progress]: one line that redraws itself, or sparse full lines where nothing can be redrawn, with a sparkline of a
-//     value such as the loss, and its curve in a notebook.
 //
 // A chart is data, a report.Chart, until its PNG method draws it.
 //

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"image/png"
 	"log"
-	"os"
-	"time"
 
 	"github.com/attune-lab/attune/pkg/plot"
 )
@@ -50,20 +48,4 @@ func ExampleBars() {
 	}
 	fmt.Println(len(fig) > 0)
 	// Output: true
-}
-
-// In a log progress is a line per tenth; on a terminal it is one line that redraws itself.
-func ExampleProgress() {
-	start := time.Unix(0, 0)
-	now := func() time.Time { start = start.Add(time.Second); return start }
-	p := plot.ProgressOptions{Writer: os.Stdout, Mode: plot.ProgressLines, Now: now}.Start("scoring", 4)
-	for range 4 {
-		p.Add(1)
-	}
-	p.Done()
-	// Output:
-	// scoring: 1/4 (25 %) · 2.0 s each · 6.0 s left
-	// scoring: 2/4 (50 %) · 2.0 s each · 4.0 s left
-	// scoring: 3/4 (75 %) · 2.0 s each · 2.0 s left
-	// scoring: 4/4 · 2.0 s each · 8.0 s
 }

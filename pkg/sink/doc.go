@@ -29,6 +29,6 @@
 //	by keys    the same, where received attention alone is asked for: a second pass of the kernel, from the keys to the queries, and no probability at all
 //
 // Every PerHead and PerPrompt list holds one value per prompt, to resample from: stats.MeanInterval, stats.PairedMean. Compare puts two surveys of the same prompts
-// side by side. Save writes a survey as safetensors and JSON, the same bytes for the same survey; Load reads it back, and package sink/figures draws
-// from it, without the model. AttentionMaps returns whole maps where one asks for them, and refuses what would not fit.
+// side by side. Save writes a survey as safetensors and JSON, the same bytes for the same survey; Load reads it back, and its
+// statistics follow from it without the model. AttentionMaps returns whole maps where one asks for them, and refuses what would not fit.
 package sink
