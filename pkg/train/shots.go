@@ -8,14 +8,14 @@ import (
 // Shots is a source that joins documents of another, N after one another in its order, under the first one's BOS and before the last one's EOS: items as
 // few-shot prompts put them. The last document has what is left.
 type Shots struct {
-	Of       Source
+	Source   Source
 	N        int   // documents in one
 	Crop     bool  // leave out a random number of the first one's tokens: documents then begin anywhere, as windows of running text do, and only BOS is the same in all
 	BOS, EOS int32 // what stands between two documents and is left out; negative = none
 }
 
 // Len is how many joined documents there are.
-func (s Shots) Len() int { return (s.Of.Len() + s.N - 1) / s.N }
+func (s Shots) Len() int { return (s.Source.Len() + s.N - 1) / s.N }
 
 // Document joins N documents.
 func (s Shots) Document(i int) (Document, error) {
@@ -23,9 +23,9 @@ func (s Shots) Document(i int) (Document, error) {
 		return Document{}, fmt.Errorf("documents of %d others: at least one is needed", s.N)
 	}
 	var out Document
-	first, end := i*s.N, min((i+1)*s.N, s.Of.Len())
+	first, end := i*s.N, min((i+1)*s.N, s.Source.Len())
 	for k := first; k < end; k++ {
-		d, err := s.Of.Document(k)
+		d, err := s.Source.Document(k)
 		if err != nil {
 			return Document{}, err
 		}

@@ -13,7 +13,7 @@ func TestShotsJoinDocumentsUnderOneBOS(t *testing.T) {
 		{Tokens: []int32{1, 12, 2}},
 		{Tokens: []int32{1, 13, 14, 2}, Weights: []float32{0, 1, 4, 1}},
 	}
-	s := train.Shots{Of: of, N: 2, BOS: 1, EOS: 2}
+	s := train.Shots{Source: of, N: 2, BOS: 1, EOS: 2}
 	if s.Len() != 2 {
 		t.Fatalf("%d documents, want 2", s.Len())
 	}
@@ -35,7 +35,7 @@ func TestShotsJoinDocumentsUnderOneBOS(t *testing.T) {
 		long[i].Tokens = []int32{1, 10, 11, 12, 13, 2}
 	}
 	for i := range 20 {
-		d, err := train.Shots{Of: long, N: 2, Crop: true, BOS: 1, EOS: 2}.Document(i)
+		d, err := train.Shots{Source: long, N: 2, Crop: true, BOS: 1, EOS: 2}.Document(i)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestShotsJoinDocumentsUnderOneBOS(t *testing.T) {
 	if len(lengths) != 4 {
 		t.Errorf("cropped documents have %d lengths, expected 4", len(lengths))
 	}
-	if _, err := (train.Shots{Of: of}).Document(0); err == nil {
+	if _, err := (train.Shots{Source: of}).Document(0); err == nil {
 		t.Error("zero documents in one: no error")
 	}
 }

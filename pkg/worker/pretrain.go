@@ -204,7 +204,7 @@ func (p *pretraining) source(tok *tokenizer.Tokenizer, items []corpus.Item) (tra
 			return nil, err
 		}
 		alone := train.Items{List: items, Template: template, Encoder: train.Encoder{Tokenizer: tok, Mask: mask}}
-		all = append(all, train.Shots{Of: alone, N: p.Shots, Crop: p.Shots > 1, BOS: int32(bos), EOS: int32(eos)})
+		all = append(all, train.Shots{Source: alone, N: p.Shots, Crop: p.Shots > 1, BOS: int32(bos), EOS: int32(eos)})
 	}
 	return all, nil
 }
