@@ -62,6 +62,8 @@ type stage struct {
 	display string // id of the notebook's output block
 	course  course
 	curve   []byte // the course as a picture, PNG
+	note    string // what goes on beside
+	first   int    // what was done when the stage began, which says nothing of its speed
 }
 
 // start starts a stage of total items (0 or less = unknown).
@@ -171,9 +173,12 @@ func (p *stage) line() string {
 		s += fmt.Sprintf(" (%d %%)", 100*p.done/p.total)
 	}
 	s += p.speed(elapsed)
-	if p.done > 0 && p.done < p.total && elapsed > 0 {
-		left := time.Duration(float64(elapsed) / float64(p.done) * float64(p.total-p.done))
+	if p.done > p.first && p.done < p.total && elapsed > 0 {
+		left := time.Duration(float64(elapsed) / float64(p.done-p.first) * float64(p.total-p.done))
 		s += fmt.Sprintf(" · %s left", short(left))
+	}
+	if p.note != "" {
+		s += " · " + p.note
 	}
 	return s + p.course.line()
 }
@@ -186,10 +191,10 @@ func (p *stage) count() string {
 }
 
 func (p *stage) speed(elapsed time.Duration) string {
-	if p.done == 0 || elapsed <= 0 {
+	if p.done == p.first || elapsed <= 0 {
 		return ""
 	}
-	perSecond := float64(p.done) / elapsed.Seconds()
+	perSecond := float64(p.done-p.first) / elapsed.Seconds()
 	switch {
 	case perSecond >= 100:
 		return fmt.Sprintf(" · %.0f/s", perSecond)
@@ -241,11 +246,10 @@ func (p *progress) show(e *client.Progress) {
 	if p.stage == nil || e.Stage != p.name {
 		p.done()
 		p.stage, p.name = stageOptions{}.start(e.Stage, e.Total), e.Stage
+		p.stage.done, p.stage.first = e.Done, e.Done
 		p.ticking = p.stage.tick()
 	}
-	if e.Curve != nil {
-		p.stage.draw(e.Curve)
-	}
+	p.stage.beside(e.Note, e.Curve)
 	if e.Point != nil {
 		p.stage.point(e.Done, e.Point.Name, e.Point.Value, e.Point.Speed)
 	} else {
@@ -288,9 +292,12 @@ func (p *stage) tick() chan struct{} {
 	return stop
 }
 
-// draw keeps the picture of the course.
-func (p *stage) draw(png []byte) {
+// beside keeps what is shown with the line: a note, and the picture of the course where there is a new one.
+func (p *stage) beside(note string, png []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.curve = png
+	p.note = report.Clean(note)
+	if png != nil {
+		p.curve = png
+	}
 }

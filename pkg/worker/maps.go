@@ -226,6 +226,9 @@ func gains(_ context.Context, j *job) error {
 	}
 	var series []plot.Series
 	for _, arm := range j.Arms {
+		if len(arm.Plan) == 0 {
+			continue // the untouched model
+		}
 		plan, err := emulate.ParsePlan(arm.Plan)
 		if err != nil {
 			return fmt.Errorf("arm %q: %w", arm.Name, err)

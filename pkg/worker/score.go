@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
@@ -106,14 +107,11 @@ func (j *job) runner() (*engine.Runner, error) {
 
 // engineProgress passes on how far an engine is.
 func (j *job) engineProgress(p engine.Progress) {
-	stage := p.Stage
+	note := p.Note
 	if p.Compiling != "" {
-		stage += ", compiling " + p.Compiling
+		note = strings.TrimPrefix(note+", compiling "+p.Compiling, ", ")
 	}
-	if p.Note != "" {
-		stage += " (" + p.Note + ")"
-	}
-	j.progress(stage, p.Done, p.Total)
+	j.out.send(client.Event{Progress: &client.Progress{Stage: p.Stage, Done: p.Done, Total: p.Total, Note: note}})
 }
 
 // armKeys are what tells the arms' computations apart.

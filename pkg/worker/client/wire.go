@@ -47,6 +47,7 @@ type Progress struct {
 	Stage string `json:"stage"`          // "answers", "survey released", "compiling width 256"
 	Done  int    `json:"done,omitempty"` // of Total; both 0 where it cannot be counted
 	Total int    `json:"total,omitempty"`
+	Note  string `json:"note,omitempty"` // what goes on beside, such as "compiling width 256 (2 of 7)"
 	// Point, where it is set, is a measurement on the way, such as a training loss.
 	Point *Point `json:"point,omitempty"`
 	// Curve is the course of that measurement as a PNG, drawn again every few seconds.
