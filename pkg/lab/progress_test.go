@@ -17,11 +17,9 @@ func TestProgressPrintsSparseLinesWithoutATerminal(t *testing.T) {
 	var b strings.Builder
 	c := &clock{time.Unix(0, 0)}
 	p := stageOptions{Writer: &b, Now: c.now}.start("scoring", 200)
-	done := 0
-	for range 200 {
+	for i := range 200 {
 		c.advance(100 * time.Millisecond)
-		done++
-		p.at(done)
+		p.at(i + 1)
 	}
 	p.end()
 	p.end()
@@ -44,11 +42,9 @@ func TestProgressRedrawsOneLineAtMostFourTimesASecond(t *testing.T) {
 	var b strings.Builder
 	c := &clock{time.Unix(0, 0)}
 	p := stageOptions{Writer: &b, Now: c.now, Mode: progressRedraw}.start("training", 1000)
-	done := 0
-	for range 1000 {
+	for i := range 1000 {
 		c.advance(10 * time.Millisecond)
-		done++
-		p.at(done)
+		p.at(i + 1)
 	}
 	p.end()
 	out := b.String()
@@ -87,17 +83,18 @@ func TestProgressShowsASparkline(t *testing.T) {
 			t.Errorf("line %d is %q, expected it to end in %q", line, lines[line], want)
 		}
 	}
+	if p.beside("", []byte("png")); !strings.HasPrefix(p.image(), `<img alt="loss" src="data:image/png;base64,`) {
+		t.Errorf("the curve is %.60q", p.image())
+	}
 }
 
 func TestProgressWithoutATotalAndWhenStoppedEarly(t *testing.T) {
 	var b strings.Builder
 	c := &clock{time.Unix(0, 0)}
 	p := stageOptions{Writer: &b, Now: c.now}.start("reading", 0)
-	done := 0
-	for range 25 {
+	for i := range 25 {
 		c.advance(time.Second)
-		done += 3
-		p.at(done)
+		p.at(3 * (i + 1))
 	}
 	p.end()
 	want := "reading: 30 · 3.0/s\nreading: 60 · 3.0/s\nreading: 75 · 3.0/s · 25 s\n"
@@ -105,11 +102,11 @@ func TestProgressWithoutATotalAndWhenStoppedEarly(t *testing.T) {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 	b.Reset()
-	p = stageOptions{Writer: &b, Now: c.now}.start("evil\x1b[2J label", 10)
+	p = stageOptions{Writer: &b, Now: c.now}.start("evil\nlabel", 10)
 	c.advance(20 * time.Second)
 	p.at(5)
 	p.end()
-	p.at(5)
+	p.at(10)
 	if want := "evil label: 5/10 (50 %) · 4.0 s each · 20 s left\nevil label: 5/10 · 4.0 s each · 20 s\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}

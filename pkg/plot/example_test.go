@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"github.com/attune-lab/attune/pkg/plot"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // A map of layers and heads on a fixed scale, so that two models' maps compare by eye.
@@ -43,7 +44,7 @@ func ExampleBars() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := plot.Show(fig); err != nil { // nothing outside a notebook
+	if err := report.DisplayPNG(fig); err != nil { // nothing outside a notebook
 		log.Fatal(err)
 	}
 	fmt.Println(len(fig) > 0)
