@@ -41,6 +41,7 @@ type session struct {
 	mu       sync.Mutex
 	key      string // of the open model
 	model    *model.Model
+	name     string // of its directory
 	tasks    map[string]*eval.Task
 	surveys  map[string]*sink.Survey // a few, see remember
 	compared map[string]*eval.Comparison
@@ -132,7 +133,7 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 		return s.model, nil
 	}
 	if s.model != nil {
-		j.progress("closing "+shortName(s.model.Source, s.key)+" for "+filepath.Base(dir), 0, 0)
+		j.progress("closing "+s.name, 0, 0)
 		s.model.Close()
 		s.model, s.runner, s.surveys, s.compared = nil, nil, map[string]*sink.Survey{}, map[string]*eval.Comparison{}
 	}
@@ -157,20 +158,12 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 	if m.Tokenizer == nil {
 		return nil, client.Parameter("model", j.Options.Model, "the directory has no tokenizer.json, without which no text can be read")
 	}
-	s.key, s.model = key, m
+	s.key, s.model, s.name = key, m, filepath.Base(dir)
 	return m, nil
 }
 
 // sharedBackend is opened once: XLA's client holds the device for as long as it lives.
 var sharedBackend = sync.OnceValues(backend.FromEnv)
-
-// shortName is how a model is called in a caption: the hub's name, or the directory's.
-func shortName(source, otherwise string) string {
-	if strings.HasPrefix(source, hub.Scheme) {
-		return source
-	}
-	return otherwise
-}
 
 // name is how captions call the model.
 func (j *job) name() string {
