@@ -1,0 +1,5 @@
+//go:build !race
+
+package source
+
+const slack = 1
