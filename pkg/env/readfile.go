@@ -14,7 +14,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: found a %s, expected a regular file", path, kind(info.Mode()))
+		return nil, fmt.Errorf("%s: found a %s, expected a regular file", path, FileKind(info.Mode()))
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -30,7 +30,8 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-func kind(mode os.FileMode) string {
+// FileKind names what is no regular file, for errors: "directory", "named pipe", "device".
+func FileKind(mode os.FileMode) string {
 	switch {
 	case mode.IsDir():
 		return "directory"

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Bounds on one row or line. More is a wrong file: an item has a few thousand bytes in a few fields.
@@ -27,27 +28,13 @@ func openRegular(path string) (*os.File, os.FileInfo, error) {
 		return nil, nil, fmt.Errorf("corpus: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("corpus: %s is a %s, expected a file", path, kindOf(info.Mode()))
+		return nil, nil, fmt.Errorf("corpus: %s is a %s, expected a file", path, env.FileKind(info.Mode()))
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("corpus: %w", err)
 	}
 	return file, info, nil
-}
-
-func kindOf(mode os.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "directory"
-	case mode&os.ModeNamedPipe != 0:
-		return "pipe"
-	case mode&os.ModeDevice != 0:
-		return "device"
-	case mode&os.ModeSocket != 0:
-		return "socket"
-	}
-	return "special file"
 }
 
 // signatures are the first bytes of files that are not UTF-8 text, and what to say of them. UTF-32 stands before UTF-16, whose mark begins it.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Mapping is the content of a regular file, mapped into memory where the system can and read where it cannot. It serves this package's files
@@ -26,7 +28,7 @@ func Map(path string) (*Mapping, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: found a %s, expected a regular file", path, kind(info.Mode()))
+		return nil, fmt.Errorf("%s: found a %s, expected a regular file", path, env.FileKind(info.Mode()))
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -44,20 +46,6 @@ func Map(path string) (*Mapping, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
-}
-
-func kind(mode os.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "directory"
-	case mode&os.ModeNamedPipe != 0:
-		return "named pipe"
-	case mode&os.ModeSocket != 0:
-		return "socket"
-	case mode&os.ModeDevice != 0:
-		return "device"
-	}
-	return "special file"
 }
 
 // Bytes is the file's content: read only, and valid until Close.
