@@ -53,14 +53,28 @@ func (c *collector) massive(x *Node) {
 	}
 	c.put(nameTop, Stack(values, 1))
 	c.put(nameTopChannel, Stack(at, 1))
-	flat := Reshape(a, d[0], d[1]*d[2])
-	if stride := sampleStride(d[1], d[2]); stride > 1 {
-		flat = Slice(flat, AxisRange(), AxisRange().Stride(stride))
-	}
-	c.put(nameSample, flat)
+	c.put(nameSample, c.sample(Reshape(a, d[0], d[1]*d[2]), d[1], d[2]))
 }
 
-// sampleStride is the distance of sampled entries in [tokens, hidden]: 1, all of them, as long as they are few; otherwise without a common
+// sample takes each text's entries out of [batch, tokens*hidden]: all where so few fit the pass, else every sampleStride-th, [batch, maxSample]. Which they are depends
+// on the text's own length alone, not on the padding that its batch gave it.
+func (c *collector) sample(flat *Node, tokens, hidden int) *Node {
+	if tokens*hidden <= maxSample {
+		return flat
+	}
+	g, batch := flat.Graph(), flat.Shape().Dimensions[0]
+	ofLength := make([]int32, tokens+1)
+	for n := range ofLength {
+		ofLength[n] = int32(sampleStride(n, hidden))
+	}
+	stride := Gather(Const(g, ofLength), InsertAxes(ConvertDType(c.site.Lengths, dtypes.Int32), -1))
+	of := shapes.Make(dtypes.Int32, batch, maxSample)
+	at := Mul(Iota(g, of, 1), BroadcastToDims(InsertAxes(stride, -1), batch, maxSample))
+	at = MinScalar(at, tokens*hidden-1) // behind a text's last entry, which medians does not read
+	return Gather(flat, Stack([]*Node{Iota(g, of, 0), at}, -1))
+}
+
+// sampleStride is the distance of sampled entries in a text's [tokens, hidden]: 1, all of them, as long as they are few; otherwise without a common
 // divisor with hidden, so that every channel is sampled.
 func sampleStride(tokens, hidden int) int {
 	stride := (tokens*hidden + maxSample - 1) / maxSample
@@ -76,9 +90,9 @@ func gcd(a, b int) int {
 	return a
 }
 
-// medians turns a prompt's samples, [layers][sampled], into one median per layer, leaving padding out.
-func (s *Survey) medians(samples []float32, tokens, width, hidden int) []float32 {
-	stride := sampleStride(width, hidden)
+// medians turns a text's samples, [layers][sampled], into one median per layer, leaving padding out.
+func (s *Survey) medians(samples []float32, tokens, hidden int) []float32 {
+	stride := sampleStride(tokens, hidden)
 	n := len(samples) / s.Layers
 	medians := make([]float32, s.Layers)
 	for l := range medians {

@@ -167,7 +167,6 @@ func setDefault(v *int, value int) {
 type observed struct {
 	values map[string][]float32 // statistic -> [layers, ...], without the padding
 	width  int                  // groups of tokens in a row of cells
-	tokens int                  // of the pass, padding included
 }
 
 // read takes a row out of what a pass emitted, at each layer [batch, ..., tokens] or [batch, ...].
@@ -180,11 +179,8 @@ func (s *Survey) read(emitted model.Emitted, row, tokens int) (*observed, error)
 		}
 		d := layers[0].Shape().Dimensions
 		width, size := d[len(d)-1], layers[0].Shape().Size()/d[0]
-		switch name {
-		case nameCells:
+		if name == nameCells {
 			o.width = width
-		case nameTop:
-			o.tokens = d[2]
 		}
 		var own []float32
 		for _, t := range layers {
@@ -214,7 +210,7 @@ func (s *Survey) take(prompt int, o *observed, hidden int) {
 		case nameCells:
 			s.data[nameSimilarity][prompt] = s.addShapes(values, o.width, s.Lengths[prompt])
 		case nameSample:
-			s.data[nameMedian][prompt] = s.medians(values, s.Lengths[prompt], o.tokens, hidden)
+			s.data[nameMedian][prompt] = s.medians(values, s.Lengths[prompt], hidden)
 		default:
 			s.data[name][prompt] = values
 		}
