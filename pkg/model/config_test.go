@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 const minimal = `"model_type":"llama","vocab_size":10,"hidden_size":256,"intermediate_size":32,"num_hidden_layers":2,"num_attention_heads":4,"max_position_embeddings":2048`
@@ -128,17 +130,22 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(`{` + strings.Replace(minimal, "llama", "gpt_neo", 1) + `,"attention_types":[[[],1e18]]}`)) // once counted to 1e18
 	f.Add([]byte(`{` + strings.Replace(minimal, "llama", "gemma3_text", 1) + `,"rope_parameters":{"full_attention":{"rope_type":"yarn","factor":2},"sliding_attention":{}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, a, err := parseConfig(data)
-		if err != nil {
-			return
-		}
-		if c.Heads%c.KVHeads != 0 || len(a.blocks) != c.Layers || len(a.weights(c)) == 0 {
-			t.Errorf("accepted %+v", *c)
-		}
-		if _, err := c.describe(); err != nil {
-			t.Errorf("accepted what it cannot describe: %v", err)
-		}
+		testlimit.Run(t, len(data), func() { checkConfig(t, data) })
 	})
+}
+
+// checkConfig reads a config.json and holds what was accepted to its promises.
+func checkConfig(t *testing.T, data []byte) {
+	c, a, err := parseConfig(data)
+	if err != nil {
+		return
+	}
+	if c.Heads%c.KVHeads != 0 || len(a.blocks) != c.Layers || len(a.weights(c)) == 0 {
+		t.Errorf("accepted %+v", *c)
+	}
+	if _, err := c.describe(); err != nil {
+		t.Errorf("accepted what it cannot describe: %v", err)
+	}
 }
 
 func FuzzAdapterConfig(f *testing.F) {
@@ -150,13 +157,15 @@ func FuzzAdapterConfig(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := parsePEFT(data)
-		if err != nil {
-			return
-		}
-		parts, err := p.parts(arch)
-		if err == nil && len(parts) == 0 {
-			t.Errorf("accepted an adapter of nothing: %s", data)
-		}
+		testlimit.Run(t, len(data), func() {
+			p, err := parsePEFT(data)
+			if err != nil {
+				return
+			}
+			parts, err := p.parts(arch)
+			if err == nil && len(parts) == 0 {
+				t.Errorf("accepted an adapter of nothing: %s", data)
+			}
+		})
 	})
 }

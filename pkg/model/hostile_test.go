@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
 
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -66,15 +66,13 @@ func TestClaimsAllocateNothing(t *testing.T) {
 
 func refusedCheaply(t *testing.T, name, dir string, most uint64) {
 	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	start := time.Now()
-	_, err := model.Load(dir, model.Options{})
-	runtime.ReadMemStats(&after)
+	var err error
+	n := testlimit.Allocated(func() { _, err = model.Load(dir, model.Options{}) })
 	if err == nil {
 		t.Errorf("%s: opened", name)
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > most {
+	if n > most {
 		t.Errorf("%s: %d MiB allocated before the refusal (%v)", name, n>>20, err)
 	}
 	if d := time.Since(start); d > 20*time.Second {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 const plainCell = "x := 1\nx"
@@ -144,26 +146,31 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		nb, err := Parse(data)
-		if err != nil {
-			return
-		}
-		nb.Imports()
-		nb.Parameters()
-		for i := range nb.Cells {
-			nb.Heading(i)
-		}
-		written, err := nb.Bytes()
-		if err != nil {
-			t.Fatalf("read but not written: %v", err)
-		}
-		again, err := Parse(written)
-		if err != nil {
-			t.Fatalf("written but not read: %v\n%s", err, written)
-		}
-		twice, err := again.Bytes()
-		if err != nil || string(twice) != string(written) {
-			t.Fatalf("written again, %v:\n%s\nafter\n%s", err, twice, written)
-		}
+		testlimit.Run(t, len(data), func() { checkWrittenAsRead(t, data) })
 	})
+}
+
+// checkWrittenAsRead reads a notebook and, where it can be read, writes it twice.
+func checkWrittenAsRead(t *testing.T, data []byte) {
+	nb, err := Parse(data)
+	if err != nil {
+		return
+	}
+	nb.Imports()
+	nb.Parameters()
+	for i := range nb.Cells {
+		nb.Heading(i)
+	}
+	written, err := nb.Bytes()
+	if err != nil {
+		t.Fatalf("read but not written: %v", err)
+	}
+	again, err := Parse(written)
+	if err != nil {
+		t.Fatalf("written but not read: %v\n%s", err, written)
+	}
+	twice, err := again.Bytes()
+	if err != nil || string(twice) != string(written) {
+		t.Fatalf("written again, %v:\n%s\nafter\n%s", err, twice, written)
+	}
 }

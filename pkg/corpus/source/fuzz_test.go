@@ -5,37 +5,15 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
-// Bounds that every input is held to: see [bounded].
-const (
-	fuzzBytes   = 64 << 20 // and four times the input
-	fuzzSeconds = 5
-	// A new input is minimised by running it about its length squared times: long ones would take all the time. Sizes have tests of their own.
-	fuzzLongest = 300
-)
-
-// bounded runs f and fails if it allocated more than 64 MiB and four times the input, in all, or took longer than five seconds.
-func bounded(t *testing.T, input int, f func()) {
-	t.Helper()
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	before, start := sample[0].Value.Uint64(), time.Now()
-	f()
-	metrics.Read(sample)
-	if n := sample[0].Value.Uint64() - before; n > fuzzBytes+4*uint64(input) {
-		t.Errorf("%d bytes were allocated for an input of %d", n, input)
-	}
-	if d := time.Since(start); d > fuzzSeconds*time.Second {
-		t.Errorf("an input of %d bytes took %v", input, d)
-	}
-}
+// fuzzLongest: a new input is minimised by running it about its length squared times, so long ones would take all the time. Sizes have tests of their own.
+const fuzzLongest = 300
 
 // checkRow fails on what no row may hold.
 func checkRow(t *testing.T, row corpus.Row, err error) {
@@ -81,7 +59,7 @@ func fuzzText(f *testing.F, ending string, read textFormat) {
 		if len(content) > fuzzLongest {
 			return
 		}
-		bounded(t, len(content), func() {
+		testlimit.Run(t, len(content), func() {
 			text, err := newText("x"+ending, bytes.NewReader(content))
 			if err != nil {
 				return
@@ -136,7 +114,7 @@ func FuzzParquet(f *testing.F) {
 				content = content[:min(len(content), place-len(content))]
 			}
 		}
-		bounded(t, len(content), func() {
+		testlimit.Run(t, len(content), func() {
 			opened, err := openParquet(bytes.NewReader(content), int64(len(content)))
 			if err != nil {
 				return

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 // repeat is a text of n bytes that is never held.
@@ -48,7 +49,7 @@ func TestALongLineIsRefusedInLittleMemory(t *testing.T) {
 		".sections": {sectionLines, "@question: ", "x\n"},
 	} {
 		var err error
-		n := allocated(func() {
+		n := testlimit.Allocated(func() {
 			text, openErr := newText("x"+ending, io.MultiReader(strings.NewReader(test.start), &repeat{test.text, 300 << 20}))
 			if openErr != nil {
 				t.Fatal(openErr)
@@ -58,7 +59,7 @@ func TestALongLineIsRefusedInLittleMemory(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "than 8 MiB") && !strings.Contains(err.Error(), "than 32 MiB") {
 			t.Errorf("%s: error %v, expected one that names the limit", ending, err)
 		}
-		if n > slack*160<<20 {
+		if n > testlimit.MemorySlack*160<<20 {
 			t.Errorf("%s: %d bytes were allocated", ending, n)
 		}
 	}
@@ -86,7 +87,7 @@ func TestManyColumnsTakeLinearTime(t *testing.T) {
 				t.Fatalf("%s: %d fields, %v", name, len(row.Text), err)
 			}
 		}
-		if d := time.Since(start); d > slack*5*time.Second {
+		if d := time.Since(start); d > testlimit.TimeSlack*testlimit.Time {
 			t.Errorf("%s took %v", name, d)
 		}
 		if _, err := Open(t.Context(), writeFile(t, name, content), Options{}); err == nil || len(err.Error()) > 2000 || !strings.Contains(err.Error(), "more") {
@@ -144,11 +145,11 @@ func TestRowsOfNothingButSeparatorsAreRefusedInLittleMemory(t *testing.T) {
 	} {
 		path := writeFile(t, name, content)
 		start := time.Now()
-		n := allocated(func() { readRowsOf(path) })
-		if d := time.Since(start); d > slack*5*time.Second {
+		n := testlimit.Allocated(func() { readRowsOf(path) })
+		if d := time.Since(start); d > testlimit.TimeSlack*testlimit.Time {
 			t.Errorf("%s took %v", name, d)
 		}
-		if most := uint64(64<<20 + 4*len(content)); n > slack*2*most { // of all that was allocated, about half is held at once
+		if most := testlimit.Bytes + 4*uint64(len(content)); n > testlimit.MemorySlack*2*most { // of all that was allocated, about half is held at once
 			t.Errorf("%s: %d MiB were allocated", name, n>>20)
 		}
 	}

@@ -8,13 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/attune-lab/attune/pkg/corpus"
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 // allFields are the texts and lists of a row.
@@ -133,15 +133,6 @@ func TestParquetOfTheCases(t *testing.T) {
 	}
 }
 
-// allocated runs f and says how many bytes it allocated.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 func readRowsOf(path string) error {
 	rows, err := Rows(path)
 	if err != nil {
@@ -183,7 +174,7 @@ func TestLyingParquetIsRefusedBeforeAllocating(t *testing.T) {
 	for name, test := range tests {
 		path := writeFile(t, "x.parquet", test.content)
 		var err error
-		if bytes := allocated(func() { err = readRowsOf(path) }); bytes > 1<<20 {
+		if bytes := testlimit.Allocated(func() { err = readRowsOf(path) }); bytes > 1<<20 {
 			t.Errorf("%s: %d bytes were allocated", name, bytes)
 		}
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -207,7 +198,7 @@ func TestDamagedParquetIsAnError(t *testing.T) {
 			if err := os.WriteFile(path, b, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if n := allocated(func() { readRowsOf(path) }); n > 64<<20 {
+			if n := testlimit.Allocated(func() { readRowsOf(path) }); n > 64<<20 {
 				t.Fatalf("byte %d as %#x: %d bytes were allocated", i, with, n)
 			}
 		}

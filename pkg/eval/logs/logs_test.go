@@ -14,6 +14,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/eval/extract"
 	"github.com/attune-lab/attune/pkg/eval/logs"
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/stats"
 )
@@ -401,11 +402,13 @@ func FuzzRead(f *testing.F) {
 		if os.WriteFile(path, []byte(text), 0o644) != nil {
 			return
 		}
-		if l, err := logs.Read(path, logs.Options{}); err == nil {
-			if _, err := logs.Compare(l, l, 0); err != nil {
-				t.Error(err)
+		testlimit.Run(t, len(text), func() {
+			if l, err := logs.Read(path, logs.Options{}); err == nil {
+				if _, err := logs.Compare(l, l, 0); err != nil {
+					t.Error(err)
+				}
+				_, _ = logs.Rescore(l, "")
 			}
-			_, _ = logs.Rescore(l, "")
-		}
+		})
 	})
 }

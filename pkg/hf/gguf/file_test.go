@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 // builder writes files, good and bad, by hand.
@@ -144,25 +146,30 @@ func FuzzParse(f *testing.F) {
 	f.Add(header(1, 1).text("general.alignment").u32(uint32(typeUint32)).u32(64).tensor("x", Q6_K, 0, 256).data(400))
 	f.Add(header(1, 1).text("k").u32(uint32(typeArray)).u32(uint32(typeUint16)).u64(3).u32(7).u32(9).tensor("x", BF16, 0, 8, 2).data(64))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		file, err := parse(content)
-		if err != nil {
-			return
-		}
-		for _, key := range file.Keys() {
-			v := file.Value(key)
-			v.Texts()
-			v.Ints()
-			v.Floats()
-		}
-		for _, name := range file.Names() {
-			if x, err := file.Tensor(name); err != nil || len(x.Float32s()) != x.Len() {
-				t.Errorf("tensor %q: %v", name, err)
-			}
-		}
-		file.mapping = nil
-		if c, err := newCheckpoint(file); err == nil {
-			c.Config()
-			c.Tokenizer()
-		}
+		testlimit.Run(t, len(content), func() { readAll(t, content) })
 	})
+}
+
+// readAll parses a file and reads all that it holds.
+func readAll(t *testing.T, content []byte) {
+	file, err := parse(content)
+	if err != nil {
+		return
+	}
+	for _, key := range file.Keys() {
+		v := file.Value(key)
+		v.Texts()
+		v.Ints()
+		v.Floats()
+	}
+	for _, name := range file.Names() {
+		if x, err := file.Tensor(name); err != nil || len(x.Float32s()) != x.Len() {
+			t.Errorf("tensor %q: %v", name, err)
+		}
+	}
+	file.mapping = nil
+	if c, err := newCheckpoint(file); err == nil {
+		c.Config()
+		c.Tokenizer()
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 // rawFile writes a file of this header text and this many zero bytes of data.
@@ -191,26 +192,31 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		file, err := safetensors.Open(path)
-		if err != nil {
-			return
-		}
-		defer file.Close()
-		total := 0
-		for _, name := range file.Names() {
-			tensor, err := file.Tensor(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			total += len(tensor.Data)
-			tensor.Float32s()
-			tensor.Int32s()
-		}
-		if total > len(content) {
-			t.Errorf("tensors hold %d bytes of a file of %d", total, len(content))
-		}
-		if _, err := file.Tensor("no such tensor"); err == nil && total == 0 && len(file.Names()) == 0 {
-			t.Error("an unknown tensor gave no error")
-		}
+		testlimit.Run(t, len(content), func() { readAll(t, path, len(content)) })
 	})
+}
+
+// readAll opens a file of so many bytes and reads all its tensors.
+func readAll(t *testing.T, path string, size int) {
+	file, err := safetensors.Open(path)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	total := 0
+	for _, name := range file.Names() {
+		tensor, err := file.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += len(tensor.Data)
+		tensor.Float32s()
+		tensor.Int32s()
+	}
+	if total > size {
+		t.Errorf("tensors hold %d bytes of a file of %d", total, size)
+	}
+	if _, err := file.Tensor("no such tensor"); err == nil && total == 0 && len(file.Names()) == 0 {
+		t.Error("an unknown tensor gave no error")
+	}
 }

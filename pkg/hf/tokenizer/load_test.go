@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 // TestUnsupportedLayoutsAreRefusedByName: what this package does not do must never pass as something it does.
@@ -233,26 +234,31 @@ func FuzzParse(f *testing.F) {
 	f.Add(`{"type":"ByteLevel"}`, `{"type":"Whitespace"}`, bpe, added, `null`, `{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"Strip","content":" ","start":1,"stop":0}]}`, `{}`, text)
 	f.Fuzz(func(t *testing.T, normalizer, preTokenizer, model, added, postProcessor, decoder, settings, text string) {
 		source := fmt.Sprintf(`{"normalizer":%s,"pre_tokenizer":%s,"model":%s,"added_tokens":%s,"post_processor":%s,"decoder":%s}`, normalizer, preTokenizer, model, added, postProcessor, decoder)
-		tok, err := tokenizer.Parse([]byte(source), []byte(settings))
-		if err != nil {
-			return
-		}
 		text = text[:min(len(text), 100)]
-		ids := tok.Encode(text)
-		tokens := tok.Tokens(text, true)
-		if len(tokens) != len(ids) {
-			t.Fatalf("Encode gave %d ids, Tokens %d", len(ids), len(tokens))
-		}
-		for i, token := range tokens {
-			if token.ID != ids[i] || token.Start > token.End || token.End > len(text) || token.ID > tok.MaxID() {
-				t.Fatalf("token %d is %+v, id %d", i, token, ids[i])
-			}
-		}
-		tok.Decode(ids)
-		stream := tok.NewStream()
-		for _, id := range ids {
-			stream.Push(id)
-		}
-		stream.Flush()
+		testlimit.Run(t, len(source)+len(settings)+len(text), func() { encodeAndDecode(t, source, settings, text) })
 	})
+}
+
+// encodeAndDecode loads a tokenizer and, where it loads, passes a text through it and back.
+func encodeAndDecode(t *testing.T, source, settings, text string) {
+	tok, err := tokenizer.Parse([]byte(source), []byte(settings))
+	if err != nil {
+		return
+	}
+	ids := tok.Encode(text)
+	tokens := tok.Tokens(text, true)
+	if len(tokens) != len(ids) {
+		t.Fatalf("Encode gave %d ids, Tokens %d", len(ids), len(tokens))
+	}
+	for i, token := range tokens {
+		if token.ID != ids[i] || token.Start > token.End || token.End > len(text) || token.ID > tok.MaxID() {
+			t.Fatalf("token %d is %+v, id %d", i, token, ids[i])
+		}
+	}
+	tok.Decode(ids)
+	stream := tok.NewStream()
+	for _, id := range ids {
+		stream.Push(id)
+	}
+	stream.Flush()
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/attune-lab/attune/pkg/internal/testlimit"
 )
 
 // The expressions of published tokenizers.
@@ -159,22 +161,27 @@ func FuzzCompile(f *testing.F) {
 		if len(source) > 200 {
 			return
 		}
-		p, err := compile(source)
-		if err != nil {
-			return
-		}
 		text = text[:min(len(text), 30)]
-		covered := 0
-		splitter{find: p, how: isolated}.split(piece{text: text}, func(w piece) {
-			if w.base != covered || w.text == "" {
-				t.Fatalf("%q on %q: a word at %d, want %d", source, text, w.base, covered)
-			}
-			covered += len(w.text)
-		})
-		if covered != len(text) {
-			t.Fatalf("%q on %q: covered %d of %d bytes", source, text, covered, len(text))
-		}
+		testlimit.Run(t, len(source)+len(text), func() { checkCovers(t, source, text) })
 	})
+}
+
+// checkCovers compiles an expression and, where it compiles, splits a text by it: no byte is lost.
+func checkCovers(t *testing.T, source, text string) {
+	p, err := compile(source)
+	if err != nil {
+		return
+	}
+	covered := 0
+	splitter{find: p, how: isolated}.split(piece{text: text}, func(w piece) {
+		if w.base != covered || w.text == "" {
+			t.Fatalf("%q on %q: a word at %d, want %d", source, text, w.base, covered)
+		}
+		covered += len(w.text)
+	})
+	if covered != len(text) {
+		t.Fatalf("%q on %q: covered %d of %d bytes", source, text, covered, len(text))
+	}
 }
 
 func TestNoExpressionTakesForEver(t *testing.T) {
