@@ -15,6 +15,7 @@ import (
 	"github.com/attune-lab/attune/pkg/notebook"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/recipe"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // root of the repository, seen from this package.
@@ -56,7 +57,7 @@ func headless(t *testing.T, name string, parameters ...string) *note.Results {
 	return results
 }
 
-func value(t *testing.T, r *note.Results, name string) note.Result {
+func value(t *testing.T, r *note.Results, name string) report.Number {
 	t.Helper()
 	for _, x := range r.Results {
 		if strings.Contains(x.Name, name) {
@@ -64,7 +65,7 @@ func value(t *testing.T, r *note.Results, name string) note.Result {
 		}
 	}
 	t.Fatalf("no result is named like %q", name)
-	return note.Result{}
+	return report.Number{}
 }
 
 func TestCorpus(t *testing.T) {

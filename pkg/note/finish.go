@@ -24,7 +24,6 @@ type content struct {
 	answer   string   // the finding that answers the question; "" = none
 	found    []string // the other findings
 	method   string   // how the answer was measured
-	summary  string   // Markdown in place of answer and findings
 }
 
 // Finish composes note.html, note.md, figures/, tables/, provenance.json and results.json from the sections, each file whole or not at all, results.json
@@ -84,9 +83,6 @@ func (r *Run) compose(now time.Time) (*content, error) {
 	for _, s := range sections {
 		if err := names.add(s, nil); err != nil {
 			return nil, err
-		}
-		if s.Summary != "" {
-			c.summary = s.Summary
 		}
 		for _, p := range s.Parts {
 			for _, row := range p.Numbers {

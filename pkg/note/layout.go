@@ -20,7 +20,6 @@ import (
 // shownSection is a section as the page shows it.
 type shownSection struct {
 	Title string
-	Prose template.HTML
 	Parts []shownPart
 }
 

@@ -24,7 +24,6 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 	for _, f := range c.found {
 		m.add("* " + inline(f))
 	}
-	m.text(c.summary)
 	for _, f := range facts(res) {
 		m.add(fmt.Sprintf("* %s: %s", inline(f.Name), inline(report.Text(f.Value))))
 	}
@@ -48,10 +47,7 @@ func (r *Run) markdown(c *content) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Title != "" {
-			m.title(inline(s.Title))
-		}
-		m.text(s.Prose)
+		m.title(inline(s.Title))
 		for _, p := range shown.Parts {
 			if p.Finding != "" {
 				m.text("**" + inline(p.Finding) + "**")

@@ -3,6 +3,7 @@ package note
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/png"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/stats"
 )
 
@@ -51,15 +53,6 @@ func read(t *testing.T, path ...string) string {
 	return string(b)
 }
 
-func begin(t *testing.T, parameters map[string]any) *Run {
-	t.Helper()
-	r, err := Begin("demo", parameters)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -87,26 +80,17 @@ func otherPixels(t *testing.T) []byte { return picture(t, 31, 20) }
 // Every call finds the run anew, as cells do.
 func TestResultsSurviveTheWayThroughCells(t *testing.T) {
 	_, dir := repository(t)
-	begin(t, map[string]any{"limit": 200, "model": "testdata/tiny", "rate": 1e-3, "big": int64(9007199254740993), "fast": true})
-	for _, add := range []func(r *Run) error{
-		func(r *Run) error { return r.Prose("## Question\nDoes *it* help?") },
-		func(r *Run) error {
-			return r.Result(Result{Name: "accuracy/baseline", Value: math.Nextafter(0.3, 1), Unit: "share", N: 200, CI95: &stats.Interval{Low: 0.25, High: 0.36}, Tolerance: 0.005})
-		},
-		func(r *Run) error { return r.Result(Result{Name: "loss", Value: 2}) },
-		func(r *Run) error {
-			return r.Table(Table{Name: "arms", Title: "Arms", Columns: []string{"arm", "k", "p"}, Rows: [][]any{{"a", int64(9007199254740993), 0.1}, {"b", nil, float32(0.1)}}})
-		},
-		func(r *Run) error {
-			return r.Figure(Figure{Name: "map", Title: "Map", PNG: pixels(t), Table: &Table{Columns: []string{"x"}, Rows: [][]any{{1}}}})
-		},
-		func(r *Run) error { return r.Provenance("model", "sha256:abc") },
-		func(r *Run) error { return r.Finish() },
+	parameters := map[string]any{"limit": 200, "model": "testdata/tiny", "rate": 1e-3, "big": int64(9007199254740993), "fast": true}
+	for i, p := range []report.Part{
+		{Numbers: []report.Number{{Name: "accuracy/baseline", Value: math.Nextafter(0.3, 1), Unit: "share", N: 200, CI95: &stats.Interval{Low: 0.25, High: 0.36}, Tolerance: 0.005}}},
+		{Numbers: []report.Number{{Name: "loss", Value: 2}}},
+		{Tables: []report.Table{{Name: "arms", Title: "Arms", Columns: []string{"arm", "k", "p"}, Rows: [][]any{{"a", int64(9007199254740993), 0.1}, {"b", nil, float32(0.1)}}}}},
+		{Figures: []report.Figure{{Name: "map", Title: "Map", Chart: report.PNG(pixels(t)), Table: &report.Table{Columns: []string{"x"}, Rows: [][]any{{1}}}}}},
+		{Facts: map[string]any{"model": "sha256:abc"}},
 	} {
-		r, err := Current()
-		must(t, err)
-		must(t, add(r))
+		must(t, open(t, parameters).Section(fmt.Sprint("Cell ", i), &p))
 	}
+	must(t, open(t, parameters).Finish())
 	text := read(t, dir, "results.json")
 	for _, want := range []string{
 		`"value": 0.30000000000000004`, `9007199254740993`, `"ci95": null`, `"tolerance": 0.005`, `"rate": 0.001`, `"fast": true`, `"model": "sha256:abc"`,
@@ -149,8 +133,8 @@ func TestProvenanceIsGatheredAndNamesNoMachine(t *testing.T) {
 	t.Setenv("HOME", filepath.Dir(outside))
 	t.Setenv(env.Backend, "xla:cuda")
 	t.Setenv("ATTUNE_TEST_SECRET", "hunter2")
-	r := begin(t, map[string]any{"model": filepath.Join(root, "testdata", "tiny"), "items": outside, "prompt": "/think about it"})
-	must(t, r.Provenance("template", filepath.Join(root, "testdata", "tiny", "config.json")))
+	r := open(t, map[string]any{"model": filepath.Join(root, "testdata", "tiny"), "items": outside, "prompt": "/think about it"})
+	must(t, r.Section("One", &report.Part{Facts: map[string]any{"template": filepath.Join(root, "testdata", "tiny", "config.json")}}))
 	must(t, r.Finish())
 	for _, file := range []string{"results.json", "provenance.json", "note.html"} {
 		text := read(t, dir, file)
@@ -189,65 +173,67 @@ func TestProvenanceIsGatheredAndNamesNoMachine(t *testing.T) {
 
 func TestMistakesAreNamed(t *testing.T) {
 	repository(t)
-	_, err := Current()
-	wantError(t, err, "no run has begun")
-	_, err = Begin("../evil", nil)
+	_, err := Open("../evil", nil)
 	wantError(t, err, `recipe "../evil"`)
-	_, err = Begin("demo", map[string]any{"x": math.NaN()})
+	_, err = Open("demo", map[string]any{"x": math.NaN()})
 	wantError(t, err, `parameter "x" is NaN`)
-	_, err = Begin("demo", map[string]any{"x": []int{1}})
+	_, err = Open("demo", map[string]any{"x": []int{1}})
 	wantError(t, err, `parameter "x" is a []int`)
 
-	r := begin(t, nil)
-	must(t, r.Result(Result{Name: "a", Value: 1}))
-	must(t, r.Table(Table{Name: "t", Columns: []string{"c"}}))
-	must(t, r.Figure(Figure{Name: "f", PNG: pixels(t)}))
-	must(t, r.Provenance("model", "x"))
-	must(t, r.Provenance("model", "x")) // saying the same again is fine
-	for want, err := range map[string]error{
-		`result "a" was added before (1, now 2)`:         r.Result(Result{Name: "a", Value: 2}),
-		"has no name":                                    r.Result(Result{Value: 2}),
-		`"b": the value is NaN`:                          r.Result(Result{Name: "b", Value: math.NaN()}),
-		`"c": the value is +Inf`:                         r.Result(Result{Name: "c", Value: math.Inf(1)}),
-		"the interval is [2, 1]":                         r.Result(Result{Name: "d", CI95: &stats.Interval{Low: 2, High: 1}}),
-		"the interval is [NaN, 1]":                       r.Result(Result{Name: "d", CI95: &stats.Interval{Low: math.NaN(), High: 1}}),
-		"tolerance is -1":                                r.Result(Result{Name: "d", Tolerance: -1}),
-		"n is -1":                                        r.Result(Result{Name: "d", N: -1}),
-		`table "t" was added before`:                     r.Table(Table{Name: "t", Columns: []string{"other"}}),
-		`row 1 has 2 cells for 1 columns`:                r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{1}, {1, 2}}}),
-		`row 0, column "c" is NaN: use nil`:              r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{math.NaN()}}}),
-		`column "c" is a map[string]int`:                 r.Table(Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{map[string]int{}}}}),
-		"no columns":                                     r.Table(Table{Name: "u"}),
-		`figure "f" was added before`:                    r.Figure(Figure{Name: "F", PNG: otherPixels(t)}),
-		`figure "../f"`:                                  r.Figure(Figure{Name: "../f", PNG: pixels(t)}),
-		`figure "g": not a PNG (3 bytes)`:                r.Figure(Figure{Name: "g", PNG: []byte("gif")}),
-		`table "t" was added before: give`:               r.Figure(Figure{Name: "g", PNG: pixels(t), Table: &Table{Name: "t", Columns: []string{"x"}}}),
-		`provenance "model" was added before (x, now y)`: r.Provenance("model", "y"),
-		`"commit" is recorded by itself`:                 r.Provenance("commit", "y"),
-		`provenance "k" is a []string`:                   r.Provenance("k", []string{"a"}),
-		"empty prose":                                    r.Prose(" \n"),
+	r := open(t, nil)
+	number := func(n report.Number) report.Part { return report.Part{Numbers: []report.Number{n}} }
+	table := func(t report.Table) report.Part { return report.Part{Tables: []report.Table{t}} }
+	figure := func(name string, png []byte, behind *report.Table) report.Part {
+		return report.Part{Figures: []report.Figure{{Name: name, Chart: report.PNG(png), Table: behind}}}
+	}
+	fact := func(key string, value any) report.Part { return report.Part{Facts: map[string]any{key: value}} }
+	for i, p := range []report.Part{
+		number(report.Number{Name: "a", Value: 1}), table(report.Table{Name: "t", Columns: []string{"c"}}), figure("f", pixels(t), nil), fact("model", "x"),
+		fact("model", "x"), // saying the same again is fine
 	} {
-		wantError(t, err, want)
+		must(t, r.Section(fmt.Sprint("Cell ", i), &p))
+	}
+	for want, p := range map[string]report.Part{
+		`result "a" was added before in section "Cell 0" (1, now 2)`: number(report.Number{Name: "a", Value: 2}),
+		"has no name":              number(report.Number{Value: 2}),
+		`"b": the value is NaN`:    number(report.Number{Name: "b", Value: math.NaN()}),
+		`"c": the value is +Inf`:   number(report.Number{Name: "c", Value: math.Inf(1)}),
+		"the interval is [2, 1]":   number(report.Number{Name: "d", CI95: &stats.Interval{Low: 2, High: 1}}),
+		"the interval is [NaN, 1]": number(report.Number{Name: "d", CI95: &stats.Interval{Low: math.NaN(), High: 1}}),
+		"tolerance is -1":          number(report.Number{Name: "d", Tolerance: -1}),
+		"n is -1":                  number(report.Number{Name: "d", N: -1}),
+		`table "t" was added before in section "Cell 1"`:                     table(report.Table{Name: "t", Columns: []string{"other"}}),
+		`row 1 has 2 cells for 1 columns`:                                    table(report.Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{1}, {1, 2}}}),
+		`row 0, column "c" is NaN: use nil`:                                  table(report.Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{math.NaN()}}}),
+		`column "c" is a map[string]int`:                                     table(report.Table{Name: "u", Columns: []string{"c"}, Rows: [][]any{{map[string]int{}}}}),
+		"no columns":                                                         table(report.Table{Name: "u"}),
+		`figure "f" was added before in section "Cell 2"`:                    figure("F", otherPixels(t), nil),
+		`figure "../f"`:                                                      figure("../f", pixels(t), nil),
+		`figure "g": not a PNG (3 bytes)`:                                    figure("g", []byte("gif"), nil),
+		`table "t" was added before in section "Cell 1": give`:               figure("g", pixels(t), &report.Table{Name: "t", Columns: []string{"x"}}),
+		`provenance "model" was added before in section "Cell 3" (x, now y)`: fact("model", "y"),
+		`"commit" is recorded by itself`:                                     fact("commit", "y"),
+		`provenance "k" is a []string`:                                       fact("k", []string{"a"}),
+	} {
+		wantError(t, r.Section("Mistake", &p), want)
 	}
 }
 
-func TestBeginClearsOnlyTheNotesState(t *testing.T) {
+func TestOpenTouchesNoResultsAndNoWorkFiles(t *testing.T) {
 	_, dir := repository(t)
-	r := begin(t, nil)
-	must(t, r.Result(Result{Name: "old", Value: 1}))
+	r := open(t, map[string]any{"limit": 1})
+	must(t, r.Section("One", number("old", 1)))
 	must(t, r.Finish())
 	write(t, r.Work("cache/scores.bin"), "kept")
 	before := read(t, dir, "results.json")
-	r = begin(t, nil)
+	r = open(t, map[string]any{"limit": 2})
 	if read(t, dir, "results.json") != before || read(t, dir, "work", "cache", "scores.bin") != "kept" {
-		t.Error("Begin must not touch results or work files")
+		t.Error("Open must not touch results or work files")
 	}
-	must(t, r.Result(Result{Name: "new", Value: 2}))
+	must(t, r.Section("One", number("new", 2)))
 	must(t, r.Finish())
-	res, err := Load(dir)
-	must(t, err)
-	if len(res.Results) != 1 || res.Results[0].Name != "new" {
-		t.Errorf("results %+v, want those of the second run only", res.Results)
+	if got := loaded(t, dir); got != "new=2" {
+		t.Errorf("results %s, want those of the second run only", got)
 	}
 }
 
@@ -256,11 +242,7 @@ func TestInteractiveRunsLiveInTheRepository(t *testing.T) {
 	t.Setenv(env.RunDir, "")
 	t.Setenv(env.CallerDir, "")
 	t.Chdir(filepath.Join(root, "recipes")) // as a GoNB cell runs in its notebook's folder
-	_, err := Current()
-	wantError(t, err, "no run has begun")
-	begin(t, nil)
-	r, err := Current()
-	must(t, err)
+	r := open(t, nil)
 	want, err := filepath.EvalSymlinks(filepath.Join(root, "runs", "demo"))
 	must(t, err)
 	if got, _ := filepath.EvalSymlinks(r.Dir()); got != want {
@@ -268,11 +250,11 @@ func TestInteractiveRunsLiveInTheRepository(t *testing.T) {
 	}
 	t.Chdir(t.TempDir())
 	t.Setenv("GONB_DIR", filepath.Join(root, "notebooks", "deep"))
-	if r, err := Current(); err != nil || filepath.Base(r.Dir()) != "demo" {
-		t.Errorf("from elsewhere GONB_DIR must lead to the repository: %v", err)
+	if r, err := Open("demo", nil); err != nil || filepath.Base(r.Dir()) != "demo" || r.New() {
+		t.Errorf("from elsewhere GONB_DIR must lead to the repository and its run: %v", err)
 	}
 	t.Setenv("GONB_DIR", "")
-	_, err = Begin("demo", nil)
+	_, err = Open("demo", nil)
 	wantError(t, err, "no checkout of "+env.Module)
 }
 
@@ -280,20 +262,20 @@ func TestParametersComeFromTheRunner(t *testing.T) {
 	_, dir := repository(t)
 	t.Setenv(env.Params, `{"limit": 12345678901234567890, "model": "m"}`)
 	t.Setenv(env.Recipe, "demo")
-	r, err := Begin("", nil)
+	r, err := Open("", nil)
 	must(t, err)
 	must(t, r.Finish())
 	if text := read(t, dir, "results.json"); !strings.Contains(text, `"limit": 12345678901234567890`) || !strings.Contains(text, `"recipe": "demo"`) {
 		t.Errorf("the runner's parameters are not in %s", text)
 	}
 	t.Setenv(env.Params, `[1]`)
-	_, err = Begin("demo", nil)
+	_, err = Open("demo", nil)
 	wantError(t, err, env.Params)
 }
 
 func TestPathIsRelativeToTheCallerThenToTheRepository(t *testing.T) {
 	root, _ := repository(t)
-	r := begin(t, nil)
+	r := open(t, nil)
 	for in, want := range map[string]string{
 		"demo.ipynb":            filepath.Join(root, "recipes", "demo.ipynb"),
 		"testdata/tiny":         filepath.Join(root, "testdata", "tiny"),
@@ -335,11 +317,27 @@ func TestTheCommitAndItsStateAreRecorded(t *testing.T) {
 		if dirty {
 			write(t, filepath.Join(root, "new.go"), "package x")
 		}
-		must(t, begin(t, nil).Finish())
+		must(t, open(t, nil).Finish())
 		res, err := Load(dir)
 		must(t, err)
 		if res.Provenance["commit"] != run("rev-parse", "HEAD") || res.Provenance["dirty"] != dirty {
 			t.Errorf("commit %v, dirty %v; want HEAD and %v", res.Provenance["commit"], res.Provenance["dirty"], dirty)
 		}
+	}
+}
+
+func TestOutputNeedNotExist(t *testing.T) {
+	root, _ := repository(t)
+	r := open(t, nil)
+	for given, want := range map[string]string{"new/model": filepath.Join(root, "recipes", "new", "model"), filepath.Join(root, "x", "..", "y"): filepath.Join(root, "y")} {
+		got, err := r.Output(given)
+		if err != nil || got != want {
+			t.Errorf("%s resolves to %s, %v, expected %s", given, got, err, want)
+		}
+	}
+	_, err := r.Output("")
+	wantError(t, err, "empty output path")
+	if got, err := r.Path("hf:owner/name@main"); err != nil || got != "hf:owner/name@main" {
+		t.Errorf("a reference to the hub resolves to %q, %v", got, err)
 	}
 }

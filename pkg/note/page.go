@@ -37,7 +37,6 @@ type view struct {
 	Asked      string
 	Answer     string
 	Found      []string
-	Summary    template.HTML
 	Facts      []fact
 	Setup      string
 	Method     string
@@ -80,12 +79,6 @@ func (r *Run) render(c *content, thrift int) ([]byte, error) {
 		Setup: setup(res), Method: c.method, Arms: c.arms,
 		Parameters: sorted(res.Parameters), Provenance: sorted(flat(res.Provenance)),
 	}
-	var err error
-	if c.summary != "" {
-		if v.Summary, err = renderProse(c.summary); err != nil {
-			return nil, err
-		}
-	}
 	if r.isRecipe(res.Recipe) {
 		v.Run, v.Check = rerun(res), "go run ./recipes check "+shellWord(res.Recipe)
 	}
@@ -95,11 +88,6 @@ func (r *Run) render(c *content, thrift int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Prose != "" {
-			if shown.Prose, err = renderProse(s.Prose); err != nil {
-				return nil, err
-			}
-		}
 		for _, p := range shown.Parts {
 			if len(p.Attention) > 0 && v.Script == "" {
 				v.Script = template.JS(attentionScript)
@@ -107,9 +95,7 @@ func (r *Run) render(c *content, thrift int) ([]byte, error) {
 				v.Policy += "; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 			}
 		}
-		if shown.Title != "" || shown.Prose != "" || len(shown.Parts) > 0 {
-			v.Sections = append(v.Sections, shown)
-		}
+		v.Sections = append(v.Sections, shown)
 	}
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, v); err != nil {

@@ -10,17 +10,18 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Results is the content of results.json. Numbers of unknown type (parameters, table cells, provenance) are
 // json.Number after Load, as written.
 type Results struct {
-	Recipe     string           `json:"recipe"`
-	Parameters map[string]any   `json:"parameters"`
-	Results    []Result         `json:"results"`
-	Tables     map[string]Table `json:"tables"`
-	Provenance map[string]any   `json:"provenance"`
+	Recipe     string                  `json:"recipe"`
+	Parameters map[string]any          `json:"parameters"`
+	Results    []report.Number         `json:"results"`
+	Tables     map[string]report.Table `json:"tables"`
+	Provenance map[string]any          `json:"provenance"`
 }
 
 // Load reads results.json of a run directory, or the file itself.
@@ -114,7 +115,7 @@ func Compare(got, want *Results) []Difference {
 	if got.Recipe != want.Recipe {
 		diffs = append(diffs, Difference{Field: "recipe", Got: got.Recipe, Want: want.Recipe})
 	}
-	rows := make(map[string]Result, len(got.Results))
+	rows := make(map[string]report.Number, len(got.Results))
 	for _, row := range got.Results {
 		rows[row.Name] = row
 	}
@@ -135,7 +136,7 @@ func Compare(got, want *Results) []Difference {
 	return diffs
 }
 
-func compareRow(g, w Result) (diffs []Difference) {
+func compareRow(g, w report.Number) (diffs []Difference) {
 	add := func(field, got, want string) {
 		diffs = append(diffs, Difference{Name: w.Name, Field: field, Got: got, Want: want, Tolerance: w.Tolerance})
 	}

@@ -89,7 +89,7 @@ func Open(recipe string, parameters map[string]any) (*Run, error) {
 	return r, nil
 }
 
-// point records which of an id's states is in use, for what knows no parameters.
+// point marks the folder of an id as a run's state, for [Run.claim], and says which of its states is in use.
 func (r *Run) point(id string) error {
 	return writeFile(filepath.Join(r.notes(), id, "current"), []byte(filepath.Base(r.state)+"\n"))
 }

@@ -18,9 +18,6 @@ type section struct {
 	Title string         `json:"title"`
 	Parts []*report.Part `json:"parts,omitempty"`
 
-	Prose   string `json:"prose,omitempty"`   // Markdown
-	Summary string `json:"summary,omitempty"` // Markdown, in place of the findings
-
 	file string // its path; "" before it is written
 }
 
@@ -31,11 +28,11 @@ func (r *Run) Section(title string, parts ...*report.Part) error {
 	if strings.TrimSpace(title) == "" {
 		return errors.New("note: a section without a title")
 	}
-	return r.put(&section{Title: r.clean(title), Parts: parts}, true)
+	return r.put(&section{Title: r.clean(title), Parts: parts})
 }
 
 // put checks a section and writes it with its files.
-func (r *Run) put(s *section, replace bool) error {
+func (r *Run) put(s *section) error {
 	if _, err := r.begun(); err != nil {
 		return err
 	}
@@ -60,7 +57,7 @@ func (r *Run) put(s *section, replace bool) error {
 		}
 		names := newNames(r)
 		for _, earlier := range sections {
-			if replace && earlier.Title == s.Title && earlier.Title != "" {
+			if earlier.Title == s.Title {
 				path = earlier.file
 				continue
 			}
@@ -83,12 +80,7 @@ func (r *Run) put(s *section, replace bool) error {
 // prepare checks what a section says, cleans its text and takes pictures and attention out of it: they are files, by name in the run's state.
 func (r *Run) prepare(s *section) (map[string][]byte, error) {
 	drawn := map[string][]byte{}
-	where := func(err error) error {
-		if s.Title != "" {
-			return fmt.Errorf("note: section %q: %w", s.Title, err)
-		}
-		return fmt.Errorf("note: %w", err)
-	}
+	where := func(err error) error { return fmt.Errorf("note: section %q: %w", s.Title, err) }
 	parts := make([]*report.Part, 0, len(s.Parts))
 	for _, given := range s.Parts {
 		if given == nil {
@@ -262,11 +254,7 @@ func (n *names) one(kind, name string, value any, title string) error {
 	if kind == "result" || kind == "provenance" {
 		what = fmt.Sprintf(" (%s, now %s)", shortJSON(before.value), shortJSON(canonical))
 	}
-	place := ""
-	if before.title != "" {
-		place = fmt.Sprintf(" in section %q", before.title)
-	}
-	return fmt.Errorf("note: %s %q was added before%s%s: give this one another name, or its section that title, which replaces it", kind, name, place, what)
+	return fmt.Errorf("note: %s %q was added before in section %q%s: give this one another name, or its section that title, which replaces it", kind, name, before.title, what)
 }
 
 // canonical is a value as its JSON has it, so that what was read back equals what was given.

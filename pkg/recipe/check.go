@@ -13,6 +13,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/report"
 )
 
 // CommittedResults finds what a rerun is compared with: the results of a run's directory, else those committed for a recipe, NAME.results.json in the folder of recipes.
@@ -58,7 +59,7 @@ func ParametersOf(results *note.Results) notebook.Overrides {
 
 // WriteComparison prints a line for each committed number and one for each difference that is not a number's.
 func WriteComparison(w io.Writer, got, want *note.Results, differences []note.Difference) {
-	found := map[string]note.Result{}
+	found := map[string]report.Number{}
 	for _, row := range got.Results {
 		found[row.Name] = row
 	}
