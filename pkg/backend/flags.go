@@ -23,15 +23,10 @@ func cudaFlags() []string {
 	return env.CUDAFlags
 }
 
-// ForTraining makes XLA compile for training, see [env.TrainingFlags], if the environment names CUDA; elsewhere it does nothing. A process that trains calls it before
-// it opens a backend: XLA reads its flags once. Flags that XLA_FLAGS sets already stay as they are.
-func ForTraining() { forCUDA(env.TrainingFlags) }
-
-// ForBench makes XLA compile for measuring speed, see [env.BenchFlags], as ForTraining does for training.
-func ForBench() { forCUDA(env.BenchFlags) }
-
-func forCUDA(flags []string) {
-	if name, err := env.BackendName(); err == nil && strings.HasPrefix(name, "xla:cuda") {
-		addFlags(flags...)
+// For makes XLA compile with a profile's flags, if the environment names CUDA; elsewhere it does nothing. A process calls it before it opens a backend: XLA reads its
+// flags once. Flags that XLA_FLAGS sets already stay as they are.
+func For(p env.Profile) {
+	if name, err := env.BackendName(); err == nil && strings.HasPrefix(name, "xla:cuda") && p != env.Score { // Open adds those of Score
+		addFlags(p.CUDAFlags()...)
 	}
 }

@@ -16,6 +16,30 @@ var TrainingFlags = []string{"--xla_gpu_enable_command_buffer=", "--xla_gpu_auto
 // BenchFlags are what speed is measured with: XLA tries out everything, Triton's products too, which win in decoding of many sequences.
 var BenchFlags = []string{"--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=true"}
 
+// Profile is what a process compiles for. XLA reads its flags once, when its client opens: a process has one profile.
+type Profile string
+
+// Profiles.
+const (
+	Score Profile = "score" // answers, surveys and texts: little time to compile. Opening CUDA sets it where nothing else is set
+	Bench Profile = "bench"
+	Train Profile = "train"
+)
+
+// Profiles lists them.
+func Profiles() []Profile { return []Profile{Score, Bench, Train} }
+
+// CUDAFlags are the profile's flags on NVIDIA GPUs.
+func (p Profile) CUDAFlags() []string {
+	switch p {
+	case Bench:
+		return BenchFlags
+	case Train:
+		return TrainingFlags
+	}
+	return CUDAFlags
+}
+
 // AddXLAFlags appends flags to a value of XLA_FLAGS. A flag whose name the value has already is left out: what the user sets stays.
 func AddXLAFlags(value string, flags ...string) string {
 	set := map[string]bool{}

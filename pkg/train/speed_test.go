@@ -13,6 +13,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/bench"
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/train"
 )
@@ -25,7 +26,7 @@ import (
 // GB through the memory (logits five times 3.3 GB, about twenty times 50 MB for each layer and direction), 15 ms at 4.2 TB/s. Together 50 ms, 650,000 tokens/s.
 // Measured in one run: whole rows 502,600 tokens/s, 65.2 ms a step, 430 TFLOP/s, 54.2 % of that peak; packed ones 370,900; PyTorch 441,300, 47.6 %. So 1.14 and 0.84 of the
 // peer's. What it came from: gradients of products in float32, GoMLX's way (see matmul.go of package model), 422 ms; then separate products for q, k, v and for gate
-// and up, 3.3 ms more than now; CUDA graphs, 4.6 ms more (see backend.ForTraining).
+// and up, 3.3 ms more than now; CUDA graphs, 4.6 ms more (see env.TrainingFlags).
 //
 // "whole" rows are one document each, for which the fused attention knows the mask; "packed" ones hold eight, and it reads a bias of 0.8 GB for each layer and direction.
 //
@@ -42,7 +43,7 @@ func BenchmarkTrainStep(b *testing.B) {
 	if err != nil && !errors.Is(err, bench.ErrNoPeer) {
 		b.Fatal(err)
 	}
-	backend.ForTraining()
+	backend.For(env.Train)
 	m, err := model.New(c, nil, 1, model.Options{})
 	if err != nil {
 		b.Fatal(err)

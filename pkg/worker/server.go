@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
@@ -21,12 +23,17 @@ type Options struct {
 	Socket  string         // path of the Unix socket to listen on
 	Owner   client.Process // Serve returns when it has ended; the zero value has no owner
 	Sources string         // hash of the sources that this program was built from
+	Profile env.Profile    // what this process compiles for; "" = env.Score
 	Once    bool           // answer one request and return
 	Idle    time.Duration  // return after so long without a request; 0 = client.IdleLimit
 }
 
 // Serve answers requests until ctx ends, the owner ends, nobody asked for a long time, or a request comes from other sources.
 func Serve(ctx context.Context, o Options) error {
+	if o.Profile == "" {
+		o.Profile = env.Score
+	}
+	backend.For(o.Profile) // before anything opens it
 	listener, err := net.Listen("unix", o.Socket)
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
@@ -69,6 +76,7 @@ type server struct {
 	stop     context.CancelCauseFunc
 	requests sync.WaitGroup
 	turn     sync.Mutex // one request at a time
+	replaced bool       // by a worker of another profile; under turn
 	session  *session
 	asked    chan struct{}
 }
@@ -116,9 +124,7 @@ func (s *server) answer(ctx context.Context, conn net.Conn) {
 		return
 	}
 	if r.Sources != s.options.Sources && r.Kind != "stop" {
-		os.Remove(s.options.Socket) // so that the next worker can listen there
-		out.send(client.Event{Replaced: true})
-		s.stop(errors.New("the sources were edited: another worker takes over"))
+		s.makeWay(out, errors.New("the sources were edited: another worker takes over"))
 		return
 	}
 	if r.Kind == "stop" {
@@ -148,6 +154,11 @@ func (s *server) answer(ctx context.Context, conn net.Conn) {
 	})
 	s.turn.Lock()
 	defer s.turn.Unlock()
+	if s.replaced || r.Profile != "" && r.Profile != s.options.Profile {
+		s.replaced = true // whoever waits asks the next worker, too
+		s.makeWay(out, fmt.Errorf("a request needs the profile %q, this worker has %q: another takes over", r.Profile, s.options.Profile))
+		return
+	}
 	if ctx.Err() != nil {
 		return
 	}
@@ -160,6 +171,17 @@ func (s *server) answer(ctx context.Context, conn net.Conn) {
 		return
 	}
 	out.send(client.Event{End: true})
+}
+
+// makeWay ends the server for another, which listens at the same socket.
+func (s *server) makeWay(out *events, why error) {
+	os.Remove(s.options.Socket)
+	e := client.Event{Replaced: true}
+	if self, err := client.FindProcess(os.Getpid()); err == nil {
+		e.Process = self.String()
+	}
+	out.send(e)
+	s.stop(why)
 }
 
 // run calls the handler of a kind. What panics, such as building a graph, becomes an error.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
@@ -220,6 +221,32 @@ func TestOtherSourcesReplaceTheWorker(t *testing.T) {
 	}
 	if _, err := os.Stat(socket); !os.IsNotExist(err) {
 		t.Error("its socket is in the way of the next worker")
+	}
+}
+
+// TestAWorkerHasOneProfile: its flags are set before anything opens the device, and it ends for a request of another profile once it has answered what it is asked.
+func TestAWorkerHasOneProfile(t *testing.T) {
+	t.Setenv(env.Backend, "xla:cuda")
+	for profile, flags := range map[env.Profile][]string{env.Score: nil, env.Bench: env.BenchFlags, env.Train: env.TrainingFlags} {
+		t.Setenv(env.XLAFlags, "--own=1")
+		socket, ended := serve(t, Options{Profile: profile})
+		if got, want := os.Getenv(env.XLAFlags), strings.Join(append([]string{"--own=1"}, flags...), " "); got != want {
+			t.Errorf("%s: XLA_FLAGS is %q, expected %q", profile, got, want)
+		}
+		for _, asked := range []env.Profile{"", profile} {
+			if _, _, last := ask(t, socket, client.Request{Kind: "ping", Profile: asked}); !last.End {
+				t.Errorf("%s: a request of profile %q is answered %+v", profile, asked, last)
+			}
+		}
+		_, _, last := ask(t, socket, client.Request{Kind: "ping", Profile: profile + "other"})
+		if self, err := client.FindProcess(os.Getpid()); err != nil || !last.Replaced || last.Process != self.String() {
+			t.Errorf("%s: a request of another profile is answered %+v, %v", profile, last, err)
+		}
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: the worker goes on", profile)
+		}
 	}
 }
 

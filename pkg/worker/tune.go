@@ -230,7 +230,6 @@ func (t *tuning) freshModel() (*model.Model, error) {
 		return nil, err
 	}
 	t.closeModel()
-	backend.ForTraining()
 	b, err := sharedBackend()
 	if err != nil {
 		return nil, err

@@ -8,8 +8,10 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/worker"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
@@ -19,16 +21,17 @@ func main() {
 		socket  = flag.String("socket", "", "path of the Unix socket to listen on")
 		owner   = flag.String("owner", "", "PID/STARTED of the process whose end is the worker's; empty = none")
 		sources = flag.String("sources", "", "hash of the sources that this program was built from")
+		profile = flag.String("profile", string(env.Score), "what XLA compiles for: score, bench or train")
 		once    = flag.Bool("once", false, "answer one request and end")
 		peak    = flag.String("peak", "", "open and run the checkpoint in this directory, print the bytes of memory that it took at most, and end")
 	)
 	flag.Parse()
-	if err := run(*socket, *owner, *sources, *once, *peak); err != nil {
+	if err := run(*socket, *owner, *sources, *profile, *once, *peak); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(socket, owner, sources string, once bool, peak string) error {
+func run(socket, owner, sources, profile string, once bool, peak string) error {
 	if peak != "" {
 		bytes, err := worker.Peak(peak)
 		if err == nil {
@@ -39,7 +42,10 @@ func run(socket, owner, sources string, once bool, peak string) error {
 	if socket == "" {
 		return fmt.Errorf("work: no --socket: this program is started by the cells of a notebook")
 	}
-	o := worker.Options{Socket: socket, Sources: sources, Once: once}
+	if !slices.Contains(env.Profiles(), env.Profile(profile)) {
+		return fmt.Errorf("work: --profile %q: expected one of %v", profile, env.Profiles())
+	}
+	o := worker.Options{Socket: socket, Sources: sources, Profile: env.Profile(profile), Once: once}
 	if owner != "" {
 		var err error
 		if o.Owner, err = client.ParseProcess(owner); err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
 )
@@ -40,16 +41,20 @@ func Dial(out io.Writer) (*Client, error) {
 // Do sends a request and calls each for every event but the last, until the answer ends. It returns the answer's error, an *[Error] where the worker refused.
 // When ctx ends, the request is cancelled.
 func (c *Client) Do(ctx context.Context, r Request, each func(Event) error) error {
-	r.Sources = c.sources
+	r.Sources, r.Profile = c.sources, profileOf(r.Kind, r.View)
 	for attempt := 0; ; attempt++ {
-		conn, err := c.connect(ctx)
+		conn, err := c.connect(ctx, r.Profile)
 		if err != nil {
 			return err
 		}
 		err = c.ask(ctx, conn, r, each)
+		var old *replacedError
 		conn.Close()
 		switch {
-		case errors.Is(err, errReplaced) && attempt < 2:
+		case errors.As(err, &old) && attempt < 2:
+			if err := old.wait(ctx); err != nil {
+				return err
+			}
 			continue
 		case errors.Is(err, errLost) && ctx.Err() == nil:
 			return fmt.Errorf("%w; what it had finished is in the store and is not computed again: run the cell once more. The worker's log: %s", err, c.place.log)
@@ -58,20 +63,40 @@ func (c *Client) Do(ctx context.Context, r Request, each func(Event) error) erro
 	}
 }
 
-var (
-	errReplaced = errors.New("the worker was of other sources")
-	errLost     = errors.New("the worker ended before it had answered")
-)
+var errLost = errors.New("the worker ended before it had answered")
+
+// replacedError is the answer of a worker that ends for another.
+type replacedError struct{ process string }
+
+func (*replacedError) Error() string {
+	return "the worker ends for another, of these sources and this profile"
+}
+
+// wait waits until the worker has ended: until then it may hold the device's memory.
+func (e *replacedError) wait(ctx context.Context) error {
+	p, err := ParseProcess(e.process)
+	if err != nil || p.PID == os.Getpid() {
+		return nil
+	}
+	for end := time.Now().Add(endPatience); p.Runs() && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
 
 // connect dials, starting a worker where none listens.
-func (c *Client) connect(ctx context.Context) (net.Conn, error) {
+func (c *Client) connect(ctx context.Context, p env.Profile) (net.Conn, error) {
 	var d net.Dialer
 	if once := os.Getenv(env.Worker) == "once"; !once {
 		if conn, err := d.DialContext(ctx, "unix", c.place.socket); err == nil {
 			return conn, nil
 		}
 	}
-	return c.start(ctx)
+	return c.start(ctx, p)
 }
 
 func (c *Client) ask(ctx context.Context, conn net.Conn, r Request, each func(Event) error) error {
@@ -98,7 +123,7 @@ func (c *Client) ask(ctx context.Context, conn net.Conn, r Request, each func(Ev
 		case e.Error != nil:
 			return e.Error
 		case e.Replaced:
-			return errReplaced
+			return &replacedError{e.Process}
 		case e.End:
 			return nil
 		}

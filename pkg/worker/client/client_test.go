@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
 )
@@ -133,6 +134,48 @@ func TestSourcesChangeWithASourceAndNotWithATest(t *testing.T) {
 			t.Errorf("an edit of %s changes the hash: %t, expected %t", c.name, after != before, c.changes)
 		}
 		before = after
+	}
+}
+
+func TestRequestsKnowTheirProfile(t *testing.T) {
+	for _, c := range []struct {
+		backend, kind, view string
+		want                env.Profile
+	}{
+		{"xla:cuda", "survey", "map", env.Score}, {"xla:cuda", "about", "", env.Score}, {"xla:cuda,tf32=true", "bench", "speed", env.Bench}, {"xla:cuda", "bench", "json", env.Bench},
+		{"xla:cuda", "tune", "run", env.Train}, {"xla:cuda", "tune", "data", ""}, {"xla:cuda", "pretrain", "run", env.Train}, {"xla:cuda", "ping", "", ""}, {"xla:cuda", "tokens", "", env.Score},
+		{"xla:cpu", "bench", "speed", ""}, {"go", "survey", "map", ""}, {"", "pretrain", "run", ""},
+	} {
+		t.Setenv(env.Backend, c.backend)
+		if got := profileOf(c.kind, c.view); got != c.want {
+			t.Errorf("%s, %s %s: profile %q, expected %q", c.backend, c.kind, c.view, got, c.want)
+		}
+	}
+}
+
+// TestTheNextWorkerWaitsForTheDevice: a worker that ends holds the device until its process is gone.
+func TestTheNextWorkerWaitsForTheDevice(t *testing.T) {
+	old := exec.Command("sleep", "0.3")
+	start := time.Now()
+	if err := old.Start(); err != nil {
+		t.Skip(err)
+	}
+	go old.Wait()
+	p, err := FindProcess(old.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&replacedError{p.String()}).wait(t.Context()); err != nil || time.Since(start) < 300*time.Millisecond || p.Runs() {
+		t.Errorf("waited %v (%v), the process runs: %t", time.Since(start), err, p.Runs())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	self, err := FindProcess(os.Getppid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&replacedError{self.String()}).wait(ctx); err == nil {
+		t.Error("waiting goes on after the request was cancelled")
 	}
 }
 

@@ -60,7 +60,7 @@ func findPlace(root string) (place, error) {
 }
 
 // start builds the worker where its sources changed, starts it and waits until it listens. Of several that start at once one worker remains: the others find the socket taken.
-func (c *Client) start(ctx context.Context) (net.Conn, error) {
+func (c *Client) start(ctx context.Context, p env.Profile) (net.Conn, error) {
 	lock, err := c.startLock(ctx)
 	if err != nil {
 		return nil, err
@@ -83,6 +83,9 @@ func (c *Client) start(ctx context.Context) (net.Conn, error) {
 	}
 	defer log.Close()
 	args := []string{"--socket", c.place.socket, "--owner", c.place.owner.String(), "--sources", c.sources}
+	if p != "" {
+		args = append(args, "--profile", string(p))
+	}
 	if once {
 		args = append(args, "--once")
 	}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/report"
 )
 
 // Request is one question. Paths in Options may be relative: Dirs says to what.
 type Request struct {
-	Sources string          `json:"sources"` // of the asker, see [Sources]; set by Do
+	Sources string          `json:"sources"`           // of the asker, see [Sources]; set by Do
+	Profile env.Profile     `json:"profile,omitempty"` // that the worker must have; set by Do, "" = any
 	Recipe  string          `json:"recipe,omitempty"`
 	Options Options         `json:"options"`
 	Dirs    []string        `json:"dirs,omitempty"`    // folders that relative paths are looked for in, in order
@@ -38,7 +40,8 @@ type Event struct {
 	Parts    []*report.Part  `json:"parts,omitempty"`
 	Data     json.RawMessage `json:"data,omitempty"`
 	Error    *Error          `json:"error,omitempty"`
-	Replaced bool            `json:"replaced,omitempty"` // the worker is of other sources and ends: start another
+	Replaced bool            `json:"replaced,omitempty"` // the worker is of other sources, or of another profile, and ends: start another
+	Process  string          `json:"process,omitempty"`  // with Replaced: the worker's, see [ParseProcess]
 	End      bool            `json:"end,omitempty"`
 }
 
@@ -109,6 +112,8 @@ const (
 	CancelGrace = 8 * time.Second
 	// IdleLimit is how long a worker waits for a request before it ends.
 	IdleLimit = 2 * time.Hour
+	// endPatience is how long a worker that ends may hold the device. The next one starts all the same.
+	endPatience = 30 * time.Second
 	// dialPatience is how long a started worker may take to listen.
 	dialPatience = 60 * time.Second
 )
