@@ -86,7 +86,7 @@ func fillMMLU(item *corpus.Item, row []string) error {
 	}
 	item.Question, item.Options = row[0], row[1:mmluFields-1]
 	var err error
-	if item.Answer, err = AnswerLetter.option(row[mmluFields-1], item.Options); err != nil {
+	if item.Answer, err = optionOf(AnswerLetter, row[mmluFields-1], item.Options); err != nil {
 		return err
 	}
 	return item.Validate()
