@@ -3,7 +3,6 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/emulate"
@@ -29,7 +28,7 @@ const Baseline = "baseline"
 // "off" and "baseline" name the untouched model, which is there already.
 func (s *Session) Arms(names string) Arms {
 	arms := Arms{{Name: Baseline}}
-	for _, name := range splitNames(names) {
+	for _, name := range client.Names(names) {
 		if name == "off" || name == Baseline {
 			continue
 		}
@@ -37,32 +36,6 @@ func (s *Session) Arms(names string) Arms {
 		arms = append(arms, Arm{Name: armName(name), Plan: plan})
 	}
 	return arms
-}
-
-// splitNames cuts at spaces outside brackets, so that JSON stays whole.
-func splitNames(text string) []string {
-	var out []string
-	depth, from := 0, -1
-	for i, c := range text {
-		switch {
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-		}
-		if space := c == ' ' || c == '\n' || c == '\t'; space && depth <= 0 {
-			if from >= 0 {
-				out = append(out, text[from:i])
-			}
-			from = -1
-		} else if from < 0 {
-			from = i
-		}
-	}
-	if from >= 0 {
-		out = append(out, text[from:])
-	}
-	return out
 }
 
 // armName shortens JSON to what a table can hold.
@@ -75,19 +48,7 @@ func armName(name string) string {
 
 // plan reads one intervention; parts joined by + act in order.
 func (s *Session) plan(parameter, value, text string) emulate.Plan {
-	var plan emulate.Plan
-	parts := []string{text}
-	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
-		parts = strings.Split(text, "+")
-	}
-	for _, part := range parts {
-		p, err := emulate.Read(part, func(path string) (string, error) { return client.FindPath(path, s.dirs) })
-		if err != nil {
-			fail(client.Parameter(parameter, value, "%v%s", err, client.Suggest(part, emulate.Names())))
-		}
-		plan = append(plan, p...)
-	}
-	return plan
+	return check(client.Plan(parameter, value, text, s.dirs))
 }
 
 // Parts define the arms: name, hash and what each does, in words and as JSON.
@@ -216,7 +177,7 @@ func (s *Session) Reasoning(r Reasoning) Arms {
 		add(fmt.Sprintf("self-consistency %d x %d", r.Samples, most), way{Kind: "self-consistency", Budget: most, Samples: r.Samples, Temperature: r.Temperature, Seed: s.options.Seed, Instructed: r.Instruction})
 	}
 	var arms Arms
-	for _, name := range splitNames(r.Interventions) {
+	for _, name := range client.Names(r.Interventions) {
 		var plan emulate.Plan
 		if name != "off" {
 			plan = s.plan("interventions", r.Interventions, name)
@@ -243,31 +204,6 @@ func (s *Session) Gains(arms Arms, layers int) *report.Part {
 // Numbers reads a list of numbers, separated by spaces or commas.
 func Numbers(list string) []float64 { return numbers("list", list) }
 
-func numbers(parameter, list string) []float64 {
-	var out []float64
-	for _, f := range fields(list) {
-		x, err := strconv.ParseFloat(f, 64)
-		if err != nil {
-			fail(client.Parameter(parameter, list, "%q is no number", f))
-		}
-		out = append(out, x)
-	}
-	return out
-}
+func numbers(parameter, list string) []float64 { return check(client.Numbers(parameter, list)) }
 
-func integers(parameter, list string) []int {
-	var out []int
-	for _, f := range fields(list) {
-		n, err := strconv.Atoi(f)
-		if err != nil || n < 0 {
-			fail(client.Parameter(parameter, list, "%q is no whole number of 0 or more", f))
-		}
-		out = append(out, n)
-	}
-	return out
-}
-
-// fields cuts a list at spaces and commas.
-func fields(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' })
-}
+func integers(parameter, list string) []int { return check(client.Integers(parameter, list)) }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"github.com/attune-lab/attune/pkg/worker/client"
 	"os/exec"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestNamesAreCutOutsideBrackets(t *testing.T) {
 		"":                                     "",
 		`[{"alpha": 1}, {"alpha": 2}]`:         `[{"alpha": 1}, {"alpha": 2}]`,
 	} {
-		if got := strings.Join(splitNames(text), "|"); got != want {
+		if got := strings.Join(client.Names(text), "|"); got != want {
 			t.Errorf("%q is cut into %q, expected %q", text, got, want)
 		}
 	}

@@ -71,7 +71,7 @@ func (s *Session) Tune(t Tune) *Training { return s.training("tune", t, "", "hel
 
 // Pretrain makes a model from scratch on generated items.
 func (s *Session) Pretrain(p Pretrain) *Training {
-	return s.training("pretrain", p, p.Out, "generated-"+strings.Join(fields(p.Grades), "-")+".jsonl", "generated.jsonl")
+	return s.training("pretrain", p, p.Out, "generated-"+strings.Join(client.Fields(p.Grades), "-")+".jsonl", "generated.jsonl")
 }
 
 func (s *Session) training(kind string, what any, out string, sets ...string) *Training {
