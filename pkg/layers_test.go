@@ -25,7 +25,7 @@ var levels = [][]string{
 	3: {"engine", "train"},
 	4: {"sink", "eval"},
 	5: {"reason", "parity", "bench", "worker/client", "frozen"},
-	6: {"worker", "lab"},
+	6: {"worker", "lab", "recipe/values"},
 	7: {"lab/own"},
 }
 
@@ -39,6 +39,7 @@ var mustNotKnow = map[string][]string{
 	"notebook/kernel":  {gomlx},
 	"note":             {gomlx},
 	"recipe":           {gomlx},
+	"recipe/values":    {gomlx},
 	"store":            {gomlx},
 	"emulate":          {gomlx},
 	"eval/extract":     {gomlx},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/note"
@@ -90,6 +91,33 @@ func TestRunThenCheckAgreesAndNoticesADifference(t *testing.T) {
 	}
 	if err := check(t.Context(), where, []string{"small", "-o", again()}); err == nil || !strings.Contains(err.Error(), "1 difference(s)") {
 		t.Errorf("2.5 for a committed 2.6 gives %v", err)
+	}
+}
+
+// TestWrongValuesAreRefusedBeforeAnythingStarts: no directory is made, nothing is built.
+func TestWrongValuesAreRefusedBeforeAnythingStarts(t *testing.T) {
+	where, err := findSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ recipe, assignment, want string }{
+		{"quickstart", "model=nowhere", `parameter model="nowhere": there is no such file or directory`},
+		{"quickstart", "limit=-3", "parameter limit=-3: expected how many items, or 0 for all, 0 or more"},
+		{"quickstart", "dtype=float33", `did you mean "float32"?`},
+		{"ablate", "controls=unifrom", `did you mean "uniform"?`},
+		{"sinks", "lmit=3", `did you mean "limit"`},
+	} {
+		out, started := filepath.Join(t.TempDir(), "out"), time.Now()
+		err := run(t.Context(), where, []string{c.recipe, "-p", c.assignment, "-o", out})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s -p %s: found the error %v, expected %q", c.recipe, c.assignment, err, c.want)
+		}
+		if exists(out) {
+			t.Errorf("%s -p %s made a run directory", c.recipe, c.assignment)
+		}
+		if took := time.Since(started); took > 2*time.Second {
+			t.Errorf("%s -p %s is refused after %v, expected less than 2 s", c.recipe, c.assignment, took)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/attune-lab/attune/pkg/notebook"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/recipe"
+	"github.com/attune-lab/attune/pkg/recipe/values"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
@@ -63,9 +64,12 @@ func (e *unfinishedError) Unwrap() error { return e.err }
 // execute runs a recipe and prints what it left. Only a run whose cells all succeeded and that wrote results.json is a success; a
 // notebook from outside the recipes folder need not write any. The command ("run NAME", "check NAME") begins the one that continues an unfinished run.
 func execute(ctx context.Context, where site, options recipe.Options, command string) (*recipe.Result, error) {
-	options.Root, options.Log, options.Terminal = where.root, os.Stdout, where.terminal
+	options.Root, options.Log, options.Terminal, options.Check = where.root, os.Stdout, where.terminal, checkValues(where)
 	options.Command = "go run ./recipes " + quote(os.Args[1:]...)
 	started := time.Now()
+	if _, err := recipe.Values(options); err != nil {
+		return nil, err
+	}
 	if err := buildWorker(ctx, where, options.Backend); err != nil {
 		return nil, err
 	}
@@ -96,6 +100,17 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 		}
 	}
 	return result, nil
+}
+
+// checkValues checks the values of parameters where relative paths start at the working directory or at the repository.
+func checkValues(where site) func(string, map[string]any) error {
+	return func(name string, parameters map[string]any) error {
+		dirs := []string{where.root}
+		if here, err := os.Getwd(); err == nil {
+			dirs = append([]string{here}, dirs...)
+		}
+		return values.Check(name, parameters, dirs)
+	}
 }
 
 // buildWorker makes the program that computes for the cells before the first of them waits for it.

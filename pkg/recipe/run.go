@@ -55,22 +55,10 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	if options.Log == nil {
 		options.Log = io.Discard
 	}
-	nb, err := notebook.Read(options.Path)
-	if err != nil {
-		return nil, err
-	}
-	if language := nb.Language(); language != "" && language != "go" {
-		return nil, fmt.Errorf("notebook %s: its cells are in %s, and only Go is run: choose the kernel \"Go (gonb)\" for it in Jupyter", options.Path, language)
-	}
-	values, err := nb.Inject(options.Overrides)
-	if err != nil {
-		return nil, err
-	}
 	name := strings.TrimSuffix(filepath.Base(options.Path), ".ipynb")
-	if options.Check != nil {
-		if err := options.Check(name, values); err != nil {
-			return nil, err
-		}
+	nb, values, err := open(options)
+	if err != nil {
+		return nil, err
 	}
 	why := ""
 	if options.Backend == "" {
@@ -130,6 +118,33 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		Timeout: options.Timeout, CellTimeout: options.CellTimeout,
 		Log: options.Log, Terminal: options.Terminal,
 	})
+}
+
+// Values are the parameters of a run as they would be used, checked; nothing is started.
+func Values(options Options) (map[string]any, error) {
+	_, values, err := open(options)
+	return values, err
+}
+
+// open reads the notebook, injects the parameters and checks their values.
+func open(options Options) (*notebook.Notebook, map[string]any, error) {
+	nb, err := notebook.Read(options.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if language := nb.Language(); language != "" && language != "go" {
+		return nil, nil, fmt.Errorf("notebook %s: its cells are in %s, and only Go is run: choose the kernel \"Go (gonb)\" for it in Jupyter", options.Path, language)
+	}
+	values, err := nb.Inject(options.Overrides)
+	if err != nil {
+		return nil, nil, err
+	}
+	if options.Check != nil {
+		if err := options.Check(strings.TrimSuffix(filepath.Base(options.Path), ".ipynb"), values); err != nil {
+			return nil, nil, err
+		}
+	}
+	return nb, values, nil
 }
 
 // Relative is a path as seen from the working directory, when that is shorter.
