@@ -17,7 +17,7 @@ const blobWait = 100 * time.Millisecond
 // not at all. Where two processes want one blob, one makes it and the other waits. Where the job's code is unknown, nothing is stored: make is called with a path
 // in a temporary folder, which is removed, and the path is "".
 func (s *Store) Blob(j Job, make func(path string) error) (path string, err error) {
-	name := j.Kind + ".safetensors"
+	name := j.Kind + blobExt
 	if j.Code == "" {
 		dir, err := os.MkdirTemp("", "attune-blob-")
 		if err != nil {
@@ -25,6 +25,12 @@ func (s *Store) Blob(j Job, make func(path string) error) (path string, err erro
 		}
 		defer os.RemoveAll(dir)
 		return "", make(filepath.Join(dir, name))
+	}
+	for _, below := range s.below {
+		path := filepath.Join(below.folder(j.Key()), name)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
 	}
 	folder, err := s.begin(j)
 	if err != nil {

@@ -11,5 +11,7 @@
 // A part is written by one process: whoever writes under a run's name holds that run. A process that is killed loses no record that was put; a power failure loses
 // those of the last second. A last line that was not written whole is not read, and cut when its run continues.
 //
+// A [Part] is a share of the items; parts that were computed into stores of their own are united by [Store.Merge].
+//
 // Records of an item must be equal in all parts. Where they are not, something that the job does not name decided the result, and reading is an error.
 package store

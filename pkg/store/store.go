@@ -26,6 +26,7 @@ type Record struct {
 type Store struct {
 	dir       string
 	temporary bool
+	below     []*Store // that are read too, see Over
 }
 
 // Open opens a store, making its folder where it is first written to. An empty dir stands for ATTUNE_STORE, else runs/store in the repository.
@@ -72,6 +73,7 @@ func (s *Store) folder(k Key) string { return filepath.Join(s.dir, string(k[:2])
 const (
 	jobFile = "job.json"
 	partExt = ".jsonl"
+	blobExt = ".safetensors"
 )
 
 // begin makes the job's folder and its job.json.
@@ -106,21 +108,29 @@ func (s *Store) Load(j Job) (map[string]Record, error) {
 	if err := j.check(); err != nil {
 		return nil, err
 	}
-	folder := s.folder(j.Key())
+	for _, from := range append([]*Store{s}, s.below...) {
+		if err := loadFolder(from.folder(j.Key()), found, nil); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// loadFolder adds the records of a job's folder to those that were found, and tells added, which may be nil, which items are new.
+func loadFolder(folder string, found map[string]Record, added func(item string)) error {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return found, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return fmt.Errorf("store: %w", err)
 	}
 	for _, e := range entries { // sorted by name
 		run, ok := strings.CutSuffix(e.Name(), partExt)
 		if !ok {
 			continue
 		}
-		path := filepath.Join(folder, e.Name())
-		_, err := readPart(path, func(item string, data json.RawMessage) error {
+		_, err := readPart(filepath.Join(folder, e.Name()), func(item string, data json.RawMessage) error {
 			before, known := found[item]
 			if known && !bytes.Equal(before.Data, data) {
 				return fmt.Errorf("item %s has unequal results in runs %s (%.200s) and %s (%.200s): something that the job does not name decided them; remove the part of the run that you do not trust",
@@ -128,14 +138,17 @@ func (s *Store) Load(j Job) (map[string]Record, error) {
 			}
 			if !known {
 				found[item] = Record{Item: item, Data: data, Run: run}
+				if added != nil {
+					added(item)
+				}
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // Jobs lists the jobs that have a folder, in the order of their keys. A folder whose job cannot be read gives an error and the walk continues.
