@@ -25,8 +25,8 @@ type Options struct {
 	Seed uint64 // of the permutations of clustered interactions
 	// Groups are what rows there are beside those for all; "" means GroupsStem.
 	Groups Groups
-	// Controls name the arm of equal size that an arm is judged against beside the first one: arm to control. Those comparisons are in the family.
-	Controls map[string]string
+	// Controls name the arms of equal size that an arm is judged against beside the first one: arm to controls. Those comparisons are in the family.
+	Controls map[string][]string
 	Margin   float64 // of equivalence, given before looking; 0 means stats.Margin
 	// Progress is told how many answers there are, of arms times examples, and what is being compiled; from one goroutine at a time; may be nil.
 	Progress func(engine.Progress)
@@ -312,9 +312,11 @@ func checkArms(task *Task, arms []Arm, o Options) error {
 	named := func(name string) bool {
 		return slices.ContainsFunc(arms, func(arm Arm) bool { return arm.Name == name })
 	}
-	for arm, control := range o.Controls {
-		if !named(arm) || !named(control) || arm == control {
-			return fmt.Errorf("eval: %q is the control of %q: expected the names of two arms of the comparison", control, arm)
+	for arm, controls := range o.Controls {
+		for i, control := range controls {
+			if !named(arm) || !named(control) || arm == control || slices.Contains(controls[:i], control) {
+				return fmt.Errorf("eval: %q is a control of %q: expected the names of two arms of the comparison, each pair once", control, arm)
+			}
 		}
 	}
 	for _, metric := range task.Metrics {

@@ -268,7 +268,7 @@ func TestBrokenAnswersAndArmsAreRefused(t *testing.T) {
 		{"a model without a hash", []Arm{{Name: "a", Answer: good, Runner: noModel}}, kept(fresh(t)), "no hash of its model"},
 		{"a store without numerics", one, Options{Store: fresh(t), Job: store.Job{Code: "c", Model: "m"}}, "numerics"},
 		{"impossible margin", one, Options{Margin: 2}, "margin 2"},
-		{"unknown control", []Arm{{Name: "a", Answer: good}, {Name: "b", Answer: full("other", -3)}}, Options{Controls: map[string]string{"b": "c"}}, `"c" is the control of "b"`},
+		{"unknown control", []Arm{{Name: "a", Answer: good}, {Name: "b", Answer: full("other", -3)}}, Options{Controls: map[string][]string{"b": {"c"}}}, `"c" is a control of "b"`},
 		{"unknown groups", one, Options{Groups: "halves"}, `groups "halves"`},
 		{"categories of other tasks", one, Options{Groups: GroupsCategories}, "not a subject of MMLU"},
 	} {

@@ -41,17 +41,17 @@ type Row struct {
 	Arm          string         `json:"arm"`
 	SpecHash     string         `json:"spec_hash"`
 	N            int            `json:"n"`
-	Correct      int            `json:"correct"`           // undecided examples not counted
-	Tied         int            `json:"tied"`              // examples whose largest score several choices share, see [Judge]
-	Undecided    int            `json:"undecided"`         // of those, examples all of whose choices tie
-	Unparsed     int            `json:"unparsed"`          // examples whose written answer could not be read: wrong
-	Accuracy     float64        `json:"accuracy"`          // mean worth of the verdicts
-	FirstMaximum float64        `json:"first_maximum"`     // accuracy where the first among equals is taken, as the common harness does
-	CI95         stats.Interval `json:"ci95"`              // Wilson
-	Chance       float64        `json:"chance"`            // accuracy of guessing
-	ChanceP      float64        `json:"chance_p"`          // one-sided, see [stats.AboveChance]
-	Versus       *Paired        `json:"versus,omitempty"`  // against the first arm; nil for itself
-	Control      *Paired        `json:"control,omitempty"` // against the arm's control, where it names one
+	Correct      int            `json:"correct"`            // undecided examples not counted
+	Tied         int            `json:"tied"`               // examples whose largest score several choices share, see [Judge]
+	Undecided    int            `json:"undecided"`          // of those, examples all of whose choices tie
+	Unparsed     int            `json:"unparsed"`           // examples whose written answer could not be read: wrong
+	Accuracy     float64        `json:"accuracy"`           // mean worth of the verdicts
+	FirstMaximum float64        `json:"first_maximum"`      // accuracy where the first among equals is taken, as the common harness does
+	CI95         stats.Interval `json:"ci95"`               // Wilson
+	Chance       float64        `json:"chance"`             // accuracy of guessing
+	ChanceP      float64        `json:"chance_p"`           // one-sided, see [stats.AboveChance]
+	Versus       *Paired        `json:"versus,omitempty"`   // against the first arm; nil for itself
+	Controls     []Paired       `json:"controls,omitempty"` // against each of the arm's controls, in their order
 }
 
 // Paired compares an arm with another one on the same examples. Examples that either of them leaves undecided are left out, so N can be
@@ -195,34 +195,36 @@ func pair(task *Task, g group, arm, other []Verdict) stats.Clusters {
 	return stats.Cluster(after, before, clusters)
 }
 
-// compare fills in Versus and Control of one metric's rows, which are by group and arm.
-func (c *Comparison) compare(task *Task, arms []Arm, groups []group, judged [][]Verdict, from int, controls map[string]string) {
+// compare fills in Versus and Controls of one metric's rows, which are by group and arm.
+func (c *Comparison) compare(task *Task, arms []Arm, groups []group, judged [][]Verdict, from int, controls map[string][]string) {
 	var tests []stats.Clusters
-	var places []**Paired
+	var places []*Paired
 	var names []string
 	at := from
 	for _, g := range groups {
 		for a, arm := range arms {
 			row := &c.Rows[at]
 			at++
-			add := func(to **Paired, other int) {
+			add := func(to *Paired, other int) {
 				test := pair(task, g, judged[a], judged[other])
 				if !g.tested {
-					*to = &Paired{Baseline: arms[other].Name, Paired: stats.Outside(test)}
+					*to = Paired{Baseline: arms[other].Name, Paired: stats.Outside(test)}
 					return
 				}
 				tests, places, names = append(tests, test), append(places, to), append(names, arms[other].Name)
 			}
 			if a > 0 {
-				add(&row.Versus, 0)
+				row.Versus = new(Paired)
+				add(row.Versus, 0)
 			}
-			if name, ok := controls[arm.Name]; ok {
-				add(&row.Control, slices.IndexFunc(arms, func(o Arm) bool { return o.Name == name }))
+			row.Controls = make([]Paired, len(controls[arm.Name]))
+			for i, name := range controls[arm.Name] {
+				add(&row.Controls[i], slices.IndexFunc(arms, func(o Arm) bool { return o.Name == name }))
 			}
 		}
 	}
 	for i, p := range stats.ClusteredFamily(tests) {
-		*places[i] = &Paired{Baseline: names[i], Paired: p, Word: p.Word(c.Margin)}
+		*places[i] = Paired{Baseline: names[i], Paired: p, Word: p.Word(c.Margin)}
 	}
 	c.Family = len(tests)
 }

@@ -15,7 +15,7 @@ func TestAKnownEffectIsShownAndItsControlIsNot(t *testing.T) {
 	blind := emulate.Plan{{Alpha: -1, Mask: emulate.MaskAll, Schedule: emulate.ScheduleConstant}}
 	still := emulate.Plan{{Alpha: 0.001, Tau: 0.01}}
 	c, err := Compare(context.Background(), task, []Arm{{Name: "untouched"}, {Name: "still", Plan: still}, {Name: "blind", Plan: blind}},
-		Options{Runner: tinyRunner(t), Controls: map[string]string{"blind": "still"}, Seed: 1})
+		Options{Runner: tinyRunner(t), Controls: map[string][]string{"blind": {"still"}}, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,8 +25,8 @@ func TestAKnownEffectIsShownAndItsControlIsNot(t *testing.T) {
 	if base.AtChance() || base.Accuracy < 0.8 {
 		t.Fatalf("the embedded model answers %.2f of easy items", base.Accuracy)
 	}
-	if gone.Versus.Word != "worse" || gone.Control.Word != "worse" || gone.Versus.CI95.High >= 0 || !gone.AtChance() {
-		t.Errorf("without attention: %s; %+v", gone, gone.Control)
+	if gone.Versus.Word != "worse" || gone.Controls[0].Word != "worse" || gone.Versus.CI95.High >= 0 || !gone.AtChance() {
+		t.Errorf("without attention: %s; %+v", gone, gone.Controls)
 	}
 	if same.Versus.Gained+same.Versus.Lost != 0 || same.Versus.Word != "not shown" || !same.Versus.CI95.Contains(0) {
 		t.Errorf("a gain of a thousandth: %s", same)

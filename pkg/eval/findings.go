@@ -7,7 +7,7 @@ import (
 )
 
 // Findings says in one sentence each what a comparison shows by a metric, and what it cannot show: for all examples and then for every
-// tested group, whether the baseline is better than guessing, every other arm against the baseline and against its control, by
+// tested group, whether the baseline is better than guessing, every other arm against the baseline and against its controls, by
 // [stats.Paired.Finding]; and last the interactions.
 func (c *Comparison) Findings(metric string) []string {
 	var out []string
@@ -25,8 +25,8 @@ func (c *Comparison) Findings(metric string) []string {
 		case c.tested(r):
 			out = append(out, on+baselineFinding(r))
 		}
-		if r.Control != nil {
-			out = append(out, on+r.finding(*r.Control, c.Margin))
+		for _, control := range r.Controls {
+			out = append(out, on+r.finding(control, c.Margin))
 		}
 	}
 	for _, i := range c.Interactions {

@@ -100,23 +100,26 @@ func TestControlsInteractionsAndClustersAreJudged(t *testing.T) {
 		task.Examples = append(task.Examples, e)
 		gains[e.ID] = i < 100 && i%4 < 2
 	}
-	c := mustCompare(t, task, []Arm{{Name: "base", Answer: told("none", nil)}, {Name: "control", Answer: told("zz", nil)}, {Name: "arm", Answer: told("gains", gains)}},
-		Options{Controls: map[string]string{"arm": "control"}, Seed: 1})
-	if c.Family != 3*(2+1) { // all and two groups; two arms against the first, one against its control
-		t.Errorf("a family of %d, expected 9", c.Family)
+	c := mustCompare(t, task, []Arm{{Name: "base", Answer: told("none", nil)}, {Name: "control", Answer: told("zz", nil)}, {Name: "second", Answer: told("same", gains)}, {Name: "arm", Answer: told("gains", gains)}},
+		Options{Controls: map[string][]string{"arm": {"control", "second"}}, Seed: 1})
+	if c.Family != 3*(3+2) { // all and two groups; three arms against the first, one against its two controls
+		t.Errorf("a family of %d, expected 15", c.Family)
 	}
 	row, _ := c.Row(Acc, GroupNonSTEM, "arm")
-	if row.Control == nil || row.Control.Baseline != "control" || row.Control.Gained != 50 || row.Control.Word != "better" || row.Versus.Word != "better" {
-		t.Errorf("against the control: %+v", row.Control)
+	if len(row.Controls) != 2 || row.Controls[0].Baseline != "control" || row.Controls[0].Gained != 50 || row.Controls[0].Word != "better" || row.Versus.Word != "better" {
+		t.Errorf("against the controls: %+v", row.Controls)
+	}
+	if second := row.Controls[1]; second.Baseline != "second" || second.Gained+second.Lost != 0 || second.Word != "not shown" {
+		t.Errorf("against a control that answers the same: %+v", second)
 	}
 	if cl := row.Versus.Clustered; cl == nil || !cl.Decides || cl.Clusters != 50 || cl.DesignEffect < 1.9 {
 		t.Errorf("pairs of examples that change together: %+v", cl)
 	}
-	if len(c.Interactions) != 2 || c.Interactions[0].P != 1 || c.Interactions[1].Arm != "arm" || c.Interactions[1].Adjusted > 0.01 || c.Interactions[1].Difference != 0.5 {
+	if len(c.Interactions) != 3 || c.Interactions[0].P != 1 || c.Interactions[2].Arm != "arm" || c.Interactions[2].Adjusted > 0.01 || c.Interactions[2].Difference != 0.5 {
 		t.Errorf("interactions %+v", c.Interactions)
 	}
 	text := strings.Join(c.Findings(Acc), "\n")
-	for _, part := range []string{"arm against control:", "arm changes non-STEM items by +50.0 points more than STEM items", "its effect differs between the groups", "control changes", "in 100 clusters"} {
+	for _, part := range []string{"arm against control:", "arm against second:", "arm changes non-STEM items by +50.0 points more than STEM items", "its effect differs between the groups", "control changes", "in 100 clusters"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the findings do not say %q:\n%s", part, text)
 		}

@@ -3,6 +3,7 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/emulate"
@@ -12,10 +13,10 @@ import (
 
 // Arm is one thing to compare; it is data: JSON is what its results are stored under.
 type Arm struct {
-	Name    string
-	Plan    emulate.Plan    // interventions in order; empty = the untouched model
-	Answer  json.RawMessage // how it answers; empty = log-likelihood of the choices
-	Control string          // name of the arm of equal size that it is also judged against; "" = none
+	Name     string
+	Plan     emulate.Plan    // interventions in order; empty = the untouched model
+	Answer   json.RawMessage // how it answers; empty = log-likelihood of the choices
+	Controls []string        // names of the arms of equal size that it is also judged against
 }
 
 // Arms are what is compared; the first is what the others are compared with.
@@ -91,7 +92,7 @@ type Grid struct {
 	Full        bool   // every combination of the four lists instead of one change at a time
 }
 
-// Grid makes arms of it: the untouched model, the base, its variations, and controls, against which the base is judged as well.
+// Grid makes arms of it: the untouched model, the base, its variations, and controls. The base is judged against each control of its size as well: all of them but suppress, which makes a change of another size.
 func (s *Session) Grid(g Grid) Arms {
 	plan := s.plan("base", g.Base, g.Base)
 	if len(plan) != 1 {
@@ -116,14 +117,14 @@ func (s *Session) Grid(g Grid) Arms {
 	for _, p := range points {
 		arms = append(arms, Arm{Name: p.Name, Plan: emulate.Plan{p.Spec}})
 	}
-	for i, name := range strings.Fields(g.Controls) {
+	for _, name := range strings.Fields(g.Controls) {
 		p, err := grid.Control(name, uint32(s.options.Seed))
 		if err != nil {
 			fail(client.Parameter("controls", g.Controls, "%v", err))
 		}
 		arms = append(arms, Arm{Name: p.Name, Plan: emulate.Plan{p.Spec}})
-		if i == 0 {
-			arms[1].Control = p.Name
+		if name != "suppress" && !slices.Contains(arms[1].Controls, p.Name) {
+			arms[1].Controls = append(arms[1].Controls, p.Name)
 		}
 	}
 	return arms

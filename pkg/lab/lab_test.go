@@ -48,17 +48,18 @@ func ExampleSession_Arms() {
 }
 
 func ExampleSession_Grid() {
-	for _, a := range session().Grid(Grid{Base: "released", Alphas: "0.5 1", Renormalise: "row", Controls: "uniform random"}) {
-		fmt.Printf("%s; control: %q\n", a.Name, a.Control)
+	for _, a := range session().Grid(Grid{Base: "released", Alphas: "0.5 1", Renormalise: "row", Controls: "uniform random suppress"}) {
+		fmt.Printf("%s; controls: %q\n", a.Name, a.Controls)
 	}
 	// Output:
-	// untouched; control: ""
-	// base; control: "uniform"
-	// alpha 0.5; control: ""
-	// alpha 1; control: ""
-	// renormalise row; control: ""
-	// uniform; control: ""
-	// random; control: ""
+	// untouched; controls: []
+	// base; controls: ["uniform" "random"]
+	// alpha 0.5; controls: []
+	// alpha 1; controls: []
+	// renormalise row; controls: []
+	// uniform; controls: []
+	// random; controls: []
+	// suppress; controls: []
 }
 
 func ExampleSession_Reasoning() {

@@ -148,7 +148,7 @@ var worker = sync.OnceValues(func() (*client.Client, error) { return client.Dial
 func (s *Session) request(kind, view string, arms []Arm, args any) client.Request {
 	r := client.Request{Recipe: s.recipe, Options: s.options, Dirs: s.dirs, RunDir: s.run.Dir(), RunID: os.Getenv(env.RunID), Kind: kind, View: view}
 	for _, a := range arms {
-		arm := client.Arm{Name: a.Name, Answer: a.Answer, Versus: a.Control}
+		arm := client.Arm{Name: a.Name, Answer: a.Answer, Controls: a.Controls}
 		if len(a.Plan) > 0 { // else the untouched model
 			arm.Plan = a.Plan.JSON()
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/eval"
@@ -87,7 +86,7 @@ func (c *compared) numbers() []report.Number {
 				out = append(out, report.Number{Name: r.Name + "/p", Value: v.P, Unit: "p of the score test", N: r.N, Tolerance: 1e-3})
 			}
 		}
-		if v := r.Control; v != nil {
+		for _, v := range r.Controls {
 			d := v.CI95
 			out = append(out, report.Number{Name: r.Name + "/against " + v.Baseline, Value: v.Difference, Unit: "accuracy", N: r.N, CI95: &d, Tolerance: 1e-3})
 		}
@@ -120,19 +119,23 @@ func comparisonTable(_ context.Context, c *compared) (*report.Part, error) {
 	p := &report.Part{Method: c.method(), Numbers: c.numbers(), Finding: c.answer(), Details: c.Findings(c.task.Metric), Answers: true}
 	t := report.Table{Name: "comparison", Title: fmt.Sprintf("Every arm against %s, %s", c.first(), c.task.ScoreName(c.task.Metric)),
 		Columns: []string{"items", "arm", "n", "accuracy", "difference", "95 % interval", "at the family's level", "gained / lost", "p", "p (Holm)", "detectable", "word"}}
-	if slices.ContainsFunc(c.Rows, func(r eval.Row) bool { return r.Control != nil }) {
-		t.Columns = append(t.Columns, "against its control", "95 % interval of it")
-	}
+	at := map[string]int{} // of each control, its first column
+	c.each(func(r eval.Row) {
+		for _, v := range r.Controls {
+			if _, met := at[v.Baseline]; !met {
+				at[v.Baseline] = len(t.Columns)
+				t.Columns = append(t.Columns, "against "+v.Baseline, "95 % interval of it")
+			}
+		}
+	})
 	c.each(func(r eval.Row) {
 		row := []any{r.Group, r.Arm, r.N, r.Accuracy}
 		if v := r.Versus; v != nil {
 			row = append(row, v.Difference, signed(v.CI95), signed(v.CIFamily), fmt.Sprintf("%d / %d", v.Gained, v.Lost), v.P, v.Adjusted, detectable(v.Paired), v.Word)
 		}
-		if v := r.Control; v != nil {
-			row = append(row, v.Difference, signed(v.CI95))
-		}
-		for len(row) < len(t.Columns) {
-			row = append(row, nil)
+		row = append(row, make([]any, len(t.Columns)-len(row))...)
+		for _, v := range r.Controls {
+			row[at[v.Baseline]], row[at[v.Baseline]+1] = v.Difference, signed(v.CI95)
 		}
 		t.Rows = append(t.Rows, row)
 	})

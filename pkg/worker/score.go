@@ -27,7 +27,7 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := eval.Options{Store: results, Run: c.RunID, Seed: c.Options.Seed, Groups: groups, Controls: map[string]string{}, Progress: c.engineProgress}
+	o := eval.Options{Store: results, Run: c.RunID, Seed: c.Options.Seed, Groups: groups, Controls: map[string][]string{}, Progress: c.engineProgress}
 	var arms []eval.Arm
 	for i, a := range c.arms() {
 		if i == 0 && c.Other != nil { // the same question to another model, whose answers are there before this one's is opened
@@ -40,9 +40,7 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 			return nil, err
 		}
 		arms = append(arms, arm)
-		if a.Versus != "" {
-			o.Controls[a.Name] = a.Versus
-		}
+		o.Controls[a.Name] = a.Controls
 	}
 	r, err := c.runner()
 	if err != nil {

@@ -28,10 +28,10 @@ type Request struct {
 
 // Arm is one thing to compare, as data.
 type Arm struct {
-	Name   string          `json:"name"`
-	Plan   json.RawMessage `json:"plan,omitempty"`   // an emulate.Plan; empty or [] = the untouched model
-	Answer json.RawMessage `json:"answer,omitempty"` // how it answers; empty = log-likelihood of the choices
-	Versus string          `json:"versus,omitempty"` // name of the arm of equal size that it is also compared with: its control
+	Name     string          `json:"name"`
+	Plan     json.RawMessage `json:"plan,omitempty"`     // an emulate.Plan; empty or [] = the untouched model
+	Answer   json.RawMessage `json:"answer,omitempty"`   // how it answers; empty = log-likelihood of the choices
+	Controls []string        `json:"controls,omitempty"` // names of the arms of equal size that it is also compared with
 }
 
 // Event is one line of an answer.
