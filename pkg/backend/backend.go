@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
 
 	"github.com/attune-lab/attune/pkg/env"
@@ -70,26 +69,6 @@ func IsXLA(b compute.Backend) bool {
 // IsCUDA reports whether a backend compiles through XLA for an NVIDIA GPU.
 func IsCUDA(b compute.Backend) bool {
 	return IsXLA(b) && strings.Contains(strings.ToLower(b.Description()), "cuda")
-}
-
-// DType is the type that a model computes in on a backend: "float32", "bfloat16", or "auto" (also ""), which is bfloat16 on CUDA and float32 elsewhere. The Go backend
-// computes bfloat16 many times more slowly than float32 and is refused it.
-func DType(name string, b compute.Backend) (dtypes.DType, error) {
-	switch name {
-	case "", "auto":
-		if IsCUDA(b) {
-			return dtypes.BFloat16, nil
-		}
-		return dtypes.Float32, nil
-	case "float32":
-		return dtypes.Float32, nil
-	case "bfloat16":
-		if !IsXLA(b) {
-			return 0, fmt.Errorf("dtype %q: the Go backend computes it many times more slowly than float32: use \"float32\" or \"auto\", or an XLA backend", name)
-		}
-		return dtypes.BFloat16, nil
-	}
-	return 0, fmt.Errorf("dtype %q: expected \"auto\", \"float32\" or \"bfloat16\"", name)
 }
 
 // device is held while an executable runs on a GPU, see Exclusive.

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -54,23 +53,6 @@ func TestGoMLXsVariableIsHonouredOrRefused(t *testing.T) {
 		}
 		if _, err := backend.FromEnv(); err == nil {
 			t.Errorf("%+v: FromEnv opens a backend", c)
-		}
-	}
-}
-
-func TestDTypeFollowsTheBackend(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"", "auto", "float32"} {
-		if got, err := backend.DType(name, b); err != nil || got != dtypes.Float32 {
-			t.Errorf("%q: %s, %v", name, got, err)
-		}
-	}
-	for _, name := range []string{"bfloat16", "float16", "fp32"} {
-		if got, err := backend.DType(name, b); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%q: %s, %v, expected an error that names it", name, got, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package eval_test
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -36,11 +37,7 @@ func TestRealModelsLogLikelihoods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dtype, err := backend.DType(os.Getenv("ATTUNE_DTYPE"), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := model.Load(dir, model.Options{Backend: b, DType: dtype})
+	m, err := model.Load(dir, model.Options{Backend: b, DTypeName: cmp.Or(os.Getenv("ATTUNE_DTYPE"), "auto")})
 	if err != nil {
 		t.Fatal(err)
 	}

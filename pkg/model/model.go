@@ -24,8 +24,9 @@ import (
 
 // Options say how a model is opened. The zero value opens it in float32 on the backend named by ATTUNE_BACKEND, else the Go backend.
 type Options struct {
-	Backend compute.Backend // nil: backend.FromEnv
-	DType   dtypes.DType    // Float32 (zero value) or BFloat16: the type of weights and matrix products
+	Backend   compute.Backend // nil: backend.FromEnv
+	DType     dtypes.DType    // Float32 (zero value) or BFloat16: the type of weights and matrix products
+	DTypeName string          // the same in the words of a parameter, where DType is not set: "auto", "float32" or "bfloat16", see Config.ChooseDType
 	// MaxBytes is how much the weights may take in DType; more is refused before anything is allocated. 0: on the Go backend what the system reports
 	// as available, on XLA no limit.
 	MaxBytes int64
@@ -89,6 +90,12 @@ func newModel(c *Config, opts Options) (*Model, error) {
 		}
 	}
 	dtype := opts.DType
+	if dtype == dtypes.InvalidDType && opts.DTypeName != "" {
+		var err error
+		if dtype, err = c.ChooseDType(opts.DTypeName, b); err != nil {
+			return nil, err
+		}
+	}
 	switch dtype {
 	case dtypes.InvalidDType:
 		dtype = dtypes.Float32

@@ -79,7 +79,7 @@ func (j *job) benchSpeed(a benchArgs, c *model.Config, found measured) error {
 	if err != nil {
 		return err
 	}
-	dtype, err := backend.DType(j.Options.DType, b)
+	dtype, err := c.ChooseDType(j.Options.DType, b)
 	if err != nil {
 		return client.Parameter("dtype", j.Options.DType, "%v", err)
 	}

@@ -142,8 +142,7 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	dtype, err := backend.DType(j.Options.DType, b)
-	if err != nil {
+	if _, err := (&model.Config{}).ChooseDType(j.Options.DType, b); err != nil { // for any model: the directory is not at fault
 		return nil, client.Parameter("dtype", j.Options.DType, "%v", err)
 	}
 	if adapter != "" {
@@ -151,7 +150,7 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 			return nil, err
 		}
 	}
-	m, err := model.Load(dir, model.Options{Backend: b, DType: dtype, Adapter: adapter, Download: func(p hub.Progress) { j.progress("fetching "+p.File, int(p.Done), int(p.Total)) }})
+	m, err := model.Load(dir, model.Options{Backend: b, DTypeName: cmp.Or(j.Options.DType, "auto"), Adapter: adapter, Download: func(p hub.Progress) { j.progress("fetching "+p.File, int(p.Done), int(p.Total)) }})
 	if err != nil {
 		return nil, client.Parameter("model", j.Options.Model, "%v", err)
 	}

@@ -22,7 +22,7 @@ type Options struct {
 	NoBOS   bool     `json:"noBOS,omitempty"`   // without the token that begins a text
 	Groups  string   `json:"groups,omitempty"`  // "stem" (default), "categories", "subjects", "none"
 	Length  int      `json:"length,omitempty"`  // T of surveys; 0 = 64, or less where fewer than 80 % of the texts reach it
-	DType   string   `json:"dtype,omitempty"`   // "auto" (default: bfloat16 on CUDA, float32 elsewhere), "float32", "bfloat16"
+	DType   string   `json:"dtype,omitempty"`   // "auto" (default: bfloat16 on CUDA for the families of docs/models.md that say so, float32 elsewhere), "float32", "bfloat16"
 	Budget  int      `json:"budget,omitempty"`  // tokens of a pass; 0 = 16,384 on xla:cuda, 2,048 on go and xla:cpu
 	Seed    uint64   `json:"seed,omitempty"`    // of subsets, of samples and of the bootstrap
 	Texts   []string `json:"texts,omitempty"`   // surveyed instead of the items' texts
