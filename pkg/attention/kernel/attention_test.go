@@ -152,52 +152,58 @@ func TestAvailableSaysWhyNot(t *testing.T) {
 	}
 }
 
-// TestTextDefinesWhatItUses reads the filled-in text as its compiler does: every value is defined once in its region, before it is used.
+// TestTextDefinesWhatItUses: every value of the filled-in text is defined once in its region, before it is used.
 func TestTextDefinesWhatItUses(t *testing.T) {
-	defined := regexp.MustCompile(`^\s*(%\w+)(?::\d+)? = |(%\w+): |(%\w+) = %|scf\.for (%\w+)`)
-	used := regexp.MustCompile(`%\w+`)
 	for _, k := range everyKind() {
 		for _, dim := range []int{16, 128, 256} {
 			f := fill{Name: "a", Kind: k, Type: "bf16", tile: tileOf(k, dim), Tokens: 333, Heads: 8, Group: 4, Dim: dim, Scale: 1, Softcap: 50, Window: 90, OffDiagonal: true}
 			if k.ByBits && f.Rows > wordBits*wordStep {
 				t.Errorf("%+v: programs of %d rows read bits behind the end of a row, which has whole steps of %d keys", k, f.Rows, wordBits*wordStep)
 			}
-			regions := []map[string]bool{{}}
-			lines := strings.Split(f.text(), "\n")
-			for n, line := range lines {
-				line, _, _ = strings.Cut(line, "//")
-				if strings.HasPrefix(strings.TrimSpace(line), "}") {
-					regions = regions[:len(regions)-1]
-				}
-				opens := strings.HasSuffix(line, "{")
-				own, inner := map[string]bool{}, map[string]bool{}
-				for i, m := range defined.FindAllStringSubmatch(line, -1) {
-					name := m[1] + m[2] + m[3] + m[4]
-					if opens && (m[3] != "" || m[4] != "" || m[2] != "") {
-						inner[name] = true
-					} else {
-						own[name] = true
-					}
-					if slices.ContainsFunc(regions, func(r map[string]bool) bool { return r[name] }) {
-						t.Errorf("line %d defines %s again (%d): %s", n+1, name, i, line)
-					}
-				}
-				for _, name := range used.FindAllString(line, -1) {
-					if !own[name] && !inner[name] && !slices.ContainsFunc(regions, func(r map[string]bool) bool { return r[name] }) {
-						t.Errorf("line %d uses %s, which is not defined: %s", n+1, name, line)
-					}
-				}
-				for name := range own {
-					regions[len(regions)-1][name] = true
-				}
-				if opens {
-					regions = append(regions, inner)
-				}
+			checkText(t, f.text())
+		}
+	}
+}
+
+// checkText reads a text as its compiler does.
+func checkText(t *testing.T, text string) {
+	t.Helper()
+	defined := regexp.MustCompile(`^\s*(%\w+)(?::\d+)? = |(%\w+): |(%\w+) = %|scf\.for (%\w+)`)
+	used := regexp.MustCompile(`%\w+`)
+	regions := []map[string]bool{{}}
+	lines := strings.Split(text, "\n")
+	for n, line := range lines {
+		line, _, _ = strings.Cut(line, "//")
+		if strings.HasPrefix(strings.TrimSpace(line), "}") {
+			regions = regions[:len(regions)-1]
+		}
+		opens := strings.HasSuffix(line, "{")
+		own, inner := map[string]bool{}, map[string]bool{}
+		for i, m := range defined.FindAllStringSubmatch(line, -1) {
+			name := m[1] + m[2] + m[3] + m[4]
+			if opens && (m[3] != "" || m[4] != "" || m[2] != "") {
+				inner[name] = true
+			} else {
+				own[name] = true
 			}
-			if len(regions) != 1 || len(lines) < 150 {
-				t.Errorf("%d lines leave %d regions open", len(lines), len(regions)-1)
+			if slices.ContainsFunc(regions, func(r map[string]bool) bool { return r[name] }) {
+				t.Errorf("line %d defines %s again (%d): %s", n+1, name, i, line)
 			}
 		}
+		for _, name := range used.FindAllString(line, -1) {
+			if !own[name] && !inner[name] && !slices.ContainsFunc(regions, func(r map[string]bool) bool { return r[name] }) {
+				t.Errorf("line %d uses %s, which is not defined: %s", n+1, name, line)
+			}
+		}
+		for name := range own {
+			regions[len(regions)-1][name] = true
+		}
+		if opens {
+			regions = append(regions, inner)
+		}
+	}
+	if len(regions) != 1 || len(lines) < 150 {
+		t.Errorf("%d lines leave %d regions open", len(lines), len(regions)-1)
 	}
 }
 

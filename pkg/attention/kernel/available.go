@@ -19,19 +19,29 @@ import (
 // whatever compiler the plugin carries, so the first question of a kind compiles a small case and compares it with the same attention in plain operations; that
 // takes a second, and success is remembered in the cache folder.
 func Available(dev compute.Backend, query, key shapes.Shape, k Kind) error {
-	if !backend.IsCUDA(dev) {
-		return fmt.Errorf("attention kernel: it needs xla:cuda, this is %s", dev.Name())
-	}
-	if err := check(query, key); err != nil {
+	if err := possible(dev, query, key); err != nil {
 		return err
 	}
 	v := variant{k, dev, query.DType, query.Dimensions[3]}
+	return remembered(v, trial{dev: dev, text: attentionIR, kind: fmt.Sprintf("%+v %s %d", k, v.dtype, v.dim), try: v.try})
+}
+
+// possible says what keeps any kernel from taking queries and keys of these shapes.
+func possible(dev compute.Backend, query, key shapes.Shape) error {
+	if !backend.IsCUDA(dev) {
+		return fmt.Errorf("attention kernel: it needs xla:cuda, this is %s", dev.Name())
+	}
+	return check(query, key)
+}
+
+// remembered is a trial's outcome, made once in a process. The variant holds all that tells it from others.
+func remembered(variant any, t trial) error {
 	tried.Lock()
 	defer tried.Unlock()
-	err, known := tried.outcome[v]
+	err, known := tried.outcome[variant]
 	if !known {
-		err = v.trial()
-		tried.outcome[v] = err
+		err = t.run()
+		tried.outcome[variant] = err
 	}
 	return err
 }
@@ -46,8 +56,8 @@ type variant struct {
 
 var tried = struct {
 	sync.Mutex
-	outcome map[variant]error
-}{outcome: map[variant]error{}}
+	outcome map[any]error
+}{outcome: map[any]error{}}
 
 // tolerance of a trial, relative: three times the rounding of half precision to 8 bits.
 const tolerance = 3.0 / 256
@@ -58,11 +68,7 @@ func (v variant) try() error {
 	var worst float32
 	err := exceptions.TryCatch[error](func() {
 		worst = tensors.ToScalar[float32](MustExecOnce(v.dev, func(g *Graph) *Node {
-			of := func(heads int, frequency float64) *Node { // some values of about unit size
-				x := ConvertDType(IotaFull(g, shapes.Make(dtypes.Int32, 1, tokens, heads, v.dim)), dtypes.Float32)
-				return ConvertDType(MulScalar(Sin(MulScalar(x, frequency)), math.Sqrt2), v.dtype)
-			}
-			x := OptimizationBarriers(of(heads, 1.1), of(1, 0.7), of(1, 1.3), of(heads, 0.9), of(1, 1.7)) // see differ
+			x := trialOperands(g, tokens, heads, v.dim, v.dtype)
 			o := Options{Scale: 2 / math.Sqrt(float64(v.dim))}
 			if v.Capped {
 				o.Softcap = 2
@@ -83,6 +89,11 @@ func (v variant) try() error {
 			return differ(x[0], x[1], x[2], o, mask, near)
 		}))
 	})
+	return judge(worst, err)
+}
+
+// judge is a trial's outcome, given how far the kernel was off.
+func judge(worst float32, err error) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("attention kernel: it does not compile here: %w", err)

@@ -1,0 +1,327 @@
+package kernel
+
+import (
+	_ "embed"
+	"fmt"
+	"math"
+	"strings"
+	"text/template"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Form is how a layer makes scores of products of queries and keys: see Options.
+type Form struct {
+	Scale, Softcap float64
+	Window         int
+}
+
+// Wanted says what Statistics adds up beside what each key receives. With p[i,j] = exp(s[i,j] - LSE[i]):
+type Wanted struct {
+	Form           // of the layer
+	Share  *Node   // float32 [batch, heads, tokens]: where learned sinks take part, the logarithm of what they leave of each row; nil elsewhere
+	Rows   bool    // Entropy, Local and, with a Share, Distance
+	Local  int     // keys that Local looks at, the query's own included
+	Cells  bool    // Cells
+	Tau    float64 // Marked, and with a Source Shared; 0 = neither
+	Source *Source
+}
+
+// Source is another layer of the same dimensions, whose marks are compared with this one's.
+type Source struct {
+	Form
+	Query, Key *Node
+	LSE        *Node
+}
+
+// Sums are what Statistics gives, all float32, sums over the queries that are there. What was not asked for is nil.
+type Sums struct {
+	Columns  *Node // [batch, heads, tokens]: of each key, sum_i p[i,j]
+	Entropy  *Node // [batch, heads]: -sum p log p, in nats, of rows brought to sum 1
+	Distance *Node // [batch, heads]: sum p (i-j) of rows brought to sum 1; without a Share Columns say it
+	Local    *Node // [batch, heads]: sum of p where i-j < Local
+	Marked   *Node // [batch, heads]: how many p[i,j], i > j, are above Tau
+	Shared   *Node // [batch, heads]: of them, those that the source has above Tau too
+	Cells    *Node // [batch, heads, tiles of queries, tiles of keys]: sums of p over tiles of CellTokens
+}
+
+// CellTokens is how many queries and keys a tile of Sums.Cells has.
+const CellTokens = 64
+
+// Statistics adds up a layer's causal attention without forming it, in one pass that forms the scores again. lse is the log-sum-exp of the rows' scores, float32 [batch,
+// heads, tokens], 1e30 for rows that do not count. Queries and keys are as in Attention. It panics, as graph-building code does, where StatisticsAvailable returns false,
+// and has no gradient.
+func Statistics(query, key, lse *Node, w Wanted) Sums {
+	if err := check(query.Shape(), key.Shape()); err != nil {
+		panic(err)
+	}
+	d := query.Shape().Dimensions
+	batch, tokens, heads := d[0], d[1], d[2]
+	f := statistics{Type: types[query.DType()], Tokens: tokens, Heads: heads, Group: heads / key.Shape().Dimensions[2], Dim: d[3], Form: w.Form,
+		Rows: w.Rows, Local: w.Local, Cells: w.Cells, Tau: w.Tau, Sinking: w.Rows && w.Share != nil}
+	f.cut()
+	padded := func(what string, x *Node) *Node { // in units of log2, and nothing behind the last token
+		x = MulScalar(expect(what, x, dtypes.Float32, batch, heads, tokens), math.Log2E)
+		if more := f.PaddedTokens() - tokens; more > 0 {
+			x = GrowRight(x, 2, more, 1e30)
+		}
+		return x
+	}
+	operands := []*Node{query, key, padded("log-sum-exps", lse)}
+	if f.Sinking {
+		operands = append(operands, padded("shares", w.Share))
+	}
+	if s := w.Source; s != nil && w.Tau > 0 {
+		f.Sourced, f.SourceForm = true, s.Form
+		operands = append(operands, expect("the source's queries", s.Query, query.DType(), d...), expect("the source's keys", s.Key, query.DType(), key.Shape().Dimensions...),
+			padded("the source's log-sum-exps", s.LSE))
+	}
+	g := query.Graph()
+	tiles := (tokens + f.Keys - 1) / f.Keys
+	like := func(dims ...int) *Node {
+		return Zeros(g, shapes.Make(dtypes.Float32, append([]int{batch, heads}, dims...)...))
+	}
+	results := []*Node{like(tokens)}
+	for range f.Sums()[1:] {
+		results = append(results, like(tiles))
+	}
+	if f.Cells {
+		results = append(results, like(f.QueryTiles(), tiles))
+	}
+	k := triton{name: "statistics", ir: f.text(), grid: [3]int{tiles, heads, batch}, warps: f.warps, stages: f.stages}
+	results = k.call(results, operands...)
+	var out Sums
+	for i, name := range f.Sums() {
+		switch sum := results[i]; name {
+		case "columns":
+			out.Columns = sum
+		case "entropy":
+			out.Entropy = MulScalar(ReduceSum(sum, -1), -math.Ln2)
+		case "distances":
+			out.Distance = ReduceSum(sum, -1)
+		case "local":
+			out.Local = ReduceSum(sum, -1)
+		case "marked":
+			out.Marked = ReduceSum(sum, -1)
+		case "shared":
+			out.Shared = ReduceSum(sum, -1)
+		}
+	}
+	if f.Cells { // what no program has written is whatever it was
+		cells := results[len(results)-1]
+		i, j := positions(cells)
+		written := GreaterOrEqual(i, j)
+		if w.Window > 0 {
+			written = LogicalAnd(written, LessThan(MulScalar(Sub(i, j), f.Queries), Scalar(g, dtypes.Int32, f.FarKeys())))
+		}
+		out.Cells = Where(written, cells, ZerosLike(cells))
+	}
+	return out
+}
+
+//go:embed statistics.mlir
+var statisticsIR string
+
+var statisticsText = template.Must(template.New("statistics.mlir").Parse(statisticsIR))
+
+// statistics is what statistics.mlir is filled in with.
+type statistics struct {
+	Type                      string
+	Keys, Queries             int // of a program, of a tile
+	warps, stages             int
+	Tokens, Heads, Group, Dim int
+	Form, SourceForm          Form
+	Rows, Cells               bool
+	Sinking, Sourced          bool
+	Local                     int
+	Tau                       float64
+	Near                      bool // of a tile: the causal mask cuts it
+}
+
+// cut says how the work is cut: what is fastest of what was tried on an H200 at 4,096 tokens.
+func (f *statistics) cut() {
+	f.Keys, f.Queries, f.warps, f.stages = CellTokens, CellTokens, 4, 3
+	if f.Dim > 128 {
+		f.Queries, f.stages = 32, 2
+	}
+	if f.Cells {
+		f.Queries = CellTokens
+	}
+}
+
+func (f statistics) text() string {
+	var b strings.Builder
+	if err := statisticsText.Execute(&b, f); err != nil {
+		exceptions.Panicf("statistics.mlir: %v", err)
+	}
+	return b.String()
+}
+
+func (f statistics) AsNear() statistics { f.Near = true; return f }
+func (f statistics) AsFar() statistics  { f.Near = false; return f }
+
+// Sums are the names of what is added up.
+func (f statistics) Sums() []string {
+	names := []string{"columns"}
+	if f.Rows {
+		names = append(names, "entropy", "local")
+	}
+	if f.Sinking {
+		names = append(names, "distances")
+	}
+	if f.Marks() {
+		names = append(names, "marked")
+	}
+	if f.Sourced {
+		names = append(names, "shared")
+	}
+	return names
+}
+
+func (f statistics) NumSums() int     { return len(f.Sums()) }
+func (f statistics) SumTypes() string { return strings.Repeat(", !keyVector", f.NumSums())[2:] }
+
+// Yields are the sums behind a tile.
+func (f statistics) Yields() string {
+	var names []string
+	for _, name := range f.Sums() {
+		if name == "local" && !f.Near {
+			name += "Before"
+		}
+		names = append(names, "%"+name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (f statistics) Marks() bool    { return f.Tau > 0 }
+func (f statistics) Windowed() bool { return f.Form.Window > 0 && f.Form.Window < f.Tokens }
+func (f statistics) SourceWindowed() bool {
+	return f.Sourced && f.SourceForm.Window > 0 && f.SourceForm.Window < f.Tokens
+}
+
+// Masked reports whether a tile that the causal mask does not cut needs distances.
+func (f statistics) Masked() bool { return f.Windowed() || f.SourceWindowed() || f.Sinking }
+
+// Logs are the logarithms of a tile's probabilities.
+func (f statistics) Logs() string {
+	if f.Near || f.Windowed() {
+		return "%logs"
+	}
+	return "%log"
+}
+
+// Marked are a tile's entries above tau, off the diagonal.
+func (f statistics) Marked() string {
+	if f.Near {
+		return "%marks"
+	}
+	return "%passes"
+}
+
+// scorer is a layer whose scores a tile forms, and what its values' names end in.
+type scorer struct {
+	Form Form
+	Of   string
+}
+
+func (f statistics) Layer() scorer  { return scorer{f.Form, ""} }
+func (f statistics) Source() scorer { return scorer{f.SourceForm, "0"} }
+
+func (f statistics) up(tokens int) int { return (tokens + f.Queries - 1) / f.Queries * f.Queries }
+
+func (f statistics) PaddedTokens() int { return f.up(f.Tokens) }
+func (f statistics) QueryTiles() int   { return f.PaddedTokens() / f.Queries }
+func (f statistics) Last() int         { return f.Tokens - 1 }
+func (f statistics) QueryStride() int  { return f.Heads * f.Dim }
+func (f statistics) KeyStride() int    { return f.Heads / f.Group * f.Dim }
+func (f statistics) QueryBatch() int   { return f.Tokens * f.QueryStride() }
+func (f statistics) KeyBatch() int     { return f.Tokens * f.KeyStride() }
+func (f statistics) LogTau() string    { return constant(math.Log2(f.Tau)) }
+
+// NearKeys is how far behind a program's first key the last query is that the causal mask or the local window cuts.
+func (f statistics) NearKeys() int {
+	if f.Rows {
+		return f.up(f.Keys + f.Local - 1)
+	}
+	return f.up(f.Keys)
+}
+
+// FarKeys is how far behind a program's first key the last query is that sees one of its keys.
+func (f statistics) FarKeys() int { return f.up(f.Keys + f.Form.Window - 1) }
+
+// Factor is what products are multiplied by, see fill.Factor.
+func (f Form) Factor() string {
+	return fill{Kind: Kind{Capped: f.Softcap > 0}, Scale: f.Scale, Softcap: f.Softcap}.Factor()
+}
+
+// Cap is the cap in units of log2.
+func (f Form) Cap() string { return fill{Softcap: f.Softcap}.Cap() }
+
+// statisticsKind is what of the kernel's text a Wanted takes.
+type statisticsKind struct {
+	Capped, Windowed, Sinking   bool
+	Rows, Cells, Marks, Sourced bool
+	SourceCapped, SourceWindow  bool
+	dev                         compute.Backend
+	dtype                       dtypes.DType
+	dim                         int
+}
+
+// StatisticsAvailable reports whether Statistics can add up attention of queries and keys of these shapes: nil, or why not. As with Available the first question of a
+// kind is answered by a trial.
+func StatisticsAvailable(dev compute.Backend, query, key shapes.Shape, w Wanted) error {
+	if err := possible(dev, query, key); err != nil {
+		return err
+	}
+	tokens := query.Dimensions[1]
+	windowed := func(f Form) bool { return f.Window > 0 && f.Window < tokens }
+	k := statisticsKind{Capped: w.Softcap > 0, Windowed: windowed(w.Form), Sinking: w.Rows && w.Share != nil, Rows: w.Rows, Cells: w.Cells, Marks: w.Tau > 0,
+		dev: dev, dtype: query.DType, dim: query.Dimensions[3]}
+	if s := w.Source; s != nil && k.Marks {
+		k.Sourced, k.SourceCapped, k.SourceWindow = true, s.Softcap > 0, windowed(s.Form)
+	}
+	return remembered(k, trial{dev: dev, text: statisticsIR, kind: fmt.Sprintf("statistics %+v", k.plain()), try: k.try})
+}
+
+// plain is the kind without the device, which is no part of its name.
+func (k statisticsKind) plain() statisticsKind { k.dev = nil; return k }
+
+// try compares the kernel with plain operations, as variant.try does.
+func (k statisticsKind) try() error {
+	const tokens, heads = 200, 2
+	var worst float32
+	err := exceptions.TryCatch[error](func() {
+		worst = tensors.ToScalar[float32](MustExecOnce(k.dev, func(g *Graph) *Node {
+			x := trialOperands(g, tokens, heads, k.dim, k.dtype)
+			form := func(capped, windowed bool) Form {
+				f := Form{Scale: 2 / math.Sqrt(float64(k.dim))}
+				if capped {
+					f.Softcap = 2
+				}
+				if windowed {
+					f.Window = tokens / 3
+				}
+				return f
+			}
+			w := Wanted{Form: form(k.Capped, k.Windowed), Rows: k.Rows, Local: 16, Cells: k.Cells}
+			lse := plainLSE(x[0], x[1], w.Form)
+			if k.Sinking {
+				w.Share = MulScalar(Ones(g, lse.Shape()), -0.5)
+			}
+			if k.Marks {
+				w.Tau = 0.01
+			}
+			if k.Sourced {
+				w.Source = &Source{Form: form(k.SourceCapped, k.SourceWindow), Query: x[3], Key: x[4]}
+				w.Source.LSE = plainLSE(x[3], x[4], w.Source.Form)
+			}
+			return sumsDiffer(x[0], x[1], lse, w)
+		}))
+	})
+	return judge(worst, err)
+}
