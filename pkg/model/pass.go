@@ -162,7 +162,9 @@ func (p *pass) run(calls []call) (*Result, error) {
 			delete(mine, t)
 		}
 	}
+	var copied copies
 	defer func() {
+		copied.wait()
 		for t := range mine {
 			t.FinalizeAll()
 		}
@@ -203,14 +205,7 @@ func (p *pass) run(calls []call) (*Result, error) {
 				delete(mine, t)
 				continue
 			}
-			parts, err := split(t, len(e.layers))
-			if err != nil {
-				return nil, err
-			}
-			for i, l := range e.layers {
-				r.Emitted.add(e.name, c.first+l, m.Config.Layers, parts[i])
-			}
-			free(t)
+			copied.start(t, e, c.first)
 		}
 		if before != nil && !stays(before) {
 			free(before)
@@ -218,7 +213,43 @@ func (p *pass) run(calls []call) (*Result, error) {
 		r.Plan = append(r.Plan, c.plan...)
 	}
 	r.Plan = planOf(r.Plan)
-	return r, nil
+	return r, copied.give(r.Emitted, m.Config.Layers)
+}
+
+// copies takes stacks of observations to the host and cuts them, while the pass goes on.
+type copies struct {
+	all   sync.WaitGroup
+	under []*observedStack
+}
+
+// observedStack is what several layers of a stage, from first on, have emitted under a name.
+type observedStack struct {
+	emits
+	first int
+	parts []*tensors.Tensor
+	err   error
+}
+
+func (c *copies) start(t *tensors.Tensor, e emits, first int) {
+	s := &observedStack{emits: e, first: first}
+	c.under = append(c.under, s)
+	c.all.Go(func() { s.parts, s.err = split(t, len(e.layers)) })
+}
+
+func (c *copies) wait() { c.all.Wait() }
+
+// give waits for all copies and puts them among the observations.
+func (c *copies) give(to Emitted, layers int) error {
+	c.wait()
+	for _, s := range c.under {
+		if s.err != nil {
+			return s.err
+		}
+		for i, l := range s.layers {
+			to.add(s.name, s.first+l, layers, s.parts[i])
+		}
+	}
+	return nil
 }
 
 // call runs a stage.

@@ -66,8 +66,7 @@ func (c *collector) visit() {
 		lse = attention.RowsLSE(site)
 	}
 	switch {
-	case lse != nil && c.measures&(Rows|Masks|Shapes) == 0 && byKeysFits(site) && site.LSE() != nil:
-		c.putReceived(c.columnsByKeys(site, lse))
+	case lse != nil && c.blockable() && c.byKernel(lse):
 	case lse != nil && c.blockable():
 		c.inBlocks(lse)
 	default:

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/attention/kernel"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/model"
 )
@@ -138,8 +139,8 @@ func start(m *model.Model, prompts [][]int, opts *Options) (*Survey, error) {
 	}
 	if s.Measures.Has(Shapes) {
 		s.Group = (slices.Max(s.Lengths) + opts.Cells - 1) / opts.Cells
-		if s.Group > 32 { // of long prompts a multiple of 8, for blocks of whole groups to suit matrix units
-			s.Group = (s.Group + 7) / 8 * 8
+		if s.Group > 32 { // of long prompts whole tiles of the kernel
+			s.Group = (s.Group + kernel.CellTokens - 1) / kernel.CellTokens * kernel.CellTokens
 		}
 	}
 	if m.Tokenizer != nil {
@@ -182,7 +183,7 @@ func (s *Survey) read(emitted model.Emitted, row, tokens int) (*observed, error)
 		if name == nameCells {
 			o.width = width
 		}
-		var own []float32
+		own := make([]float32, 0, s.Layers*size)
 		for _, t := range layers {
 			err := tensors.ConstFlatData(t, func(flat []float32) {
 				mine := flat[row*size:][:size]

@@ -100,10 +100,7 @@ func (c *collector) newBlocks() *blocks {
 func (b *blocks) operandsOf(site *attention.Site, lse *Node) operands {
 	per := b.heads / b.kvHeads
 	whole := b.count * b.size
-	if b.valid != nil {
-		lse = Add(lse, MulScalar(OneMinus(b.valid), 1e30))
-	}
-	lse = padAxis(lse, 2, whole+b.size, 1e30)
+	lse = padAxis(b.onlyReal(lse), 2, whole+b.size, 1e30)
 	q, k := padAxis(site.Query, 2, whole+b.size, 0), padAxis(site.Keys[0], 2, whole, 0)
 	dim := q.Shape().Dimensions[3]
 	n := b.batch * b.kvHeads
@@ -113,9 +110,8 @@ func (b *blocks) operandsOf(site *attention.Site, lse *Node) operands {
 		return Reshape(TransposeAllAxes(Reshape(x, n, per, b.count+1, b.size), 2, 0, 1, 3), b.count+1, n, per*b.size)
 	}
 	x := operands{query: Reshape(q, b.count+1, n, per*b.size, dim), key: k, Form: attention.Form{Scale: site.Scale, Softcap: site.Softcap, Window: site.Window}}
-	if site.Sinks != nil { // of a row's whole, the sink has exp(sink - LSE)
-		left := OneMinus(Exp(Sub(Reshape(site.Sinks, 1, -1, 1), lse)))
-		x.share = ofRows(Log(MaxScalar(left, tiny)))
+	if site.Sinks != nil {
+		x.share = ofRows(rowShare(site, lse))
 	}
 	x.lse = ofRows(lse)
 	return x
@@ -295,9 +291,7 @@ func (c *collector) inBlocks(lse *Node) {
 	}
 	if c.measures.Has(Masks) {
 		add(nameMarked, func(t []tile) *Node { return ConvertDType(t[0].above(c.tau), dtypes.Float32) })
-		if site.Index == 0 {
-			attention.KeepOperands(site, keptSource, lse)
-		} else {
+		if site.Index > 0 {
 			first := attention.KeptLayer(site, keptSource)
 			sets = append(sets, b.operandsOf(first, first.LSE()))
 			add(nameShared, func(t []tile) *Node {
@@ -312,28 +306,39 @@ func (c *collector) inBlocks(lse *Node) {
 		}
 		return out
 	})
-	columns := b.columns(each)
-	c.putReceived(columns)
+	var cells *Node
 	if c.measures.Has(Shapes) {
-		c.put(nameCells, b.cells(each))
+		cells = b.cells(each)
 	}
 	sums := map[string]*Node{}
 	for i, name := range names[1:] {
 		sums[name] = b.perHead(added[i])
 	}
+	c.putSums(lse, b.columns(each), cells, sums)
+}
+
+// putSums ends a layer that is known by sums: of each key's column, [batch, heads, keys], of maps' cells, [batch, groups, cells], and of the other measures that
+// were asked for, [batch, heads], but for those that columns and single keys say.
+func (c *collector) putSums(lse, columns, cells *Node, sums map[string]*Node) {
+	site := c.site
+	c.putReceived(columns)
+	if c.measures.Has(Shapes) {
+		c.put(nameCells, cells)
+	}
 	if c.measures.Has(Rows) {
-		first := b.toKey(site, lse, SliceAxis(site.Keys[0], 2, AxisRange(0, 1)))
+		first := c.toKey(lse, SliceAxis(site.Keys[0], 2, AxisRange(0, 1)))
 		if site.Window > 0 {
 			i := Iota(first.Graph(), shapes.Make(dtypes.Int32, first.Shape().Dimensions...), 2)
 			first = Where(LessThan(i, Scalar(first.Graph(), dtypes.Int32, site.Window)), first, ZerosLike(first))
 		}
 		sums[nameFirst], sums[nameLate] = column(columns, 0), c.sumRows(since(first, c.late))
-		sums[nameDiagonal] = c.sumRows(b.toKey(site, lse, site.Keys[0]))
+		sums[nameDiagonal] = c.sumRows(c.toKey(lse, site.Keys[0]))
 		sums[nameRowSum] = ReduceSum(columns, -1)
 		c.putRows(sums)
 	}
 	if c.measures.Has(Masks) {
 		if site.Index == 0 {
+			attention.KeepOperands(site, keptSource, lse)
 			sums[nameShared] = sums[nameMarked]
 		}
 		c.put(nameMarked, sums[nameMarked])
@@ -347,13 +352,14 @@ func (t tile) above(tau float64) *Node {
 	return LogicalAnd(off, GreaterThan(t.probs, number(t.probs, tau)))
 }
 
-// toKey is what each query gives to one key that it sees: [batch, kv_heads, 1 or queries, head_dim] -> [batch, heads, queries].
-func (b *blocks) toKey(site *attention.Site, lse, key *Node) *Node {
-	per, dim := b.heads/b.kvHeads, site.Query.Shape().Dimensions[3]
-	q := ConvertDType(Reshape(site.Query, b.batch, b.kvHeads, per, b.tokens, dim), dtypes.Float32)
+// toKey is what each query gives to one key that it sees, given the rows' log-sum-exp: [batch, kv_heads, 1 or queries, head_dim] -> [batch, heads, queries].
+func (c *collector) toKey(lse, key *Node) *Node {
+	d := c.site.Query.Shape().Dimensions
+	batch, heads, tokens, dim, kvHeads := d[0], d[1], d[2], d[3], key.Shape().Dimensions[1]
+	q := ConvertDType(Reshape(c.site.Query, batch, kvHeads, heads/kvHeads, tokens, dim), dtypes.Float32)
 	k := BroadcastToDims(InsertAxes(ConvertDType(key, dtypes.Float32), 2), q.Shape().Dimensions...)
-	score := MulScalar(Reshape(ReduceSum(Mul(q, k), -1), b.batch, b.heads, b.tokens), site.Scale)
-	return Exp(Sub(attention.Softcap(score, site.Softcap), lse))
+	score := MulScalar(Reshape(ReduceSum(Mul(q, k), -1), batch, heads, tokens), c.site.Scale)
+	return Exp(Sub(attention.Softcap(score, c.site.Softcap), lse))
 }
 
 // ofKeyBlocks adds up the pairs of each key block, [pairs, n] -> [blocks, n], by a product with their membership.
