@@ -28,7 +28,7 @@ func (s *Site) rows(start, end int) *Site {
 	seen := func(x *Node, axis int) *Node { return SliceAxis(x, axis, AxisRange(0, end)) }
 	part := &Site{Layer: s.Layer, carry: s.carry, scope: s.scope, rewritten: s.rewritten, part: true, cutFrom: s, at: [2]int{start, end}, waits: s.waits}
 	part.Operands = Operands{Scale: s.Scale, Softcap: s.Softcap, Window: s.Window, Sinks: s.Sinks, Query: rows(s.Query, 2), Keys: []*Node{seen(s.Keys[0], 2)},
-		QueryPos: rows(s.QueryPos, 1), KeyPos: seen(s.KeyPos, 1), KeyTokens: seen(s.KeyTokens, 1), Lengths: s.Lengths}
+		QueryPos: rows(s.QueryPos, 1), KeyPos: seen(s.KeyPos, 1), KeyTokens: seen(s.KeyTokens, 1), Lengths: s.Lengths, Prompt: s.Prompt, Span: s.Span}
 	if len(s.Values) > 0 { // KeptLayer has none
 		part.Values = []*Node{seen(s.Values[0], 2)}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Mask describes entries of a layer's attention; nothing of size [queries, keys] exists until a plan needs it. Masks are Everything, Columns, Received, Earlier and
@@ -33,32 +34,61 @@ func (Everything) of(*Site, *Node) *Node { return nil }
 func (Everything) shared() string        { return "everything" }
 func (Everything) byRows() bool          { return true }
 
-// Columns are the columns of named keys: those at Positions, within Spans (first and one past the last position) and of the ids Tokens, together.
+// Columns are the columns of named keys: those at Positions, within Spans (first and one past the last position), of the ids Tokens and, with Highlighted, of the
+// sequence's highlighted span, together.
 type Columns struct {
-	Positions []int
-	Spans     [][2]int
-	Tokens    []int
-	Outside   bool // the columns of all other keys
-	Without   Excluded
+	Positions   []int
+	Spans       [][2]int
+	Tokens      []int
+	Highlighted bool
+	Outside     bool // the columns of all other keys of the prompt; never those of tokens behind it
+	Without     Excluded
 }
 
 func (m Columns) of(site *Site, _ *Node) *Node {
-	keys := InsertAxes(either(atPositions(site, m.Positions, m.Spans), ofTokens(site, m.Tokens)), 1, 1)
+	keys := either(atPositions(site, m.Positions, m.Spans), ofTokens(site, m.Tokens))
+	if m.Highlighted {
+		keys = either(keys, site.highlighted())
+	}
 	if m.Outside {
 		keys = LogicalNot(keys)
+		if behind := site.behindPrompt(site.KeyPos); behind != nil {
+			keys = whereNot(behind, keys, unionDims(keys, behind))
+		}
 	}
-	return whereNot(m.Without.marks(site), keys, site.entries())
+	return whereNot(m.Without.marks(site), InsertAxes(keys, 1, 1), site.entries())
+}
+
+// behindPrompt marks positions, int32 [1 or batch, n], behind each sequence's prompt: bool [batch, n]; nil where no prompt is told from the rest.
+func (s *Site) behindPrompt(positions *Node) *Node {
+	if s.Prompt == nil {
+		return nil
+	}
+	return GreaterOrEqual(positions, InsertAxes(s.Prompt, -1))
+}
+
+// highlighted marks the keys of each sequence's highlighted span: bool [batch, keys].
+func (s *Site) highlighted() *Node {
+	if s.Span == nil {
+		exceptions.Panicf("layer %d: the mask is made of highlighted spans, which a training pass has not", s.Index)
+	}
+	before := LessThan(s.KeyPos, SliceAxis(s.Span, 1, AxisElem(0)))
+	upTo := LessThan(s.KeyPos, SliceAxis(s.Span, 1, AxisElem(1)))
+	return Where(before, LogicalNot(before), upTo)
 }
 
 func (m Columns) shared() string { return fmt.Sprintf("columns %+v", m) }
 func (m Columns) byRows() bool   { return true }
 
-// Received are the columns of keys whose mean received attention in the layer itself is above Tau, a scalar: over the whole prompt or, Running, over the queries up to
-// the row's own. They exist in prefills only.
+// Received are the columns of keys whose mean received attention in the layer itself is above Tau, a scalar: over the queries of the whole prompt or, Running, over
+// those up to the row's own. They exist in prefills only, and in the rows of the prompt only: what stands behind it has no part in the mean and is not changed, as in
+// decoding, where no earlier query is known any more.
 type Received struct {
 	Tau     *Node
 	Running bool
-	Without Excluded
+	// KeepFirst leaves the first of the keys above Tau out, in each head of each sequence.
+	KeepFirst bool
+	Without   Excluded
 }
 
 func (m Received) of(site *Site, columns *Node) *Node {
@@ -68,13 +98,36 @@ func (m Received) of(site *Site, columns *Node) *Node {
 		sum := CumSum(site.Probs(), 2)
 		seen := Sub(InsertAxes(site.QueryPos, 1, -1), InsertAxes(site.KeyPos, 1, 1))
 		mean := Div(sum, queriesSeeing(site, AddScalar(seen, 1)))
-		columns = GreaterThan(mean, m.Tau)
+		columns = m.butFirst(GreaterThan(mean, m.Tau))
 	case columns != nil:
 		columns = SliceAxis(columns, 3, AxisRange(0, site.NumKeys()))
 	default:
-		columns = m.aboveMean(site, ReduceAndKeep(Mul(site.Probs(), InsertAxes(Valid(site), 1, -1)), ReduceSum, 2))
+		columns = m.aboveMean(site, ReduceAndKeep(Mul(site.Probs(), InsertAxes(ofPrompt(site), 1, -1)), ReduceSum, 2))
 	}
-	return whereNot(m.Without.marks(site), columns, site.entries())
+	excluded := m.Without.marks(site)
+	if behind := site.behindPrompt(site.QueryPos); behind != nil {
+		excluded = either(excluded, InsertAxes(behind, 1, -1))
+	}
+	return whereNot(excluded, columns, site.entries())
+}
+
+// butFirst takes the first of the keys that are marked, bool [batch, heads, queries or 1, keys], out of the marks.
+func (m Received) butFirst(marks *Node) *Node {
+	if !m.KeepFirst {
+		return marks
+	}
+	upTo := CumSum(ConvertDType(marks, dtypes.Float32), 3)
+	return Where(marks, GreaterThan(upTo, OnesLike(upTo)), marks)
+}
+
+// ofPrompt is 1 for queries of the prompt and 0 for those behind it and for padding: float32 [batch, queries].
+func ofPrompt(site *Site) *Node {
+	if site.Prompt == nil {
+		return Valid(site)
+	}
+	return site.once("attention.prompt", func() *Node {
+		return ConvertDType(LessThan(site.QueryPos, InsertAxes(site.Prompt, -1)), dtypes.Float32)
+	})
 }
 
 func (m Received) shared() string { return "" }
@@ -82,7 +135,7 @@ func (m Received) byRows() bool   { return !m.Running } // the running mean need
 
 // wholeColumns is the mask of a layer without its whole attention: bool [batch, heads, 1, keys].
 func (m Received) wholeColumns(site *Site) *Node {
-	valid := Valid(site)
+	valid := ofPrompt(site)
 	var sum *Node
 	for _, at := range blocks(site, 1) {
 		part := site.rows(at[0], at[1])
@@ -98,9 +151,13 @@ func (m Received) wholeColumns(site *Site) *Node {
 
 // aboveMean marks the keys whose column, [batch, heads, 1, keys], is above Tau in the mean over the queries that can see them.
 func (m Received) aboveMean(site *Site, columns *Node) *Node {
-	seen := Sub(InsertAxes(site.Lengths, -1), site.KeyPos) // [batch, keys]
+	end := site.Prompt
+	if end == nil {
+		end = site.Lengths
+	}
+	seen := Sub(InsertAxes(end, -1), site.KeyPos) // [batch, keys]
 	mean := Div(columns, InsertAxes(queriesSeeing(site, seen), 1, 1))
-	return GreaterThan(mean, m.Tau)
+	return m.butFirst(GreaterThan(mean, m.Tau))
 }
 
 // queriesSeeing is the number of queries that a mean is taken over, float32: at least 1, and at most the layer's window, beyond which a key is not seen.

@@ -28,6 +28,8 @@ type Operands struct {
 	KeyPos       *Node   // int32 [1 or batch, keys]: position of each key, -1 where the cache holds nothing
 	KeyTokens    *Node   // int32 [batch, keys]: id of each key's token, meaningless where the cache holds nothing
 	Lengths      *Node   // int32 [batch]: real tokens of each sequence, padding behind them; nil in Decode and in training
+	Prompt       *Node   // int32 [batch]: tokens of each sequence's prompt; what stands behind was generated, or is a choice that is scored. nil in training
+	Span         *Node   // int32 [batch, 2]: the highlighted tokens of each prompt, first and one past the last; equal where nothing is. nil in training
 }
 
 // Site is one layer's attention as an experiment sees it: the only seam between a model and an experiment. Its Layer says where it is.

@@ -20,27 +20,29 @@ func Suppress(gain float64, positions ...int) Spec {
 	return Spec{Alpha: gain - 1, Schedule: ScheduleConstant, Mask: MaskKeys, Positions: positions}
 }
 
-// ACT is attention calibration (arXiv 2406.15765) with its published constants: in each head, keys beyond the first whose mean received
-// attention is above 0.1 are sinks; their entries are multiplied by 0.4 and the freed mass goes to the other keys of the row in proportion to
-// their weight. The method selects heads and middle layers: set Layers, Heads or LayerHeads.
+// ACT is attention calibration (arXiv 2406.15765) with its published constants: in each head, keys whose mean received attention is above 0.1 are
+// sinks, of which the first one stays as it is, wherever it stands; the entries of the others are multiplied by 0.4 and the freed mass goes to the
+// other keys of the row in proportion to their weight. Without heads it acts on all of them, in every layer. The method chooses them on items of
+// their own (package calibrate), in middle layers.
 //
 // The mean received attention of a key is taken over all queries of the prompt that can see it, later ones included. Decoding has no later
-// queries, and no earlier ones either, since a cache keeps keys and values: the Spec is for prefill only, and Validate refuses it elsewhere.
-// With MaskRunningSinks in place of MaskSinks the mean is taken over the queries up to the row's own, so that no row depends on what follows it.
-func ACT() Spec {
-	return Spec{Alpha: 0.4 - 1, Schedule: ScheduleConstant, Mask: MaskSinks, Tau: 0.1, Diagonal: true, ExcludePositions: []int{0},
-		Renormalise: RenormaliseRest, Phase: PhasePrefill}
+// queries, and no earlier ones either, since a cache keeps keys and values: the Spec changes the rows of the prompt only, in a prefill over prompt
+// and answer as well, and Validate refuses it elsewhere. With MaskRunningSinks in place of MaskSinks the mean is taken over the queries up to the
+// row's own, so that no row depends on what follows it.
+func ACT(heads ...[2]int) Spec {
+	return Spec{Alpha: 0.4 - 1, Schedule: ScheduleConstant, Mask: MaskSinks, Tau: 0.1, Diagonal: true, KeepFirst: true,
+		Renormalise: RenormaliseRest, Phase: PhasePrefill, LayerHeads: heads}
 }
 
 // ZeroTuning scales the first token only (arXiv 2505.11739): a_0' = g*a_0/D, a_i' = a_i/D with D = (g-1)*a_0 + 1. It equals adding log g to that
-// token's score, in every layer and, unless Layers or heads are set, in every head.
-func ZeroTuning(gain float64) Spec {
-	return Spec{Alpha: gain - 1, Schedule: ScheduleConstant, Mask: MaskKeys, Positions: []int{0}, Diagonal: true, Renormalise: RenormaliseRow}
+// token's score in the given (layer, head) pairs; without any, in every head of every layer.
+func ZeroTuning(gain float64, heads ...[2]int) Spec {
+	return Spec{Alpha: gain - 1, Schedule: ScheduleConstant, Mask: MaskKeys, Positions: []int{0}, Diagonal: true, Renormalise: RenormaliseRow, LayerHeads: heads}
 }
 
-// PASTA steers towards highlighted spans (arXiv 2311.02262): in the chosen (layer, head) pairs every key outside the spans is multiplied by 0.01
-// and the row is renormalised. A span is its first position and one past its last. Tokens generated later are outside too; to leave them as
-// they are, add a span from the prompt's length to the end of the context.
+// PASTA steers towards highlighted spans (arXiv 2311.02262): in the chosen (layer, head) pairs every key of the prompt outside the spans is
+// multiplied by 0.01 and the row is renormalised; without pairs in every head. A span is its first position and one past its last; without spans
+// it is the one that is highlighted in each prompt. Tokens behind the prompt, generated or of a choice that is scored, are never damped.
 func PASTA(spans [][2]int, heads [][2]int) Spec {
-	return Spec{Alpha: 0.01 - 1, Schedule: ScheduleConstant, Mask: MaskOutside, Spans: spans, Diagonal: true, Renormalise: RenormaliseRow, LayerHeads: heads}
+	return Spec{Alpha: 0.01 - 1, Schedule: ScheduleConstant, Mask: MaskOutside, Spans: spans, Highlighted: len(spans) == 0, Diagonal: true, Renormalise: RenormaliseRow, LayerHeads: heads}
 }

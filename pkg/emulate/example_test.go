@@ -46,6 +46,6 @@ func ExamplePlan() {
 	_, err := emulate.ParsePlan([]byte(`[{"alpha":1,"tau":0.01},{"alpha":1,"tau":0.01,"top_k":3}]`))
 	fmt.Println(err)
 	// Output:
-	// gain 0.5, keys at [0], rows renormalised; then alpha 0.2, A_0 > 0.01 off the diagonal 263fa2693ee6
+	// gain 0.5, keys at [0], in all heads of all layers, rows renormalised; then alpha 0.2, A_0 > 0.01 off the diagonal 263fa2693ee6
 	// step 2: tau and top_k are thresholds, and a mask has one: keep one of them
 }

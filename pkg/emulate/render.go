@@ -26,12 +26,18 @@ func (s Spec) String() string {
 	list("without positions %v", len(s.ExcludePositions), s.ExcludePositions)
 	list("without tokens %s", len(s.ExcludeTokens), few(s.ExcludeTokens))
 	list("without %s", len(s.ExcludeClasses), strings.Join(s.ExcludeClasses, ", "))
+	if s.KeepFirst {
+		parts = append(parts, "without the first of them")
+	}
 	if s.Last != 0 {
 		parts = append(parts, fmt.Sprintf("last %d", s.Last))
 	}
 	list("layers %v", len(s.Layers), s.Layers)
 	list("heads %v", len(s.Heads), s.Heads)
 	list("layer-heads %v", len(s.LayerHeads), s.LayerHeads)
+	if words := s.everywhere(); words != "" {
+		parts = append(parts, words)
+	}
 	switch s.Renormalise {
 	case RenormaliseRow:
 		parts = append(parts, "rows renormalised")
@@ -44,6 +50,17 @@ func (s Spec) String() string {
 		parts = append(parts, "in "+string(s.Phase)+" only")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// everywhere says so where a method that was published for chosen heads acts on all of them.
+func (s Spec) everywhere() string {
+	switch {
+	case s.hasSource() || s.Mask == MaskAll || len(s.Heads)+len(s.LayerHeads) > 0:
+		return ""
+	case len(s.Layers) > 0:
+		return "in all heads"
+	}
+	return "in all heads of all layers"
 }
 
 func (s Spec) strength() string {
@@ -64,7 +81,7 @@ func (s Spec) entries() string {
 	case MaskKeys:
 		return "keys" + s.keys()
 	case MaskOutside:
-		return "keys other than" + s.keys()
+		return "keys of the prompt other than" + s.keys()
 	case MaskSinks:
 		return fmt.Sprintf("keys receiving > %g", s.Tau)
 	case MaskRunningSinks:
@@ -117,6 +134,9 @@ func (s Spec) keys() string {
 	}
 	if len(s.Classes) > 0 {
 		parts = append(parts, " of class "+strings.Join(s.Classes, ", "))
+	}
+	if s.Highlighted {
+		parts = append(parts, " highlighted")
 	}
 	return strings.Join(parts, ",")
 }

@@ -56,11 +56,15 @@ type Spec struct {
 	// Heads restricts the change to these query heads, in every layer; LayerHeads to (layer, head) pairs. Both empty = all heads.
 	Heads      []int    `json:"heads,omitempty"`
 	LayerHeads [][2]int `json:"layer_heads,omitempty"`
-	// Positions, Spans (first and one past the last position), Tokens and Classes name the keys of MaskKeys and MaskOutside; together.
+	// Positions, Spans (first and one past the last position), Tokens, Classes and Highlighted name the keys of MaskKeys and MaskOutside; together.
 	Positions []int    `json:"positions,omitempty"`
 	Spans     [][2]int `json:"spans,omitempty"`
 	Tokens    []int    `json:"tokens,omitempty"`
 	Classes   []string `json:"classes,omitempty"`
+	// Highlighted names the keys of the span that is highlighted in each prompt, which a pass is told beside the tokens.
+	Highlighted bool `json:"highlighted,omitempty"`
+	// KeepFirst leaves the first key above Tau out of the masks of received attention, in each head of each sequence.
+	KeepFirst bool `json:"keep_first,omitempty"`
 	// Seed of MaskRandom.
 	Seed uint32 `json:"seed,omitempty"`
 }
@@ -75,7 +79,7 @@ const (
 	MaskRandom       Mask = "random"        // control: as many entries of each row as MaskThreshold takes, drawn by Seed
 	MaskLocal        Mask = "local"         // control: as many entries of each row as MaskThreshold takes, the nearest ones
 	MaskKeys         Mask = "keys"          // the columns of the named keys
-	MaskOutside      Mask = "outside"       // the columns of all other keys
+	MaskOutside      Mask = "outside"       // the columns of the prompt's other keys: never those of tokens that were generated
 	MaskSinks        Mask = "sinks"         // columns whose mean received attention in the layer itself, over the whole prompt, is above Tau
 	MaskRunningSinks Mask = "running-sinks" // the same, the mean taken over the queries up to the row's own
 )

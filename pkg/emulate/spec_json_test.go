@@ -16,7 +16,7 @@ func TestHashesOfEveryFieldAreStable(t *testing.T) {
 		json string
 		hash string
 	}{
-		{emulate.ACT(), `{"alpha":-0.6,"tau":0.1,"mask":"sinks","renormalise":"rest","phase":"prefill","diagonal":true,"exclude_positions":[0],"schedule":"constant"}`, "c4511f5b5542"},
+		{emulate.ACT(), `{"alpha":-0.6,"tau":0.1,"mask":"sinks","renormalise":"rest","phase":"prefill","diagonal":true,"schedule":"constant","keep_first":true}`, "ffb192330041"},
 		{emulate.ZeroTuning(1.5), `{"alpha":0.5,"mask":"keys","renormalise":"row","diagonal":true,"schedule":"constant","positions":[0]}`, "8ddcea453c62"},
 		{emulate.PASTA([][2]int{{2, 5}}, [][2]int{{1, 0}}), `{"alpha":-0.99,"mask":"outside","renormalise":"row","diagonal":true,"schedule":"constant","layer_heads":[[1,0]],"spans":[[2,5]]}`, "12bb48c87150"},
 		{emulate.Uniform(emulate.Released()), `{"alpha":0.2,"tau":0.01,"mask":"uniform"}`, "f320ed227b9d"},
@@ -54,7 +54,7 @@ func TestPlansRoundTrip(t *testing.T) {
 	if (emulate.Plan{}).Hash() != (emulate.Spec{}).Hash() || (emulate.Plan{}).String() != "off" {
 		t.Error("the empty plan is not the zero Spec")
 	}
-	if got, want := (emulate.Plan{a, b}).String(), "alpha 0.2, A_0 > 0.01 off the diagonal; then gain 2, keys at [0], rows renormalised"; got != want {
+	if got, want := (emulate.Plan{a, b}).String(), "alpha 0.2, A_0 > 0.01 off the diagonal; then gain 2, keys at [0], in all heads of all layers, rows renormalised"; got != want {
 		t.Errorf("the plan is %q, expected %q", got, want)
 	}
 	for _, bad := range []string{`[{"alpha":1},{"alpha":-3}]`, `[{"alfa":1}]`, `{"alpha":1}{"alpha":2}`, `[{"alpha":1}`, `7`} {

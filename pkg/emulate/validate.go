@@ -109,6 +109,8 @@ func (s Spec) validMask() error {
 		return fmt.Errorf(`mask %q is made of the attention of many queries, and a decoding step has one: set phase to %q`, s.Mask, PhasePrefill)
 	case s.receives() && s.Tau == 0:
 		return fmt.Errorf("mask %q needs tau, the mean received attention above which a key is a sink (published: 0.1)", s.Mask)
+	case s.KeepFirst && !s.receives():
+		return fmt.Errorf("keep_first leaves the first sink out of masks %q and %q, not of %q", MaskSinks, MaskRunningSinks, s.Mask)
 	case s.Mask != MaskRandom && s.Seed != 0:
 		return fmt.Errorf("seed is %d, but only mask %q draws anything", s.Seed, MaskRandom)
 	}
@@ -116,13 +118,13 @@ func (s Spec) validMask() error {
 }
 
 func (s Spec) validKeys() error {
-	named := len(s.Positions)+len(s.Spans)+len(s.Tokens)+len(s.Classes) > 0
+	named := len(s.Positions)+len(s.Spans)+len(s.Tokens)+len(s.Classes) > 0 || s.Highlighted
 	keys := s.Mask == MaskKeys || s.Mask == MaskOutside
 	if keys && !named {
-		return fmt.Errorf("mask %q needs keys: positions, spans, tokens or classes", s.Mask)
+		return fmt.Errorf("mask %q needs keys: positions, spans, tokens, classes or highlighted", s.Mask)
 	}
 	if named && !keys {
-		return fmt.Errorf("positions, spans, tokens and classes name the keys of masks %q and %q, not of %q", MaskKeys, MaskOutside, s.Mask)
+		return fmt.Errorf("positions, spans, tokens, classes and highlighted name the keys of masks %q and %q, not of %q", MaskKeys, MaskOutside, s.Mask)
 	}
 	for _, span := range s.Spans {
 		if span[0] < 0 || span[1] <= span[0] {

@@ -25,10 +25,13 @@ func (r *Runner) generateRows() int {
 }
 
 // Generate continues each prompt under an experiment, nil for the plain model, and gives each its text with the prompt's place. Prompts of similar length go side by
-// side, longest first. SampleIDs and the numbers of Stream are those of prompts.
+// side, longest first. SampleIDs, Extents and the numbers of Stream are those of prompts.
 func (r *Runner) Generate(ctx context.Context, prompts [][]int, o model.GenerateOptions, e model.Experiment, each func(i int, t Text) error) error {
 	if o.SampleIDs != nil && len(o.SampleIDs) != len(prompts) {
 		return fmt.Errorf("%d random streams for %d prompts", len(o.SampleIDs), len(prompts))
+	}
+	if o.Extents != nil && len(o.Extents) != len(prompts) {
+		return fmt.Errorf("%d extents for %d prompts", len(o.Extents), len(prompts))
 	}
 	defer r.monitor.begin("generating", len(prompts))()
 	order := make([]int, len(prompts))
@@ -69,8 +72,12 @@ func (r *Runner) Generate(ctx context.Context, prompts [][]int, o model.Generate
 func (r *Runner) continued(ctx context.Context, at []int, prompts [][]int, o model.GenerateOptions, e model.Experiment) (*model.Generation, error) {
 	var batch [][]int
 	var ids []uint64
+	var extents []model.Extent
 	for _, i := range at {
 		batch = append(batch, prompts[i])
+		if o.Extents != nil {
+			extents = append(extents, o.Extents[i])
+		}
 		if o.SampleIDs != nil {
 			ids = append(ids, o.SampleIDs[i])
 		}
@@ -85,8 +92,11 @@ func (r *Runner) continued(ctx context.Context, at []int, prompts [][]int, o mod
 		if ids != nil {
 			ids = append(ids, ids[len(ids)-1])
 		}
+		if extents != nil {
+			extents = append(extents, extents[len(extents)-1])
+		}
 	}
-	o.SampleIDs = ids
+	o.SampleIDs, o.Extents = ids, extents
 	if stream := o.Stream; stream != nil {
 		o.Stream = func(sequence int, text string) {
 			if sequence < len(at) {

@@ -133,7 +133,7 @@ func (r *Runner) lay(b Batch, qs []Sequence) (model.Batch, model.Want) {
 		if row < len(b.At) {
 			q = qs[b.At[row]]
 		}
-		batch.Tokens = append(batch.Tokens, q.Tokens)
+		batch.Tokens, batch.Extents = append(batch.Tokens, q.Tokens), append(batch.Extents, q.Extent)
 		if b.targets > 0 {
 			targets := make([]model.Target, b.targets)
 			copy(targets, q.Targets)

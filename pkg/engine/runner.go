@@ -103,6 +103,7 @@ func (r *Runner) Plan(e model.Experiment) []string {
 type Sequence struct {
 	Tokens  []int
 	Targets []model.Target
+	Extent  model.Extent // what of the tokens is the prompt; the zero value: all
 }
 
 // Score computes the log-probabilities of each sequence's targets and gives them to each, in the order of the targets, with the sequence's place in qs. Sequences come in

@@ -48,7 +48,11 @@ func (m *Model) startLoop(prompts [][]int, opts GenerateOptions, exp Experiment)
 // prefill runs whole sequences, one for each prompt, and chooses the next token of each.
 func (l *loop) prefill(sequences [][]int) error {
 	m, opts, exp := l.model, l.opts, l.exp
-	tokens, lengths, err := m.pad(Batch{Tokens: sequences})
+	batch := Batch{Tokens: sequences, Extents: make([]Extent, len(sequences))}
+	for i := range sequences {
+		batch.Extents[i] = l.extent(i)
+	}
+	tokens, extents, err := m.pad(batch)
 	if err != nil {
 		return err
 	}
@@ -66,7 +70,7 @@ func (l *loop) prefill(sequences [][]int) error {
 	if err != nil {
 		return err
 	}
-	outputs, err := c.call(tokens, lengths, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(sequences)))
+	outputs, err := c.call(tokens, extents, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(sequences)))
 	if err != nil {
 		return fmt.Errorf("prefill of %d prompts: %w", len(sequences), err)
 	}
@@ -76,6 +80,18 @@ func (l *loop) prefill(sequences [][]int) error {
 	l.used = tokens.Shape().Dimensions[1]
 	l.accept([][]int32{tensors.MustCopyFlatData[int32](outputs[0])}, 1)
 	return nil
+}
+
+// extent of a sequence: what is behind its prompt is generated, also where a prefill reads it again.
+func (l *loop) extent(i int) Extent {
+	var e Extent
+	if l.opts.Extents != nil {
+		e = l.opts.Extents[i]
+	}
+	if e.Prompt == 0 {
+		e.Prompt = len(l.prompts[i])
+	}
+	return e
 }
 
 // cacheBucket is what the frozen cache's length is rounded up to on XLA, so that few graphs cover many lengths.
@@ -154,13 +170,14 @@ func (l *loop) advance() error {
 	if err != nil {
 		return err
 	}
-	positions := make([]int32, len(l.prompts))
+	var positions []int32
 	for i, p := range l.prompts {
-		positions[i] = int32(len(p) + l.produced - 1)
+		row := l.extent(i).row(len(p) + l.produced - 1)
+		positions = append(positions, row[:]...)
 	}
 	batch := len(l.prompts)
 	inputs := []any{
-		tensors.FromFlatDataAndDimensions(l.token, batch), tensors.FromFlatDataAndDimensions(positions, batch),
+		tensors.FromFlatDataAndDimensions(l.token, batch), tensors.FromFlatDataAndDimensions(positions, batch, 4),
 		tensors.FromFlatDataAndDimensions(slices.Clone(l.done), batch),
 		tensors.FromFlatDataAndDimensions(uniforms(l.streams, m.chunk(l.opts)), batch, m.chunk(l.opts)),
 		tensors.FromScalar(int32(steps)), tensors.FromScalar(int32(l.used)), l.slots,
@@ -234,7 +251,7 @@ func (m *Model) headDims() (dims, of []int) {
 	return dims, of
 }
 
-// decodeGraph builds one call of the loop. Inputs: token [batch], position [batch], done bool [batch], uniform [batch, chunk], steps, used, slots
+// decodeGraph builds one call of the loop. Inputs: token [batch], position [batch, 4] (the position of the token, then as extents), done bool [batch], uniform [batch, chunk], steps, used, slots
 // [batch, slots, 2], what loop.empty lists, then the caches. Outputs: steps run, tokens [batch, chunk], slots, then the caches with the call's tokens in them.
 func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, visits []*attn.Visit) []*Node {
 	token, position, done, uniform, limit, used, slots, zero, noTokens := in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8]
@@ -327,12 +344,13 @@ func (m *Model) decodeStep(c *compiled, g *Graph, in *invariants, s []*Node, opt
 	step, token, done, written := s[0], s[1], s[2], s[3]
 	here := Equal(indexLike(written), step) // bool [batch, chunk]: the token this step adds
 
-	queryPos := InsertAxes(Add(in.position, step), -1)
+	position, prompt, span := splitExtents(in.position)
+	queryPos := InsertAxes(Add(position, step), -1)
 	tokens := InsertAxes(token, -1)
 	cache := newCacheState(in, s[4:], step, here)
 	slots := cache.place(Stack([]*Node{queryPos, tokens}, -1))
 	column := func(i int) *Node { return Squeeze(SliceAxis(slots, 2, AxisElem(i)), 2) }
-	geo := geometry{queryPos: queryPos, keyPos: column(0), keyTokens: column(1)}
+	geo := geometry{queryPos: queryPos, keyPos: column(0), keyTokens: column(1), prompt: prompt, span: span}
 	if m.arch.lengthDependent() != nil {
 		geo.lengths = AddScalar(Squeeze(queryPos, 1), 1)
 	}

@@ -20,6 +20,33 @@ type Batch struct {
 	Bucket int
 	// Pad is the id put behind short prompts; nothing real ever attends to it.
 	Pad int
+	// Extents tell a sequence's prompt from what stands behind it; nil = every sequence is a prompt, and nothing is highlighted.
+	Extents []Extent
+}
+
+// Extent says what of a sequence is what, for interventions that treat prompts and what is generated differently. The zero value is a prompt without a highlight.
+type Extent struct {
+	// Prompt is how many tokens belong to the prompt: those behind were generated, or are a choice that is scored; 0 = all belong to it.
+	Prompt int
+	// Span is the highlighted part of the prompt, its first token and one past its last; equal = none.
+	Span [2]int
+}
+
+// row is what graphs read of a sequence of so many tokens, whose number stands first.
+func (e Extent) row(tokens int) [4]int32 {
+	prompt := e.Prompt
+	if prompt == 0 {
+		prompt = tokens
+	}
+	return [4]int32{int32(tokens), int32(prompt), int32(e.Span[0]), int32(e.Span[1])}
+}
+
+// check reports an extent that a sequence of so many tokens cannot have.
+func (e Extent) check(tokens int) error {
+	if e.Prompt < 0 || e.Prompt > tokens || e.Span[0] < 0 || e.Span[1] < e.Span[0] || e.Span[1] > tokens {
+		return fmt.Errorf("%d tokens, a prompt of %d and a highlighted span of %v: expected both within the tokens", tokens, e.Prompt, e.Span)
+	}
+	return nil
 }
 
 // Prompts makes a batch.
@@ -87,7 +114,7 @@ func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
 	if p.visits, err = m.visits(exp, attn.Prefill); err != nil {
 		return nil, err
 	}
-	if p.tokens, p.lengths, err = m.pad(b); err != nil {
+	if p.tokens, p.extents, err = m.pad(b); err != nil {
 		return nil, err
 	}
 	if want.Targets != nil {
@@ -110,7 +137,7 @@ func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
 // whole runs the pass as one graph.
 func (p *pass) whole() (*Result, error) {
 	m := p.model
-	inputs := []any{p.tokens, p.lengths}
+	inputs := []any{p.tokens, p.extents}
 	if p.want.Targets != nil {
 		inputs = append(inputs, p.positions, p.ids)
 	}
@@ -161,10 +188,10 @@ func (r *Result) head(want Want, outputs []*tensors.Tensor) []*tensors.Tensor {
 	return outputs
 }
 
-// forwardGraph: inputs tokens [batch, tokens], lengths [batch] and, for targets, positions and ids [batch, targets].
+// forwardGraph: inputs tokens [batch, tokens], extents [batch, 4] and, for targets, positions and ids [batch, targets].
 func (m *Model) forwardGraph(c *compiled, in []*Node, p *pass) []*Node {
-	tokens, lengths := in[0], in[1]
-	d := m.newDecoder(m.params(tokens.Graph()), attn.Prefill, prefillGeometry(tokens, lengths), p.visits)
+	tokens, extents := in[0], in[1]
+	d := m.newDecoder(m.params(tokens.Graph()), attn.Prefill, prefillGeometry(tokens, extents), p.visits)
 	x, _ := d.prefill(tokens)
 	outputs := d.heads(p.want, x, in[2:])
 	c.plan, c.emitted = planOf(d.plan), d.carry.Emitted
@@ -209,13 +236,16 @@ func sumInParts(x *Node) *Node {
 	return ReduceSum(ReduceSum(Reshape(x, rows, parts, part), -1), -1)
 }
 
-// pad checks a batch against the model and lays it out.
-func (m *Model) pad(b Batch) (tokens, lengths *tensors.Tensor, err error) {
+// pad checks a batch against the model and lays it out: tokens int32 [batch, tokens], extents int32 [batch, 4].
+func (m *Model) pad(b Batch) (tokens, extents *tensors.Tensor, err error) {
 	if len(b.Tokens) == 0 {
 		return nil, nil, fmt.Errorf("the batch has no prompt")
 	}
+	if b.Extents != nil && len(b.Extents) != len(b.Tokens) {
+		return nil, nil, fmt.Errorf("%d extents for %d prompts", len(b.Extents), len(b.Tokens))
+	}
 	longest := 0
-	lens := make([]int32, len(b.Tokens))
+	var rows []int32
 	for i, p := range b.Tokens {
 		if len(p) == 0 {
 			return nil, nil, fmt.Errorf("prompt %d of the batch has no token", i)
@@ -228,7 +258,15 @@ func (m *Model) pad(b Batch) (tokens, lengths *tensors.Tensor, err error) {
 				return nil, nil, fmt.Errorf("prompt %d of the batch: token %d is id %d, outside the vocabulary of %d", i, k, id, m.Config.VocabSize)
 			}
 		}
-		longest, lens[i] = max(longest, len(p)), int32(len(p))
+		var e Extent
+		if b.Extents != nil {
+			e = b.Extents[i]
+		}
+		if err := e.check(len(p)); err != nil {
+			return nil, nil, fmt.Errorf("prompt %d of the batch: %w", i, err)
+		}
+		row := e.row(len(p))
+		longest, rows = max(longest, len(p)), append(rows, row[:]...)
 	}
 	width := roundUp(longest, m.bucket(b.Bucket))
 	flat := make([]int32, len(b.Tokens)*width)
@@ -241,7 +279,7 @@ func (m *Model) pad(b Batch) (tokens, lengths *tensors.Tensor, err error) {
 			flat[i*width+k] = int32(id)
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(flat, len(b.Tokens), width), tensors.FromFlatDataAndDimensions(lens, len(lens)), nil
+	return tensors.FromFlatDataAndDimensions(flat, len(b.Tokens), width), tensors.FromFlatDataAndDimensions(rows, len(b.Tokens), 4), nil
 }
 
 func (m *Model) padTargets(b Batch, targets Targets) (positions, ids *tensors.Tensor, err error) {

@@ -26,6 +26,8 @@ type GenerateOptions struct {
 	// any batch.
 	SampleIDs []uint64
 	Chunk     int // tokens per call of the compiled loop; 0 = 16 on the Go backend, 64 on XLA
+	// Extents of the prompts, for interventions that tell prompts from what is generated, or read a highlighted span; nil = all of a prompt is prompt.
+	Extents []Extent
 }
 
 // Generation is what Generate returns.
@@ -57,6 +59,9 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 	}
 	if opts.SampleIDs != nil && len(opts.SampleIDs) != len(prompts) {
 		return nil, fmt.Errorf("%d random streams for %d prompts", len(opts.SampleIDs), len(prompts))
+	}
+	if opts.Extents != nil && len(opts.Extents) != len(prompts) {
+		return nil, fmt.Errorf("%d extents for %d prompts", len(opts.Extents), len(prompts))
 	}
 	for i, p := range prompts {
 		if len(p)+opts.MaxTokens > m.Config.MaxPositions {
@@ -123,14 +128,15 @@ func (m *Model) eos(opts GenerateOptions) []int {
 	return m.Config.EOS
 }
 
-// firstStep builds the prefill of generation: tokens [batch, tokens], lengths [batch], uniform [batch] -> the first new token [batch], slots
+// firstStep builds the prefill of generation: tokens [batch, tokens], extents [batch, 4], uniform [batch] -> the first new token [batch], slots
 // [batch, tokens, 2] as in loop, then keys and values of every layer.
 func (m *Model) firstStep(c *compiled, in []*Node, opts GenerateOptions, visits []*attn.Visit) []*Node {
-	tokens, lengths, uniform := in[0], in[1], in[2]
+	tokens, extents, uniform := in[0], in[1], in[2]
+	lengths, _, _ := splitExtents(extents)
 	g := tokens.Graph()
 	pos := positionsUpTo(g, tokens.Shape().Dimensions[1])
 	valid := LessThan(pos, InsertAxes(lengths, -1))
-	d := m.newDecoder(m.params(g), attn.Prefill, prefillGeometry(tokens, lengths), visits)
+	d := m.newDecoder(m.params(g), attn.Prefill, prefillGeometry(tokens, extents), visits)
 	x, caches := d.prefill(tokens)
 	last := lastHidden(x, lengths)
 	next := opts.Sampling.next(d.logits(last), uniform)

@@ -11,23 +11,31 @@ type geometry struct {
 	queryPos, keyPos, keyTokens *Node
 	// real is how many tokens of each sequence are no padding, int32 [batch]; nil in decoding and training.
 	real *Node
+	// prompt is how many tokens each sequence's prompt has, int32 [batch], and span its highlighted tokens, int32 [batch, 2]; nil in training.
+	prompt, span *Node
 	// lengths of the sequences, int32 [batch]; nil = no rotary embedding depends on them.
 	lengths *Node
 	// segments number the documents of packed rows, int32 [batch, tokens]; nil = a row is one document. Positions are then those in the document.
 	segments *Node
 }
 
-// prefillGeometry is the causal square over tokens, int32 [batch, tokens], of which so many are real, int32 [batch]; nil = all. Batches are padded on the right, so
-// no real query can see padding.
-func prefillGeometry(tokens, real *Node) geometry {
+// prefillGeometry is the causal square over tokens, int32 [batch, tokens]. extents, int32 [batch, 4], says how many of them are real and belong to the prompt, and
+// which are highlighted; nil = all are real. Batches are padded on the right, so no real query can see padding.
+func prefillGeometry(tokens, extents *Node) geometry {
 	batch, width := tokens.Shape().Dimensions[0], tokens.Shape().Dimensions[1]
 	pos := positionsUpTo(tokens.Graph(), width)
-	lengths := real
-	if lengths == nil {
-		lengths = AddScalar(ZerosLike(SliceAxis(tokens, 1, AxisElem(0))), width)
-		lengths = Reshape(lengths, batch)
+	if extents == nil {
+		lengths := AddScalar(ZerosLike(SliceAxis(tokens, 1, AxisElem(0))), width)
+		return geometry{queryPos: pos, keyPos: pos, keyTokens: tokens, lengths: Reshape(lengths, batch)}
 	}
-	return geometry{queryPos: pos, keyPos: pos, keyTokens: tokens, lengths: lengths, real: real}
+	real, prompt, span := splitExtents(extents)
+	return geometry{queryPos: pos, keyPos: pos, keyTokens: tokens, lengths: real, real: real, prompt: prompt, span: span}
+}
+
+// splitExtents cuts int32 [batch, 4] into its first number, [batch], the prompt's tokens, [batch], and the highlighted span, [batch, 2].
+func splitExtents(extents *Node) (first, prompt, span *Node) {
+	column := func(i int) *Node { return Squeeze(SliceAxis(extents, 1, AxisElem(i)), 1) }
+	return column(0), column(1), SliceAxis(extents, 1, AxisRange(2, 4))
 }
 
 // mask is where queries may attend, bool [1 or batch, 1, queries, keys]: real keys up to the query's own position and, with a window, no further back

@@ -27,7 +27,7 @@ type pass struct {
 	want            Want
 	visits          []*attn.Visit // nil = nothing at any layer
 	kinds           []string      // of each layer with its visit: those of one kind build one graph
-	tokens, lengths *tensors.Tensor
+	tokens, extents *tensors.Tensor
 	positions, ids  *tensors.Tensor // of targets; nil without
 }
 
@@ -262,7 +262,7 @@ func (p *pass) call(c call, x *tensors.Tensor, kept map[string]*tensors.Tensor) 
 	for _, name := range c.takes {
 		in = append(in, kept[name])
 	}
-	in = append(in, p.tokens, p.lengths)
+	in = append(in, p.tokens, p.extents)
 	for _, w := range c.weights {
 		name := w.name
 		if w.layer >= 0 {

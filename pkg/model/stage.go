@@ -236,10 +236,10 @@ func (p *pass) headStage(stream shapes.Shape) (*stage, error) {
 	})
 }
 
-// begin declares what every stage takes: tokens, lengths, and the weights of n layers from l on or, without layers, those of none.
+// begin declares what every stage takes: tokens, extents, and the weights of n layers from l on or, without layers, those of none.
 func (p *pass) begin(s *stage, l, n int) *decoder {
 	m := p.model
-	tokens, lengths := Parameter(s.graph, "tokens", p.tokens.Shape()), Parameter(s.graph, "lengths", p.lengths.Shape())
+	tokens, extents := Parameter(s.graph, "tokens", p.tokens.Shape()), Parameter(s.graph, "extents", p.extents.Shape())
 	var names []string
 	for _, name := range m.parameterNames() {
 		at := stageWeight{layer: -1, name: name}
@@ -256,5 +256,5 @@ func (p *pass) begin(s *stage, l, n int) *decoder {
 	params := m.paramNodes(names, func(name string) *Node {
 		return Parameter(s.graph, name, m.store.GetVariable("/"+name).Shape())
 	})
-	return m.newDecoder(params, attn.Prefill, prefillGeometry(tokens, lengths), nil)
+	return m.newDecoder(params, attn.Prefill, prefillGeometry(tokens, extents), nil)
 }

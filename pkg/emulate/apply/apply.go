@@ -103,10 +103,10 @@ func (e layer) change(v *attention.Visit, l attention.Layer, gain float64) *atte
 	switch s.Mask {
 	case emulate.MaskAll:
 	case emulate.MaskKeys, emulate.MaskOutside:
-		shape = fmt.Sprintf("%v %v %v %+v", s.Positions, s.Spans, s.Tokens, e.without())
+		shape = fmt.Sprintf("%v %v %v %t %+v", s.Positions, s.Spans, s.Tokens, s.Highlighted, e.without())
 	case emulate.MaskSinks, emulate.MaskRunningSinks:
 		v.Inputs[inputTau] = []float32{float32(s.Tau)}
-		shape = fmt.Sprintf("%+v", e.without())
+		shape = fmt.Sprintf("%t %+v", s.KeepFirst, e.without())
 	default:
 		shape = fmt.Sprintf("%d sources %s", len(s.Sources()), e.threshold(v))
 	}
@@ -169,9 +169,9 @@ func (e layer) mask(site *attention.Site) attention.Mask {
 	case emulate.MaskAll:
 		return attention.Everything{}
 	case emulate.MaskKeys, emulate.MaskOutside:
-		return attention.Columns{Positions: s.Positions, Spans: s.Spans, Tokens: s.Tokens, Outside: s.Mask == emulate.MaskOutside, Without: e.without()}
+		return attention.Columns{Positions: s.Positions, Spans: s.Spans, Tokens: s.Tokens, Highlighted: s.Highlighted, Outside: s.Mask == emulate.MaskOutside, Without: e.without()}
 	case emulate.MaskSinks, emulate.MaskRunningSinks:
-		return attention.Received{Tau: tau(site), Running: s.Mask == emulate.MaskRunningSinks, Without: e.without()}
+		return attention.Received{Tau: tau(site), Running: s.Mask == emulate.MaskRunningSinks, KeepFirst: s.KeepFirst, Without: e.without()}
 	case emulate.MaskRandom:
 		return attention.AsMany{Of: e.earlier(site), Draw: site.Input(inputDraw), Without: e.without()}
 	case emulate.MaskLocal:
