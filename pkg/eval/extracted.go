@@ -96,11 +96,15 @@ func (x Extracted) Run(ctx context.Context, r *engine.Runner, e model.Experiment
 	for room, places := range rooms {
 		slices.SortStableFunc(places, func(i, j int) int { return cmp.Compare(len(prompts[j]), len(prompts[i])) })
 		for part := range slices.Chunk(places, writtenTogether) {
-			batch := make([][]int, len(part))
+			batch, extents := make([][]int, len(part)), make([]model.Extent, len(part))
 			for k, i := range part {
+				var err error
+				if extents[k], err = xs[i].Extent(m.Tokenizer, x.prompt(xs[i]), prompts[i]); err != nil {
+					return fmt.Errorf("example %s: %w", xs[i].ID, err)
+				}
 				batch[k] = prompts[i]
 			}
-			options := model.GenerateOptions{MaxTokens: room, Stop: x.Stop}
+			options := model.GenerateOptions{MaxTokens: room, Stop: x.Stop, Extents: extents}
 			err := r.Generate(ctx, batch, options, e, func(k int, t engine.Text) error {
 				i := part[k]
 				o := Outcome{Text: t.Text, Tokens: Tokens{Prompt: len(prompts[i]), Reasoning: len(t.Tokens)}}

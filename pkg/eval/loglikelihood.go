@@ -62,7 +62,7 @@ func (c Choices) Run(ctx context.Context, r *engine.Runner, e model.Experiment, 
 		left[i] = len(l.rows)
 		from := len(qs)
 		for _, row := range l.rows {
-			qs, owner, first = append(qs, engine.Sequence{Tokens: row.tokens, Targets: row.targets}), append(owner, i), append(first, from)
+			qs, owner, first = append(qs, engine.Sequence{Tokens: row.tokens, Targets: row.targets, Extent: row.extent}), append(owner, i), append(first, from)
 		}
 	}
 	return r.Score(ctx, qs, e, func(q int, logProbs []float64) error {
@@ -94,6 +94,7 @@ type row struct {
 	tokens  []int
 	targets []model.Target
 	choices []int // of each target; targets of one choice are summed
+	extent  model.Extent
 }
 
 // shared is an example's layout, made once for all arms of a comparison that ask it in the same way.
@@ -101,7 +102,7 @@ type shared struct {
 	mu     sync.Mutex
 	of     *tokenizer.Tokenizer
 	how    Choices
-	prompt string
+	prompt [3]string // with what was given of it, and highlighted
 	layout layout
 }
 
@@ -139,12 +140,13 @@ func (c Choices) sharedLayout(m *model.Model, e Example) (layout, error) {
 	}
 	e.shared.mu.Lock()
 	defer e.shared.mu.Unlock()
-	if e.shared.of == m.Tokenizer && e.shared.how == c && e.shared.prompt == e.Prompt {
+	prompt := [3]string{e.Prompt, e.Given, e.Highlight}
+	if e.shared.of == m.Tokenizer && e.shared.how == c && e.shared.prompt == prompt {
 		return e.shared.layout, nil
 	}
 	l, err := c.layout(m, e)
 	if err == nil && e.shared.of == nil {
-		e.shared.of, e.shared.how, e.shared.prompt, e.shared.layout = m.Tokenizer, c, e.Prompt, l
+		e.shared.of, e.shared.how, e.shared.prompt, e.shared.layout = m.Tokenizer, c, prompt, l
 	}
 	return l, err
 }
@@ -155,6 +157,42 @@ func (e Example) Encode(tok *tokenizer.Tokenizer, text string) []int {
 		return tok.EncodePlain(text)
 	}
 	return tok.Encode(text)
+}
+
+// Extent says what of the tokens of a prompt of this example was given, and what is highlighted.
+func (e Example) Extent(tok *tokenizer.Tokenizer, prompt string, tokens []int) (model.Extent, error) {
+	x := model.Extent{Prompt: len(tokens)}
+	until := func(text string) int { // tokens, without one that reaches beyond the text
+		n := 0
+		for of := e.Encode(tok, text); n < len(of) && n < len(tokens) && of[n] == tokens[n]; n++ {
+		}
+		return n
+	}
+	if e.Given != "" && e.Given != prompt {
+		if !strings.HasPrefix(prompt, e.Given) {
+			return x, errors.New("what was given of the prompt is no beginning of it")
+		}
+		x.Prompt = max(1, until(e.Given))
+	}
+	if e.Highlight != "" {
+		at := strings.LastIndex(prompt, e.Highlight)
+		if at < 0 {
+			return x, fmt.Errorf("the highlight %q does not stand in the prompt", e.Highlight)
+		}
+		x.Span = [2]int{until(prompt[:at]), until(prompt[:at+len(e.Highlight)])}
+	}
+	return x, nil
+}
+
+// cropped is the extent of a sequence of which so many tokens were cut off behind the first.
+func cropped(x model.Extent, cut int) model.Extent {
+	left := func(at int) int {
+		if at <= 1 {
+			return at
+		}
+		return max(1, at-cut)
+	}
+	return model.Extent{Prompt: left(x.Prompt), Span: [2]int{left(x.Span[0]), left(x.Span[1])}}
 }
 
 // layout lays an example out as sequences.
@@ -168,6 +206,10 @@ func (c Choices) layout(m *model.Model, e Example) (layout, error) {
 	l := layout{prompt: len(context), answers: make([]int, len(e.Choices))}
 	if len(context) == 0 {
 		return l, errors.New("the prompt has no token")
+	}
+	extent, err := e.Extent(m.Tokenizer, prompt, context)
+	if err != nil {
+		return l, err
 	}
 	wholes := make([][]int, len(e.Choices))
 	oneToken, longest := true, 0
@@ -190,6 +232,7 @@ func (c Choices) layout(m *model.Model, e Example) (layout, error) {
 	}
 	if oneToken {
 		r := row{tokens: Crop(wholes[0][:len(context)], limit)}
+		r.extent = cropped(extent, len(context)-len(r.tokens))
 		for i, whole := range wholes {
 			r.targets = append(r.targets, model.Target{Position: len(r.tokens) - 1, Token: whole[len(context)]})
 			r.choices = append(r.choices, i)
@@ -200,6 +243,7 @@ func (c Choices) layout(m *model.Model, e Example) (layout, error) {
 	for i, whole := range wholes {
 		continuation := whole[len(context):]
 		r := row{tokens: Crop(whole[:len(whole)-1], limit)}
+		r.extent = cropped(extent, len(whole)-1-len(r.tokens))
 		for k, id := range continuation {
 			r.targets = append(r.targets, model.Target{Position: len(r.tokens) - len(continuation) + k, Token: id})
 			r.choices = append(r.choices, i)

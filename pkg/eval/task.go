@@ -35,6 +35,10 @@ type Example struct {
 	Options []string `json:"-"`
 	Row     int      `json:"-"`
 	Doc     any      `json:"-"`
+	// Given is the part of the prompt that was given, a prefix of it, where the model wrote what follows; "" = all of it.
+	Given string `json:"given,omitempty"`
+	// Highlight is the part of the prompt that an intervention may steer to; it must stand in the prompt, "" = none.
+	Highlight string `json:"highlight,omitempty"`
 	// Plain prompts are encoded as they stand: they bring their own special tokens, as chat templates do, or are to have none.
 	Plain bool `json:"plain,omitempty"`
 
