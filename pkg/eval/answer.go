@@ -38,10 +38,10 @@ type Outcome struct {
 
 // Tokens of one example, in those of the model's tokenizer.
 type Tokens struct {
-	Prompt    int `json:"prompt"`
-	Cue       int `json:"cue,omitempty"`       // of the line that asks for the answer, behind the reasoning
-	Reasoning int `json:"reasoning,omitempty"` // generated
-	Forced    int `json:"forced,omitempty"`    // put between by budget forcing
+	Prompt    int `json:"prompt"`              // without what was cut off it
+	Cue       int `json:"cue,omitempty"`       // of the line that asks for the answer, where it is told from the prompt; once, also where the model wrote it itself
+	Reasoning int `json:"reasoning,omitempty"` // generated before the cue
+	Forced    int `json:"forced,omitempty"`    // put before the cue and not generated: by budget forcing, fillers, repetitions
 	Answer    int `json:"answer,omitempty"`    // of the choice that was taken, or of what was generated behind the reasoning
 	Cut       int `json:"cut,omitempty"`       // cut off a prompt longer than the context, where that was asked for
 }

@@ -51,7 +51,7 @@ func (c Choices) Run(ctx context.Context, r *engine.Runner, e model.Experiment, 
 	left := make([]int, len(xs))
 	outcomes := make([]Outcome, len(xs))
 	for i, l := range layouts {
-		outcomes[i] = Outcome{Tokens: Tokens{Prompt: l.prompt, Cut: l.cut}, Refused: l.refused}
+		outcomes[i] = Outcome{Tokens: Tokens{Prompt: l.prompt - l.cut, Cut: l.cut}, Refused: l.refused}
 		if l.refused != "" {
 			if err := each(i, outcomes[i]); err != nil {
 				return err
@@ -184,8 +184,8 @@ func (e Example) Extent(tok *tokenizer.Tokenizer, prompt string, tokens []int) (
 	return x, nil
 }
 
-// cropped is the extent of a sequence of which so many tokens were cut off behind the first.
-func cropped(x model.Extent, cut int) model.Extent {
+// CropExtent is the extent of a sequence of which Crop has cut so many tokens off behind the first.
+func CropExtent(x model.Extent, cut int) model.Extent {
 	left := func(at int) int {
 		if at <= 1 {
 			return at
@@ -232,7 +232,7 @@ func (c Choices) layout(m *model.Model, e Example) (layout, error) {
 	}
 	if oneToken {
 		r := row{tokens: Crop(wholes[0][:len(context)], limit)}
-		r.extent = cropped(extent, len(context)-len(r.tokens))
+		r.extent = CropExtent(extent, len(context)-len(r.tokens))
 		for i, whole := range wholes {
 			r.targets = append(r.targets, model.Target{Position: len(r.tokens) - 1, Token: whole[len(context)]})
 			r.choices = append(r.choices, i)
@@ -243,7 +243,7 @@ func (c Choices) layout(m *model.Model, e Example) (layout, error) {
 	for i, whole := range wholes {
 		continuation := whole[len(context):]
 		r := row{tokens: Crop(whole[:len(whole)-1], limit)}
-		r.extent = cropped(extent, len(whole)-1-len(r.tokens))
+		r.extent = CropExtent(extent, len(whole)-1-len(r.tokens))
 		for k, id := range continuation {
 			r.targets = append(r.targets, model.Target{Position: len(r.tokens) - len(continuation) + k, Token: id})
 			r.choices = append(r.choices, i)

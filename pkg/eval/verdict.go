@@ -49,21 +49,30 @@ type Verdict struct {
 // Judge gives the verdict on the scores of an example's choices by a metric. A tie is broken by the example's hash, in the same way in
 // every arm, so that the order of the options decides nothing; where all choices tie, the answer is worth what guessing is.
 func Judge(metric string, e Example, scores []float64) Verdict {
-	best := largest(metric, e.Choices, scores)
-	switch len(best) {
-	case 0:
+	choice, tied, decided := Choose(metric, e, scores)
+	switch {
+	case len(scores) == 0:
 		return Verdict{}
-	case len(e.Choices):
+	case !decided:
 		return Verdict{Tied: true, Undecided: true, Worth: 1 / float64(len(e.Choices))}
 	}
-	v := Verdict{Tied: len(best) > 1, Right: best[0] == e.Answer}
-	if v.Tied {
-		v.Right = drawn(e, best) == e.Answer
-	}
+	v := Verdict{Tied: tied, Right: choice == e.Answer}
 	if v.Right {
 		v.Worth = 1
 	}
 	return v
+}
+
+// Choose is the choice of largest score as [Judge] takes it: among equals the one that the example's hash draws. It is not decided where all choices tie.
+func Choose(metric string, e Example, scores []float64) (choice int, tied, decided bool) {
+	best := largest(metric, e.Choices, scores)
+	switch len(best) {
+	case 0, len(e.Choices):
+		return 0, len(best) > 1, false
+	case 1:
+		return best[0], false, true
+	}
+	return drawn(e, best), true, true
 }
 
 // judge gives the verdict on an outcome: on the letter that was read or that won a vote, else on the scores. What could not be read from a text is wrong, not undecided.

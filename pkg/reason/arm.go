@@ -24,17 +24,19 @@ const (
 
 // Arm is a way of computing before the answer. The zero value of every field but Kind has a default.
 type Arm struct {
-	Kind        Kind    `json:"kind"`
-	Budget      int     `json:"budget,omitempty"`      // tokens: of reasoning at most, in each sample, or of filler; 0 = 128
-	Waits       int     `json:"waits,omitempty"`       // of BudgetForcing; 0 = 1
-	Wait        string  `json:"wait,omitempty"`        // of BudgetForcing; "" = "\nWait"
-	Fill        string  `json:"fill,omitempty"`        // of Filler, what is repeated; "" = " ."
-	Times       int     `json:"times,omitempty"`       // of Repeat; 0 = 1
-	Samples     int     `json:"samples,omitempty"`     // of SelfConsistency; 0 = 5
-	Temperature float64 `json:"temperature,omitempty"` // of SelfConsistency; 0 = 0.7
-	Seed        uint64  `json:"seed,omitempty"`        // of SelfConsistency
-	Opening     string  `json:"opening,omitempty"`     // begins the reasoning; "" = "Analysis:"
-	Instruction string  `json:"instruction,omitempty"` // stands before the prompt of an arm that reasons; "" for models that are trained to do so, else see [Instruction]
+	Kind   Kind   `json:"kind"`
+	Budget int    `json:"budget,omitempty"` // tokens: of reasoning at most, in each sample, or of filler; 0 = 128
+	Waits  int    `json:"waits,omitempty"`  // of BudgetForcing; 0 = 1
+	Wait   string `json:"wait,omitempty"`   // of BudgetForcing; "" = "\nWait"
+	Fill   string `json:"fill,omitempty"`   // of Filler, what is repeated; "" = " ."
+	// Each is the budget of a Filler item by item, by the hash of the example, see [Matched]; nil = Budget.
+	Each        map[string]int `json:"-"`
+	Times       int            `json:"times,omitempty"`       // of Repeat; 0 = 1
+	Samples     int            `json:"samples,omitempty"`     // of SelfConsistency; 0 = 5
+	Temperature float64        `json:"temperature,omitempty"` // of SelfConsistency; 0 = 0.7
+	Seed        uint64         `json:"seed,omitempty"`        // of SelfConsistency
+	Opening     string         `json:"opening,omitempty"`     // begins the reasoning; "" = "Analysis:"
+	Instruction string         `json:"instruction,omitempty"` // stands before the prompt of an arm that reasons; "" for models that are trained to do so, else see [Instruction]
 	// Cut shortens prompts that do not fit into the context on the left, and counts what was cut. By default such an example is refused.
 	Cut bool `json:"cut,omitempty"`
 }
@@ -52,11 +54,14 @@ func (a Arm) withDefaults() Arm {
 		full.Times = or(a.Times, 1)
 		return full
 	}
-	full.Budget = or(a.Budget, 128)
 	if a.Kind == Filler {
 		full.Fill = or(a.Fill, " .")
+		if full.Each = a.Each; a.Each == nil {
+			full.Budget = or(a.Budget, 128)
+		}
 		return full
 	}
+	full.Budget = or(a.Budget, 128)
 	full.Opening, full.Instruction = or(a.Opening, "Analysis:"), a.Instruction
 	switch a.Kind {
 	case BudgetForcing:
@@ -95,8 +100,20 @@ func (a Arm) Validate() error {
 
 // JSON implements [eval.Answer]: the arm with its defaults filled in.
 func (a Arm) JSON() json.RawMessage {
-	text, err := json.Marshal(a.withDefaults())
-	if err != nil { // strings and numbers only: cannot fail
+	full := struct {
+		Arm
+		Each string `json:"each,omitempty"` // a hash of the budgets
+	}{Arm: a.withDefaults()}
+	if full.Arm.Each != nil {
+		budgets, err := json.Marshal(full.Arm.Each) // in the order of keys
+		if err != nil {                             // strings and numbers only: cannot fail
+			panic(err)
+		}
+		sum := sha256.Sum256(budgets)
+		full.Each = hex.EncodeToString(sum[:])
+	}
+	text, err := json.Marshal(full)
+	if err != nil { // the same
 		panic(err)
 	}
 	return text
@@ -123,6 +140,10 @@ func (a Arm) String() string {
 		return fmt.Sprintf("%s %d, waits %d", a.Kind, a.Budget, a.Waits)
 	case SelfConsistency:
 		return fmt.Sprintf("%s %d x %d", a.Kind, a.Samples, a.Budget)
+	case Filler:
+		if a.Each != nil {
+			return string(a.Kind) + ", matched"
+		}
 	}
 	return fmt.Sprintf("%s %d", a.Kind, a.Budget)
 }

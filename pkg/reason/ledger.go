@@ -30,6 +30,20 @@ func Ledger(c *eval.Comparison, arm int) ([]Entry, error) {
 	return entries, nil
 }
 
+// Matched is the control of equal size of an arm that a comparison has answered: fillers of as many tokens as that arm put or generated before the cue, example by
+// example.
+func Matched(c *eval.Comparison, arm int) (Arm, error) {
+	entries, err := Ledger(c, arm)
+	if err != nil {
+		return Arm{}, err
+	}
+	control := Arm{Kind: Filler, Each: map[string]int{}}
+	for i, e := range entries {
+		control.Each[c.Examples[i].Hash()] = e.Reasoning + e.Forced
+	}
+	return control, nil
+}
+
 // Usage is what an arm takes: tokens per example, means.
 type Usage struct {
 	Prompt, Cue, Reasoning, Forced, Answer, Cut float64

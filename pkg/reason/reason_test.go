@@ -109,8 +109,10 @@ func TestReasoningIsWhatTheModelWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := entries[i]
-		if len(x.Thoughts) != 1 || x.Thoughts[0] != g.Texts[0] || x.Ended != 1 || x.Reasoning != len(g.Tokens[0]) || x.Forced != 0 || x.Cue != len(m.Tokenizer.EncodePlain("\nResponse:")) {
-			t.Errorf("%s: ledger %+v, expected the thought %q of %d tokens", e.ID, x, g.Texts[0], len(g.Tokens[0]))
+		// The model wrote the cue itself, which is no reasoning and is counted once.
+		cue := len(m.Tokenizer.EncodePlain("\nResponse:"))
+		if len(x.Thoughts) != 1 || x.Thoughts[0] != g.Texts[0] || x.Ended != 1 || x.Prompt != len(m.Tokenizer.Encode(opened)) || x.Reasoning != len(g.Tokens[0])-cue || x.Forced != 0 || x.Cue != cue {
+			t.Errorf("%s: ledger %+v, expected the thought %q of %d tokens", e.ID, x, g.Texts[0], len(g.Tokens[0])-cue)
 		}
 		if whole := len(m.Tokenizer.Encode(opened + g.Texts[0] + "\nResponse:")); x.Sum() != whole+1 {
 			t.Errorf("%s: the ledger sums to %d, prompt, reasoning, cue and answer are %d tokens", e.ID, x.Sum(), whole+1)
@@ -140,7 +142,7 @@ func TestBudgetCutsAndForcingGoesOn(t *testing.T) {
 			t.Errorf("%s: a budget of 5 gave %+v", e.ID, x)
 		}
 		x := forced[i]
-		if x.Reasoning+x.Forced > 160 || x.Reasoning <= long[i].Reasoning || x.Forced != 2*len(m.Tokenizer.EncodePlain("\nWait")) || strings.Count(x.Thoughts[0], "\nWait") != 2 || !strings.HasPrefix(x.Thoughts[0], strings.TrimRight(long[i].Thoughts[0], " \n")) {
+		if x.Reasoning+x.Forced > 160 || x.Reasoning < long[i].Reasoning || x.Prompt != long[i].Prompt || x.Forced != 2*len(m.Tokenizer.EncodePlain("\nWait")) || strings.Count(x.Thoughts[0], "\nWait") != 2 || !strings.HasPrefix(x.Thoughts[0], strings.TrimRight(long[i].Thoughts[0], " \n")) {
 			t.Errorf("%s: two waits gave %+v, without them %+v", e.ID, x, long[i])
 		}
 	}
@@ -153,14 +155,14 @@ func TestFillersStandBeforeTheCue(t *testing.T) {
 	scores, filled := run(t, m, nil, reason.Arm{Kind: reason.Filler, Budget: 9}, examples)
 	same := 0
 	for i, e := range examples {
-		if more := filled[i].Prompt - without[i].Prompt; more > 9 || more < 8 || filled[i].Reasoning != 0 {
+		if x := filled[i]; x.Prompt+x.Cue != without[i].Prompt || x.Forced > 9 || x.Forced < 8 || x.Reasoning != 0 {
 			t.Errorf("%s: nine tokens of filler gave %+v, none %+v", e.ID, filled[i], without[i])
 		}
 		question := strings.TrimSuffix(e.Prompt, "\nResponse:")
 		asked := e
 		for n := range 10 {
 			asked.Prompt = question + strings.Repeat(" .", n) + "\nResponse:"
-			if len(m.Tokenizer.Encode(asked.Prompt)) == filled[i].Prompt {
+			if len(m.Tokenizer.Encode(asked.Prompt)) == filled[i].Sum()-filled[i].Answer {
 				break
 			}
 		}
@@ -178,13 +180,17 @@ func TestFillersStandBeforeTheCue(t *testing.T) {
 
 func TestRepeatWritesTheQuestionAgain(t *testing.T) {
 	m, examples := open(t), easy(t, 2)
-	scores, _ := run(t, m, nil, reason.Arm{Kind: reason.Repeat, Times: 2}, examples)
+	scores, entries := run(t, m, nil, reason.Arm{Kind: reason.Repeat, Times: 2}, examples)
 	for i, e := range examples {
 		question := strings.TrimSuffix(e.Prompt, "\nResponse:")
 		asked := e
 		asked.Prompt = question + "\n\n" + question + "\n\n" + question + "\nResponse:"
 		if want := plain(t, m, asked)[0]; !slices.Equal(scores[i], want) {
 			t.Errorf("%s: scores %v, of the question thrice %v", e.ID, scores[i], want)
+		}
+		length := func(text string) int { return len(m.Tokenizer.Encode(text)) }
+		if x := entries[i]; x.Prompt+x.Cue != length(e.Prompt) || x.Forced != length(asked.Prompt)-length(e.Prompt) {
+			t.Errorf("%s: ledger %+v of a prompt of %d tokens that became %d", e.ID, x, length(e.Prompt), length(asked.Prompt))
 		}
 	}
 }

@@ -25,7 +25,7 @@ const together = 32
 
 // Run implements [eval.Answer]: it answers the examples after the arm's computation, the experiment acting on all of it. Scores are log-likelihoods of the choices; those of
 // self-consistency are log((votes + mean probability) / (samples + 1)), and its answer is the majority's letter, among equals the more probable: a vote has
-// no score per character.
+// no score per character. A sample all of whose choices tie casts no vote; where none casts one, nothing is answered.
 func (a Arm) Run(ctx context.Context, r *engine.Runner, e model.Experiment, xs []eval.Example, each func(i int, o eval.Outcome) error) error {
 	if err := a.Validate(); err != nil {
 		return err
@@ -68,9 +68,9 @@ type computation struct {
 // thought is what was reasoned about an example.
 type thought struct {
 	text    string
-	used    int    // tokens that were generated
+	used    int    // tokens that were generated, those of a cue that the model wrote itself left out
 	forced  int    // tokens that were put between
-	cut     int    // tokens cut off the prompt
+	cut     int    // tokens cut off the prompt, at most in one pass
 	ended   bool   // by itself, within the budget
 	refused string // why nothing was reasoned
 }
@@ -87,13 +87,7 @@ func (c *computation) run(ctx context.Context) (outcomes []eval.Outcome, err err
 	case Direct:
 		outcomes, err = c.answer(ctx, c.examples)
 	case Filler, Repeat:
-		asked := slices.Clone(c.examples)
-		for i, e := range asked {
-			if asked[i].Prompt, err = c.lengthened(e); err != nil {
-				return nil, err
-			}
-		}
-		outcomes, err = c.answer(ctx, asked)
+		outcomes, err = c.lengthened(ctx)
 	case SelfConsistency:
 		outcomes, err = c.vote(ctx, details)
 	default:
@@ -119,20 +113,45 @@ func cue(e eval.Example) (question, cue string, err error) {
 	return e.Prompt[:at], e.Prompt[at:], nil
 }
 
-// lengthened is a prompt with as many fillers, or repetitions of its question, as make at most Budget tokens more; they stand before the cue, so that the model
-// is not asked to continue them.
-func (c *computation) lengthened(e eval.Example) (string, error) {
-	question, cue, err := cue(e)
-	if err != nil {
-		return "", err
+// lengthened answers after fillers, or after repetitions of the question. They stand before the cue, so that the model is not asked to continue them.
+func (c *computation) lengthened(ctx context.Context) ([]eval.Outcome, error) {
+	outcomes := make([]eval.Outcome, len(c.examples))
+	var asked []eval.Example
+	var places, cues, more []int // cues and what is put before them in tokens
+	for i, e := range c.examples {
+		question, cue, err := cue(e)
+		if err != nil {
+			return nil, err
+		}
+		length := func(between string) int { return len(e.Encode(c.tok, question+between+cue)) }
+		between := strings.Repeat("\n\n"+question, c.arm.Times)
+		if c.arm.Kind == Filler { // as many as make at most so many tokens more
+			budget := c.arm.Budget
+			if c.arm.Each != nil {
+				var ok bool
+				if budget, ok = c.arm.Each[e.Hash()]; !ok {
+					outcomes[i].Refused = "the arm that the fillers are matched with has not answered it"
+					continue
+				}
+			}
+			most := length("") + budget
+			n := sort.Search(budget, func(n int) bool { return length(strings.Repeat(c.arm.Fill, n+1)) > most })
+			between = strings.Repeat(c.arm.Fill, n)
+		}
+		cues, more = append(cues, len(c.tok.EncodePlain(cue))), append(more, length(between)-length(""))
+		e.Prompt = question + between + cue
+		asked, places = append(asked, e), append(places, i)
 	}
-	if c.arm.Kind == Repeat {
-		return question + strings.Repeat("\n\n"+question, c.arm.Times) + cue, nil
+	answered, err := c.answer(ctx, asked)
+	for k, i := range places {
+		o := answered[k]
+		if o.Refused == "" {
+			o.Tokens.Cue, o.Tokens.Forced = cues[k], more[k]
+			o.Tokens.Prompt -= cues[k] + more[k]
+		}
+		outcomes[i] = o
 	}
-	length := func(n int) int { return len(e.Encode(c.tok, question+strings.Repeat(c.arm.Fill, n)+cue)) }
-	most := length(0) + c.arm.Budget
-	n := sort.Search(c.arm.Budget, func(n int) bool { return length(n+1) > most })
-	return question + strings.Repeat(c.arm.Fill, n) + cue, nil
+	return outcomes, err
 }
 
 // answer scores the choices after whole prompts.
@@ -168,7 +187,7 @@ func (c *computation) reasoned(ctx context.Context, details []detail, sampling m
 			continue
 		}
 		e := c.examples[i]
-		e.Prompt = opened[i] + strings.TrimRight(t.text, " \n") + cues[i]
+		e.Given, e.Prompt = opened[i], opened[i]+strings.TrimRight(t.text, " \n")+cues[i]
 		asked, places = append(asked, e), append(places, i)
 		details[i].Thoughts = append(details[i].Thoughts, t.text)
 		if t.ended {
@@ -181,9 +200,11 @@ func (c *computation) reasoned(ctx context.Context, details []detail, sampling m
 	}
 	for k, i := range places {
 		o, t := answered[k], thoughts[i]
-		o.Tokens.Cue = len(c.tok.EncodePlain(cues[i]))
-		o.Tokens.Prompt -= t.used + t.forced + o.Tokens.Cue // it counts the whole that the answer is read after
-		o.Tokens.Reasoning, o.Tokens.Forced, o.Tokens.Cut = t.used, t.forced, o.Tokens.Cut+t.cut
+		if o.Refused == "" {
+			cut := max(o.Tokens.Cut, t.cut)
+			o.Tokens = eval.Tokens{Prompt: len(c.examples[i].Encode(c.tok, opened[i])) - cut, Cue: len(c.tok.EncodePlain(cues[i])), Reasoning: t.used, Forced: t.forced,
+				Answer: o.Tokens.Answer, Cut: cut}
+		}
 		outcomes[i] = o
 	}
 	return outcomes, nil
@@ -203,7 +224,13 @@ func (c *computation) think(ctx context.Context, opened, cues []string, sampling
 		for _, i := range active {
 			e, t := c.examples[i], &thoughts[i]
 			more := c.arm.Budget - t.used - t.forced
-			prompt, err := c.fit(e.Encode(c.tok, opened[i]+t.text), more+len(c.tok.EncodePlain(cues[i]))+longest(c.tok.EncodePlain, e.Choices), t)
+			e.Given = opened[i]
+			whole := e.Encode(c.tok, opened[i]+t.text)
+			extent, err := e.Extent(c.tok, opened[i]+t.text, whole)
+			if err != nil {
+				return nil, fmt.Errorf("reason: example %s: %w", e.ID, err)
+			}
+			prompt, err := c.fit(whole, more+len(c.tok.EncodePlain(cues[i]))+longest(c.tok.EncodePlain, e.Choices), t)
 			if err != nil {
 				return nil, fmt.Errorf("reason: example %s: %w", e.ID, err)
 			}
@@ -211,8 +238,9 @@ func (c *computation) think(ctx context.Context, opened, cues []string, sampling
 				continue
 			}
 			prompts, asked, left = append(prompts, prompt), append(asked, i), append(left, more)
+			options.Extents = append(options.Extents, eval.CropExtent(extent, len(whole)-len(prompt)))
 			options.MaxTokens = max(options.MaxTokens, more)
-			options.SampleIDs = append(options.SampleIDs, sampleID(e, sample))
+			options.SampleIDs = append(options.SampleIDs, sampleID(c.examples[i], sample))
 			if !slices.Contains(options.Stop, cues[i]) {
 				options.Stop = append(options.Stop, cues[i])
 			}
@@ -223,7 +251,11 @@ func (c *computation) think(ctx context.Context, opened, cues []string, sampling
 			t := &thoughts[i]
 			tokens := g.Tokens[:min(len(g.Tokens), left[k])]
 			text, _, closed := strings.Cut(c.tok.Decode(tokens), cues[i])
-			t.text, t.used, t.ended = t.text+text, t.used+len(tokens), closed || len(tokens) < left[k]
+			used := len(tokens)
+			if closed {
+				used = sort.Search(used, func(n int) bool { return len(c.tok.Decode(tokens[:n])) >= len(text) })
+			}
+			t.text, t.used, t.ended = t.text+text, t.used+used, closed || len(tokens) < left[k]
 			if wait < c.arm.Waits && t.ended {
 				n := len(c.tok.EncodePlain(c.arm.Wait))
 				if c.arm.Budget-t.used-t.forced > n {
@@ -255,7 +287,7 @@ func (c *computation) fit(prompt []int, coming int, t *thought) ([]int, error) {
 		t.refused = fmt.Sprintf("%d tokens and %d for reasoning and answer, the model's context is %d", len(prompt), coming, context)
 		return nil, nil
 	}
-	t.cut += len(prompt) - room
+	t.cut = max(t.cut, len(prompt)-room)
 	return eval.Crop(prompt, room), nil
 }
 
@@ -277,7 +309,9 @@ func (c *computation) vote(ctx context.Context, details []detail) ([]eval.Outcom
 				continue
 			}
 			o.Tokens = sum(o.Tokens, each[i].Tokens)
-			o.Scores[eval.Predict(eval.Acc, e.Choices, each[i].Scores)]++
+			if choice, _, decided := eval.Choose(eval.Acc, e, each[i].Scores); decided {
+				o.Scores[choice]++
+			}
 			total := 0.0
 			for _, x := range each[i].Scores {
 				total += math.Exp(x)
@@ -298,7 +332,9 @@ func (c *computation) vote(ctx context.Context, details []detail) ([]eval.Outcom
 		for k := range o.Scores {
 			o.Scores[k] = math.Log(max(o.Scores[k], math.SmallestNonzeroFloat64) / float64(c.arm.Samples+1))
 		}
-		o.Letter, o.Parsed = corpus.Letter(eval.Predict(eval.Acc, e.Choices, o.Scores)), true
+		if choice, _, decided := eval.Choose(eval.Acc, e, o.Scores); decided {
+			o.Letter, o.Parsed = corpus.Letter(choice), true
+		}
 	}
 	return outcomes, nil
 }
