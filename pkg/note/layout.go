@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"image"
 	"image/png"
 	"os"
@@ -42,15 +41,15 @@ type shownTable struct {
 type shownFigure struct {
 	Label string // "Figure 2"
 	report.Figure
-	Data          template.URL
-	Width, Height int // CSS pixels
+	Data          string // a data: URL
+	Width, Height int    // CSS pixels
 	Behind        *shownTable
 }
 
 type shownAttention struct {
 	Label string
 	*packed
-	JSON  template.JS // the packed maps; its '<' are escaped
+	JSON  raw // the packed maps; its '<' are escaped
 	Table *report.Table
 	CSV   string // "" where there is none
 }
@@ -159,7 +158,7 @@ func (l *layout) figure(f report.Figure) (*shownFigure, error) {
 	}
 	l.budget -= len(b)
 	out := &shownFigure{Label: fmt.Sprintf("Figure %d", l.figures), Figure: f, Width: int(float64(c.Width)/scale + 0.5), Height: int(float64(c.Height)/scale + 0.5),
-		Data: template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b))}
+		Data: "data:image/png;base64," + base64.StdEncoding.EncodeToString(b)}
 	if f.Table != nil {
 		out.Behind = l.table(f.Table)
 	}
@@ -188,7 +187,7 @@ func (l *layout) attention(name string) (*shownAttention, error) {
 	if l.thrift == mostThrifty {
 		p.Data = nil
 	}
-	out := &shownAttention{Label: fmt.Sprintf("Figure %d", l.figures), packed: p, JSON: template.JS(b), Table: t}
+	out := &shownAttention{Label: fmt.Sprintf("Figure %d", l.figures), packed: p, JSON: raw(b), Table: t}
 	if file := tableFile("attention-" + name); l.run.has(file) {
 		out.CSV = file
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"regexp"
 	"sort"
 	"strings"
@@ -15,45 +14,11 @@ import (
 	"github.com/attune-lab/attune/pkg/report"
 )
 
-//go:embed page.html
-var pageSource string
-
 //go:embed page.css
 var pageStyle string
 
 //go:embed attention.js
 var attentionScript string
-
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"text": report.Text, "exact": report.Exact, "number": report.IsNumber, "numeric": (*report.Table).Numeric, "fold": fold, "wide": wide, "csv": tableFile, "json": indented, "long": long,
-}).Parse(pageSource))
-
-// view is what page.html shows.
-type view struct {
-	Style      template.CSS
-	Policy     string      // Content-Security-Policy: no script, or the one of the attention view by its hash
-	Script     template.JS // "" where there is no attention to look at
-	Title      string
-	Asked      string
-	Answer     string
-	Found      []string
-	Facts      []fact
-	Setup      string
-	Method     string
-	Arms       []report.Arm
-	Sections   []shownSection
-	Results    []report.Number
-	Parameters []fact
-	Provenance []fact
-	Run, Check string // commands; empty where the run was no recipe's
-	number     int    // of the last heading
-}
-
-// Next numbers headings: every title of a note is counted once, in order.
-func (v *view) Next() int {
-	v.number++
-	return v.number
-}
 
 // fact is a name and its value.
 type fact struct {
@@ -73,35 +38,78 @@ func (r *Run) page(c *content) ([]byte, error) {
 
 func (r *Run) render(c *content, thrift int) ([]byte, error) {
 	res := c.results
-	v := &view{
-		Style: template.CSS(pageStyle), Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
-		Title: c.start.Title, Asked: c.start.Asked, Answer: c.answer, Found: c.found, Facts: facts(res), Results: res.Results,
-		Setup: setup(res), Method: c.method, Arms: c.arms,
-		Parameters: sorted(res.Parameters), Provenance: sorted(flat(res.Provenance)),
-	}
-	if r.isRecipe(res.Recipe) {
-		v.Run, v.Check = rerun(res), "go run ./recipes check "+shellWord(res.Recipe)
-	}
 	l := r.layout(c, thrift)
+	var sections []shownSection
+	policy, script := "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'", ""
 	for _, s := range c.sections {
 		shown, err := l.section(s)
 		if err != nil {
 			return nil, err
 		}
+		sections = append(sections, shown)
 		for _, p := range shown.Parts {
-			if len(p.Attention) > 0 && v.Script == "" {
-				v.Script = template.JS(attentionScript)
-				sum := sha256.Sum256([]byte(attentionScript))
-				v.Policy += "; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+			if len(p.Attention) > 0 && script == "" { // the one script that the page may run, by its hash
+				script = attentionScript
+				sum := sha256.Sum256([]byte(script))
+				policy += "; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 			}
 		}
-		v.Sections = append(v.Sections, shown)
 	}
-	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, v); err != nil {
-		return nil, fmt.Errorf("note: %w", err)
+	var w writer
+	w.put("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"%s\">\n", policy)
+	w.put("<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n")
+	w.put("<title>%s</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>%s</style>\n</head>\n<body>\n", c.start.Title, raw(pageStyle))
+	w.header(c)
+	w.put("<main>\n")
+	if c.method != "" {
+		w.section("How it was measured")
+		w.put("<p class=\"method\">%s</p>\n</section>\n", strings.TrimSpace(c.method+" "+setup(res)))
 	}
-	return b.Bytes(), nil
+	if len(c.arms) > 0 {
+		w.arms(c.arms)
+	}
+	for _, s := range sections {
+		w.shown(s)
+	}
+	w.put("\n")
+	if len(res.Results) > 0 {
+		w.results(res.Results)
+	}
+	w.put("\n")
+	if r.isRecipe(res.Recipe) {
+		w.section("Run it again")
+		w.put("<p>In a checkout of the commit named below:</p>\n<pre class=\"command\">\n%s</pre>\n", rerun(res))
+		w.put("<p>To compare every number with the committed ones, each within its own tolerance:</p>\n<pre class=\"command\">\n%s</pre>\n</section>\n", "go run ./recipes check "+shellWord(res.Recipe))
+	}
+	if len(res.Parameters) > 0 {
+		w.facts("Parameters", sorted(res.Parameters))
+	}
+	w.facts("Provenance", sorted(flat(res.Provenance)))
+	w.put("</main>\n")
+	if script != "" {
+		w.put("<script>%s</script>\n", raw(script))
+	}
+	w.put("</body>\n</html>\n")
+	return []byte(w.String()), nil
+}
+
+// header answers first: question, answer, what else was found, and on what.
+func (w *writer) header(c *content) {
+	w.put("<header>\n<h1>%s</h1>\n", c.start.Title)
+	w.when("<p class=\"asked\">%s</p>\n", c.start.Asked)
+	w.when("<p class=\"answer\">%s</p>\n", c.answer)
+	if len(c.found) > 0 {
+		w.put("<ul class=\"found\">")
+		for _, f := range c.found {
+			w.put("\n<li>%s</li>", f)
+		}
+		w.put("\n</ul>\n")
+	}
+	w.put("<dl class=\"facts\">")
+	for _, f := range facts(c.results) {
+		w.put("<div><dt>%s</dt><dd>%s</dd></div>", f.Name, fold(f.Value))
+	}
+	w.put("</dl>\n</header>\n")
 }
 
 // facts is the short header: model, backend, date and commit.
@@ -160,7 +168,7 @@ func setup(res *Results) string {
 var longHash = regexp.MustCompile(`\b[0-9a-f]{32,128}\b`)
 
 // fold shows a text with its long hashes folded to their first characters.
-func fold(v any) template.HTML {
+func fold(v any) raw {
 	s := report.Text(v)
 	if report.IsNumber(v) {
 		s = report.Exact(v)
@@ -169,10 +177,10 @@ func fold(v any) template.HTML {
 	for {
 		at := longHash.FindStringIndex(s)
 		if at == nil {
-			b.WriteString(template.HTMLEscapeString(s))
-			return template.HTML(b.String())
+			b.WriteString(escape(s))
+			return raw(b.String())
 		}
-		b.WriteString(template.HTMLEscapeString(s[:at[0]]))
+		b.WriteString(escape(s[:at[0]]))
 		fmt.Fprintf(&b, `<details class="hash"><summary>%s…</summary><code>%s</code></details>`, s[at[0]:at[0]+12], s[at[0]:at[1]])
 		s = s[at[1]:]
 	}

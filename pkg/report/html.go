@@ -3,33 +3,35 @@ package report
 import (
 	"fmt"
 	"html"
-	"html/template"
 	"regexp"
 	"strings"
 	"unicode"
 )
 
-var tableTemplate = template.Must(template.New("table").Parse(
-	`<table style="font-variant-numeric:tabular-nums"><thead><tr>{{range .Columns}}<th style="text-align:left">{{.}}</th>{{end}}</tr></thead>
-<tbody>{{range .Rows}}
-<tr>{{range .}}<td{{if .Exact}} style="text-align:right" title="{{.Exact}}"{{else}} style="text-align:left"{{end}}>{{.Text}}</td>{{end}}</tr>{{end}}
-</tbody></table>`))
-
 // HTML is the table as a cell shows it: everything escaped, numbers rounded with their exact value as the tooltip. Ragged rows are an error.
 func (t *Table) HTML() (string, error) {
-	type shown struct{ Text, Exact string }
-	cells := make([][]shown, len(t.Rows))
+	var b strings.Builder
+	b.WriteString(`<table style="font-variant-numeric:tabular-nums"><thead><tr>`)
+	for _, column := range t.Columns {
+		b.WriteString(`<th style="text-align:left">` + html.EscapeString(column) + "</th>")
+	}
+	b.WriteString("</tr></thead>\n<tbody>")
 	for i, row := range t.Rows {
 		if len(row) != len(t.Columns) {
 			return "", fmt.Errorf("report: table row %d has %d cells for %d columns %q", i, len(row), len(t.Columns), t.Columns)
 		}
+		b.WriteString("\n<tr>")
 		for _, v := range row {
-			cells[i] = append(cells[i], shown{Clean(Text(v)), Exact(v)})
+			style := `text-align:left"`
+			if exact := Exact(v); exact != "" {
+				style = `text-align:right" title="` + html.EscapeString(exact) + `"`
+			}
+			b.WriteString(`<td style="` + style + ">" + html.EscapeString(Clean(Text(v))) + "</td>")
 		}
+		b.WriteString("</tr>")
 	}
-	var b strings.Builder
-	err := tableTemplate.Execute(&b, map[string]any{"Columns": t.Columns, "Rows": cells})
-	return b.String(), err
+	b.WriteString("\n</tbody></table>")
+	return b.String(), nil
 }
 
 // paragraph is a sentence or two as HTML, "" for none.
