@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/report"
-	"github.com/attune-lab/attune/pkg/stats"
+	"github.com/attune-lab/attune/pkg/stats/interval"
 )
 
 // Results is the content of results.json. Numbers of unknown type (parameters, table cells, provenance) are
@@ -154,7 +154,7 @@ func compareRow(g, w report.Number) (diffs []Difference) {
 		same = within(g.CI95.Low, w.CI95.Low, w.Tolerance) && within(g.CI95.High, w.CI95.High, w.Tolerance)
 	}
 	if !same {
-		add("ci95", interval(g.CI95), interval(w.CI95))
+		add("ci95", ends(g.CI95), ends(w.CI95))
 	}
 	return diffs
 }
@@ -168,7 +168,7 @@ func exact(f float64) string {
 	return fmt.Sprintf("%v", f)
 }
 
-func interval(ci *stats.Interval) string {
+func ends(ci *interval.Interval) string {
 	if ci == nil {
 		return "none"
 	}

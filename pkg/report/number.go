@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/attune-lab/attune/pkg/stats"
+	"github.com/attune-lab/attune/pkg/stats/interval"
 )
 
 // Number is one number of a run: a row of results.json.
@@ -15,7 +15,7 @@ type Number struct {
 	Unit  string  `json:"unit"`  // "share", "points", "nats"; "" = a pure number
 	N     int     `json:"n"`     // items or prompts behind it; 0 = not a sample
 	// CI95 is the 95 % interval; nil = none.
-	CI95 *stats.Interval `json:"ci95"`
+	CI95 *interval.Interval `json:"ci95"`
 	// Tolerance is the largest absolute difference a rerun may show, here and at the interval's ends; 0 = none.
 	Tolerance float64 `json:"tolerance"`
 }
@@ -55,12 +55,12 @@ type Compared struct {
 	Gained     int // right here, wrong in the first arm
 	Lost       int // wrong here, right in the first arm
 	Difference float64
-	CI95       stats.Interval // of the difference
-	CIFamily   stats.Interval // the same at the family's level
-	P          float64        // of the score test that CI95 inverts
-	Adjusted   float64        // Holm's, over the family
-	Exact      float64        // McNemar's exact test
-	MidP       float64        // McNemar's mid-p
-	Detectable float64        // the smallest difference found with 80 % power; 0 = none reaches it
-	Word       string         // "better", "worse", "not shown", ...
+	CI95       interval.Interval // of the difference
+	CIFamily   interval.Interval // the same at the family's level
+	P          float64           // of the score test that CI95 inverts
+	Adjusted   float64           // Holm's, over the family
+	Exact      float64           // McNemar's exact test
+	MidP       float64           // McNemar's mid-p
+	Detectable float64           // the smallest difference found with 80 % power; 0 = none reaches it
+	Word       string            // "better", "worse", "not shown", ...
 }

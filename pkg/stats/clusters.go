@@ -179,9 +179,9 @@ func (s *Clustered) decidingP(c Counts) float64 {
 // decidingInterval is never narrower than Tango's, and reaches to 0 where the sign flips alone do not reject: it excludes 0 exactly
 // where decidingP is below the level.
 func (s *Clustered) decidingInterval(c Counts, level float64) Interval {
-	i := s.interval(c.Difference(), level).hull(PairedScoreAt(c, level))
+	i := s.interval(c.Difference(), level).Hull(PairedScoreAt(c, level))
 	if s.P >= level {
-		i = i.hull(Interval{})
+		i = i.Hull(Interval{})
 	}
 	return i
 }

@@ -107,7 +107,7 @@ func (c Clusters) interval(level float64) Interval {
 	if s == nil {
 		return tango
 	}
-	return s.interval(c.Difference(), level).hull(tango)
+	return s.interval(c.Difference(), level).Hull(tango)
 }
 
 // permute is the p of the studentised permutation test with so many draws.

@@ -1,10 +1,9 @@
 package stats
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
 
+	"github.com/attune-lab/attune/pkg/stats/interval"
 	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -12,33 +11,8 @@ import (
 // Alpha is the level of every test of this package; its intervals have confidence 1 - Alpha unless a function takes a level.
 const Alpha = 0.05
 
-// Interval is a closed interval. Its JSON is the array [low, high].
-type Interval struct{ Low, High float64 }
-
-// Contains reports whether x lies in the interval, ends included.
-func (i Interval) Contains(x float64) bool { return i.Low <= x && x <= i.High }
-
-// Within reports whether the interval lies strictly between -margin and margin.
-func (i Interval) Within(margin float64) bool { return -margin < i.Low && i.High < margin }
-
-// hull is the smallest interval that contains both.
-func (i Interval) hull(o Interval) Interval { return Interval{min(i.Low, o.Low), max(i.High, o.High)} }
-
-// MarshalJSON writes [low, high].
-func (i Interval) MarshalJSON() ([]byte, error) { return json.Marshal([2]float64{i.Low, i.High}) }
-
-// UnmarshalJSON reads [low, high].
-func (i *Interval) UnmarshalJSON(text []byte) error {
-	var ends []float64
-	if err := json.Unmarshal(text, &ends); err != nil {
-		return fmt.Errorf("stats: interval %s: expected [low, high]: %w", text, err)
-	}
-	if len(ends) != 2 {
-		return fmt.Errorf("stats: interval %s has %d values, expected [low, high]", text, len(ends))
-	}
-	i.Low, i.High = ends[0], ends[1]
-	return nil
-}
+// Interval is a closed interval: that of package interval, which cells link without the rest of this package.
+type Interval = interval.Interval
 
 // Wilson is the 95 % score interval of a proportion, k of n:
 //
