@@ -29,9 +29,16 @@ var activations = map[string]activation{
 	"quick_gelu":        func(x *Node) *Node { return Mul(x, attn.SigmoidBySoftmax(MulScalar(x, 1.702))) },
 }
 
+func (f *fields) activationName() string {
+	return f.text("", "hidden_activation", "hidden_act", "activation_function", "activation")
+}
+
+// siluActivation reports whether it is silu, which has no constants.
+func (f *fields) siluActivation() bool { n := f.activationName(); return n == "silu" || n == "swish" }
+
 // activation reads the MLP's nonlinearity.
 func (f *fields) activation() activation {
-	name := f.text("", "hidden_activation", "hidden_act", "activation_function", "activation")
+	name := f.activationName()
 	act := activations[name]
 	if act == nil {
 		f.fail("the activation %q is not supported, expected one of %s", name, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))

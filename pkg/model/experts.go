@@ -22,6 +22,7 @@ type experts struct {
 	prefix      string        // of the experts' own modules: the expert's number and a name of module follow
 	module      expertModules // names of the three modules; empty in the second form
 	act         activation
+	inLoops     bool // its activation makes no scalars, or its own, see groupedExperts
 	renormalise bool // shares are the softmax over the chosen experts
 
 	gateUp, gateUpBias string // [experts, hidden, 2*inner], [experts, 2*inner]
@@ -64,8 +65,8 @@ func (e *experts) weights() []weight {
 		stacked(e.module.down, initResidual, e.hidden, e.inner))
 }
 
-// mixture applies the experts, [batch, tokens, hidden]. Few tokens read only the experts they are sent to; many go through all of them, which
-// then is one large product in place of a copy of the weights for each token.
+// mixture applies the experts, [batch, tokens, hidden]. Few tokens read only the experts they are sent to; more go through all of them, one large product in place of a copy
+// of the weights for each token; many on XLA go by rounds through their own (see grouped.go).
 func (d *decoder) mixture(e *experts, x *Node) *Node {
 	dims := x.Shape().Dimensions
 	rows := dims[0] * dims[1]
@@ -77,9 +78,12 @@ func (d *decoder) mixture(e *experts, x *Node) *Node {
 		share = Exp(Sub(top, logSumExp(logits)))
 	}
 	var y *Node
-	if rows*e.active <= e.count {
+	switch {
+	case rows*e.active <= e.count:
 		y = d.sparseExperts(e, x, chosen, share)
-	} else {
+	case d.grouped(e, x):
+		y = d.groupedExperts(e, x, chosen, share)
+	default:
 		y = d.allExperts(e, x, chosen, share)
 	}
 	if e.shared.down.name != "" {
@@ -159,6 +163,6 @@ func (e *experts) activate(h *Node) *Node {
 	dims := h.Shape().Dimensions
 	h = Reshape(h, dims[0], dims[1], e.inner, 2)
 	column := func(i int) *Node { return Reshape(SliceAxis(h, -1, AxisRange(i, i+1)), dims[0], dims[1], e.inner) }
-	gate, up := MinScalar(column(0), e.limit), ClipScalar(column(1), -e.limit, e.limit)
-	return Mul(AddScalar(up, 1.0), Mul(gate, attn.SigmoidBySoftmax(MulScalar(gate, e.alpha))))
+	gate, up := Min(column(0), number(h, e.limit)), Max(Min(column(1), number(h, e.limit)), number(h, -e.limit))
+	return Mul(Add(up, number(h, 1)), Mul(gate, attn.SigmoidBySoftmax(Mul(gate, number(h, e.alpha)))))
 }

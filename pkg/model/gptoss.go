@@ -21,7 +21,7 @@ func gptOss(c *Config, f *fields) *architecture {
 			router: dense{name: p + "mlp.router", in: c.HiddenSize, out: count, bias: true},
 			gateUp: p + "mlp.experts.gate_up_proj", gateUpBias: p + "mlp.experts.gate_up_proj_bias",
 			down: p + "mlp.experts.down_proj", downBias: p + "mlp.experts.down_proj_bias",
-			renormalise: true, count: count, active: active, hidden: c.HiddenSize, inner: c.IntermediateSize, limit: limit, alpha: alpha,
+			inLoops: true, renormalise: true, count: count, active: active, hidden: c.HiddenSize, inner: c.IntermediateSize, limit: limit, alpha: alpha,
 		}}
 	})
 	a.setWindows(f.windows(c, f.integer(0, "sliding_window"), everyOther))
@@ -53,7 +53,7 @@ func mixtral(c *Config, f *fields) *architecture {
 	a.each(func(b *block, p string) {
 		b.mlp = mlp{experts: &experts{
 			router: dense{name: p + "block_sparse_moe.gate", in: c.HiddenSize, out: count},
-			prefix: p + "block_sparse_moe.experts.", module: expertModules{"w1", "w3", "w2"}, act: act, renormalise: true,
+			prefix: p + "block_sparse_moe.experts.", module: expertModules{"w1", "w3", "w2"}, act: act, inLoops: f.siluActivation(), renormalise: true,
 			count: count, active: active, hidden: c.HiddenSize, inner: c.IntermediateSize,
 		}}
 	})
@@ -85,7 +85,7 @@ func (f *fields) qwenExperts(c *Config, a *architecture, field string) {
 		}
 		e := &experts{
 			router: dense{name: p + "mlp.gate", in: c.HiddenSize, out: count},
-			prefix: p + "mlp.experts.", module: expertModules{"gate_proj", "up_proj", "down_proj"}, act: act, renormalise: renormalise,
+			prefix: p + "mlp.experts.", module: expertModules{"gate_proj", "up_proj", "down_proj"}, act: act, inLoops: f.siluActivation(), renormalise: renormalise,
 			count: count, active: active, hidden: c.HiddenSize, inner: inner,
 		}
 		if sharedInner > 0 {
