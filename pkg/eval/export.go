@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -165,18 +167,54 @@ func (c *Comparison) TaskResults(task *Task, rows []logs.Row) []logs.TaskResult 
 	return out
 }
 
-// WriteLogs writes the comparison as the harness does: samples_TASK_DATE.jsonl, whose rows carry their arm, and results_DATE.json, into a
-// folder. About is the head of the results; its tasks are filled in.
-func WriteLogs(dir string, task *Task, c *Comparison, about logs.Results) (samples, results string, err error) {
+// Logs are the harness' files of a run in a folder: samples_TASK_DATE.jsonl of every task, whose rows carry their arm, and one results_DATE.json of all tasks.
+type Logs struct {
+	dir     string
+	about   logs.Results // its date names the files; its tasks are filled in
+	rows    map[string][]logs.Row
+	results map[string][]logs.TaskResult
+	tasks   []string // in the order of coming
+}
+
+// NewLogs begins the files of a run; nothing is written before the first [Logs.Add]. About is the head of the results.
+func NewLogs(dir string, about logs.Results) *Logs {
+	return &Logs{dir: dir, about: about, rows: map[string][]logs.Row{}, results: map[string][]logs.TaskResult{}}
+}
+
+// Add writes a comparison's samples, and the results of all comparisons that were added. Of two comparisons of one task the arms are joined; of an arm that both
+// have, the later rows stay. Files of a task that an earlier run left in the folder are removed, so that there is one for each task.
+func (l *Logs) Add(task *Task, c *Comparison) error {
 	rows := c.Samples()
-	about.Tasks = c.TaskResults(task, rows)
-	samples, results = logs.FileNames(c.Task, about.Date)
-	samples, results = filepath.Join(dir, samples), filepath.Join(dir, results)
-	if err := env.WriteFile(samples, 0o644, func(w io.Writer) error { return logs.WriteSamples(w, rows) }); err != nil {
-		return "", "", fmt.Errorf("eval: %w", err)
+	arms := c.Arms()
+	totals := c.TaskResults(task, rows)
+	if _, met := l.rows[c.Task]; !met {
+		l.tasks = append(l.tasks, c.Task)
+		earlier, err := logs.Written(l.dir, c.Task)
+		if err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+		for _, path := range earlier {
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("eval: %w", err)
+			}
+		}
 	}
-	if err := env.WriteFile(results, 0o644, func(w io.Writer) error { return logs.WriteResults(w, about) }); err != nil {
-		return "", "", fmt.Errorf("eval: %w", err)
+	kept := slices.DeleteFunc(l.rows[c.Task], func(r logs.Row) bool { return slices.Contains(arms, r.Arm) })
+	l.rows[c.Task] = append(kept, rows...)
+	left := slices.DeleteFunc(l.results[c.Task], func(r logs.TaskResult) bool {
+		return slices.ContainsFunc(totals, func(t logs.TaskResult) bool { return t.Name == r.Name })
+	})
+	l.results[c.Task] = append(left, totals...)
+	about := l.about
+	for _, name := range l.tasks {
+		about.Tasks = append(about.Tasks, l.results[name]...)
 	}
-	return samples, results, nil
+	samples, results := logs.FileNames(c.Task, about.Date)
+	if err := env.WriteFile(filepath.Join(l.dir, samples), 0o644, func(w io.Writer) error { return logs.WriteSamples(w, l.rows[c.Task]) }); err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	if err := env.WriteFile(filepath.Join(l.dir, results), 0o644, func(w io.Writer) error { return logs.WriteResults(w, about) }); err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -201,14 +202,27 @@ func TestSamplesAreTheHarnessRows(t *testing.T) {
 	if !strings.Contains(out.String(), `"doc_hash": "`+hash+`"`) {
 		t.Errorf("the document's hash is not the harness': %s", out.String())
 	}
-	samples, totals, err := WriteLogs(t.TempDir(), task, c, logs.Results{Model: "m", Date: time.Unix(0, 0)})
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for date := range 2 { // a second run into the folder takes the place of the first
+		written := NewLogs(dir, logs.Results{Model: "m", Date: time.Unix(int64(date), 0).UTC()})
+		if err := written.Add(task, c); err != nil {
+			t.Fatal(err)
+		}
+		more := mustCompare(t, task, []Arm{{Name: "untouched", Answer: first}, {Name: "more", Answer: scripted{name: "more", score: first.score}}}, Options{})
+		if err := written.Add(task, more); err != nil { // another comparison of the task in the same run
+			t.Fatal(err)
+		}
 	}
-	if l, err := logs.Read(samples+"#alike", logs.Options{}); err != nil || len(l.Samples) != 1 {
-		t.Errorf("%+v, %v", l, err)
+	samples, results := filepath.Join(dir, "samples_piqa_1970-01-01T00-00-01.000000.jsonl"), filepath.Join(dir, "results_1970-01-01T00-00-01.000000.json")
+	if files, err := logs.Written(dir, "piqa"); err != nil || !slices.Equal(files, []string{results, samples}) {
+		t.Errorf("%v, %v", files, err)
 	}
-	if text, err := os.ReadFile(totals); err != nil || !strings.Contains(string(text), `"piqa@alike": {`) {
+	for _, arm := range []string{"baseline", "alike", "more"} {
+		if l, err := logs.Read(samples+"#"+arm, logs.Options{}); err != nil || len(l.Samples) != 1 {
+			t.Errorf("%s: %+v, %v", arm, l, err)
+		}
+	}
+	if text, err := os.ReadFile(results); err != nil || !strings.Contains(string(text), `"piqa@alike": {`) || !strings.Contains(string(text), `"piqa@more": {`) || !strings.Contains(string(text), `"piqa": {`) {
 		t.Errorf("%s, %v", text, err)
 	}
 	if results := c.TaskResults(task, rows); results[0].Name != "piqa" || results[0].Original != 2 || results[0].N != 1 || len(results[0].Metrics) != 2 {

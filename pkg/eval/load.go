@@ -73,7 +73,8 @@ func load(ref string, o TaskOptions) (*Task, error) {
 			return nil, err
 		}
 		template.Shots = o.Shots
-		return NewOpenTask(set.Name, template, problems, worked)
+		t, err := NewOpenTask(set.Name, template, problems, worked)
+		return t.behind(len(set.Problems) - len(problems)), err
 	}
 	worked, items, err := workedItems(ref, set, o.Shots)
 	if err != nil {
@@ -105,5 +106,15 @@ func load(ref string, o TaskOptions) (*Task, error) {
 	if err == nil && t.Examples[0].Group != "" {
 		t.Grouping = grouping
 	}
-	return t, err
+	return t.behind(len(set.Items) - len(items)), err
+}
+
+// behind is a task whose examples stand behind so many of their source, which were taken out as worked examples.
+func (t *Task) behind(n int) *Task {
+	if t != nil {
+		for i := range t.Examples {
+			t.Examples[i].Row += n
+		}
+	}
+	return t
 }

@@ -119,28 +119,32 @@ func comparisonTable(_ context.Context, c *compared) (*report.Part, error) {
 	p := &report.Part{Method: c.method(), Numbers: c.numbers(), Finding: c.answer(), Details: c.Findings(c.task.Metric), Answers: true}
 	t := report.Table{Name: "comparison", Title: fmt.Sprintf("Every arm against %s, %s", c.first(), c.task.ScoreName(c.task.Metric)),
 		Columns: []string{"items", "arm", "n", "accuracy", "difference", "95 % interval", "at the family's level", "gained / lost", "p", "p (Holm)", "detectable", "word"}}
-	at := map[string]int{} // of each control, its first column
-	c.each(func(r eval.Row) {
-		for _, v := range r.Controls {
-			if _, met := at[v.Baseline]; !met {
-				at[v.Baseline] = len(t.Columns)
-				t.Columns = append(t.Columns, "against "+v.Baseline, "95 % interval of it")
-			}
-		}
-	})
 	c.each(func(r eval.Row) {
 		row := []any{r.Group, r.Arm, r.N, r.Accuracy}
 		if v := r.Versus; v != nil {
 			row = append(row, v.Difference, signed(v.CI95), signed(v.CIFamily), fmt.Sprintf("%d / %d", v.Gained, v.Lost), v.P, v.Adjusted, detectable(v.Paired), v.Word)
 		}
-		row = append(row, make([]any, len(t.Columns)-len(row))...)
-		for _, v := range r.Controls {
-			row[at[v.Baseline]], row[at[v.Baseline]+1] = v.Difference, signed(v.CI95)
+		for len(row) < len(t.Columns) {
+			row = append(row, nil)
 		}
 		t.Rows = append(t.Rows, row)
 	})
 	p.Tables = []report.Table{t}
+	if controls := c.controlsTable(); len(controls.Rows) > 0 {
+		p.Tables = append(p.Tables, controls)
+	}
 	return p, nil
+}
+
+// controlsTable is every arm against its controls of equal size.
+func (c *compared) controlsTable() report.Table {
+	t := report.Table{Name: "controls", Title: "Every arm against its controls of equal size", Columns: []string{"items", "arm", "control", "n", "difference", "95 % interval", "at the family's level", "gained / lost", "p", "p (Holm)", "detectable", "word"}}
+	c.each(func(r eval.Row) {
+		for _, v := range r.Controls {
+			t.Rows = append(t.Rows, []any{r.Group, r.Arm, v.Baseline, v.N, v.Difference, signed(v.CI95), signed(v.CIFamily), fmt.Sprintf("%d / %d", v.Gained, v.Lost), v.P, v.Adjusted, detectable(v.Paired), v.Word})
+		}
+	})
+	return t
 }
 
 // answer is the comparison in one sentence: which arms are shown to be better or worse over all items, and which are not.

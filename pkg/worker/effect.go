@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/emulate/apply"
+	"github.com/attune-lab/attune/pkg/hf/chat"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/plot"
 	"github.com/attune-lab/attune/pkg/report"
@@ -25,8 +26,9 @@ func effect(_ context.Context, j *job) error {
 		return err
 	}
 	var ids [][]int
+	encode := j.encode(m)
 	for _, text := range texts {
-		list := m.Tokenizer.Encode(text)
+		list := encode(text)
 		ids = append(ids, list[:min(len(list), m.Config.MaxPositions)])
 	}
 	plan, err := j.plan(j.arms()[0], m)
@@ -136,7 +138,7 @@ type generateArgs struct {
 }
 
 // generateText continues a prompt greedily under every arm and says where the texts part.
-func generateText(_ context.Context, j *job) error {
+func generateText(ctx context.Context, j *job) error {
 	a, err := args[generateArgs](j)
 	if err != nil {
 		return err
@@ -145,7 +147,8 @@ func generateText(_ context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	if a.Prompt == "" {
+	switch {
+	case a.Prompt == "":
 		task, err := j.task()
 		if err != nil {
 			return err
@@ -154,8 +157,19 @@ func generateText(_ context.Context, j *job) error {
 		if open, ends := strings.CutSuffix(a.Prompt, "Response:"); ends {
 			a.Prompt = open + "Analysis:" // the section before the answer in generated items
 		}
+	case j.Options.Chat:
+		template, err := j.chatTemplate(ctx)
+		if err != nil {
+			return client.Parameter("chat", "true", "%v", err)
+		}
+		if a.Prompt, err = template.Render([]chat.Message{{Role: "user", Content: a.Prompt}}, chat.Options{AddGenerationPrompt: true}); err != nil {
+			return client.Parameter("chat", "true", "%v", err)
+		}
 	}
 	ids := m.Tokenizer.Encode(a.Prompt)
+	if j.Options.Chat || j.Options.NoBOS {
+		ids = m.Tokenizer.EncodePlain(a.Prompt)
+	}
 	if len(ids) >= m.Config.MaxPositions {
 		return client.Parameter("prompt", firstWords(a.Prompt), "it has %d tokens, the model has %d positions", len(ids), m.Config.MaxPositions)
 	}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/eval/logs"
+	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/reason"
 	"github.com/attune-lab/attune/pkg/store"
 	"github.com/attune-lab/attune/pkg/worker/client"
@@ -15,11 +19,11 @@ import (
 
 // compute answers the items under every arm: from what this session has compared before, from the store, or now.
 func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
-	groups := eval.Groups(c.Options.Groups)
+	groups := c.groups()
 	if c.ByDomain {
 		groups = eval.GroupsSubjects
 	}
-	key := surveyKey(c.Options, c.Other, c.RunDir, c.task.Hash(), c.task.TemplateHash, groups, c.armKeys())
+	key := surveyKey(c.Options, c.Other, c.RunDir, c.RunID, c.Folder, c.task.Hash(), c.task.TemplateHash, groups, c.armKeys())
 	if found := c.session.compared[key]; found != nil {
 		return found, nil
 	}
@@ -27,9 +31,12 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := eval.Options{Store: results, Run: c.RunID, Seed: c.Options.Seed, Groups: groups, Controls: map[string][]string{}, Progress: c.engineProgress}
+	o := eval.Options{Store: results, Run: c.RunID, Seed: c.Options.Seed, Groups: groups, Controls: map[string][]string{}, Margin: c.Options.Margin, Progress: c.engineProgress}
 	var arms []eval.Arm
 	for i, a := range c.arms() {
+		if len(a.Answer) == 0 && c.task.Examples[0].Open != nil {
+			return nil, client.Parameter("items", c.Options.Items, "its answers are written, there are no choices to score: the model has to write, as with answer=written of the recipe evaluate")
+		}
 		if i == 0 && c.Other != nil { // the same question to another model, whose answers are there before this one's is opened
 			if err := c.answerByOther(ctx, a, o); err != nil {
 				return nil, err
@@ -40,7 +47,9 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 			return nil, err
 		}
 		arms = append(arms, arm)
-		o.Controls[a.Name] = a.Controls
+		if len(a.Controls) > 0 {
+			o.Controls[a.Name] = a.Controls
+		}
 	}
 	r, err := c.runner()
 	if err != nil {
@@ -53,12 +62,46 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 			return nil, fmt.Errorf("the answers of %s are not in the store", arms[0].Name)
 		}
 	}
+	start := time.Now()
 	found, err := eval.Compare(ctx, c.task, arms, o)
 	if err != nil {
 		return nil, err
 	}
+	if err := c.log(found, r.Model(), time.Since(start)); err != nil {
+		return nil, err
+	}
 	c.session.compared[key] = found
 	return found, nil
+}
+
+// log writes the answers into the run's directory, as the common harness does.
+func (c *compared) log(found *eval.Comparison, m *model.Model, took time.Duration) error {
+	if c.RunDir == "" {
+		return nil
+	}
+	dir := filepath.Join(c.RunDir, c.Folder)
+	key := surveyKey(dir, c.RunID, m.Hash, c.Options.DType, c.Options.Limit, c.Options.Seed)
+	if c.Other != nil {
+		key = surveyKey(dir, c.RunID, "models")
+	}
+	if c.session.logs[key] == nil {
+		about := logs.Results{Model: c.name(), DType: dtypeName(m.DType), Parameters: m.Config.NumParameters(), Limit: c.Options.Limit, Seed: c.Options.Seed, Date: time.Now().UTC(),
+			Seconds: took.Seconds(), MaxLength: m.Config.MaxPositions}
+		about.ModelArgs = fmt.Sprintf("pretrained=%s,dtype=%s", about.Model, about.DType)
+		if c.Options.Adapter != "" {
+			about.ModelArgs += ",peft=" + filepath.Base(c.Options.Adapter)
+		}
+		if c.Options.Chat {
+			template, err := c.chatTemplate(context.Background())
+			if err != nil {
+				return err
+			}
+			about.ChatTemplate = template.Source()
+		}
+		c.session.logs[key] = eval.NewLogs(dir, about)
+	}
+	c.progress("writing the log of answers", 0, 0)
+	return c.session.logs[key].Add(c.task, found)
 }
 
 // answerByOther puts the answers of another model into the store: one model is held at a time.
@@ -144,6 +187,14 @@ func (j *job) arm(a client.Arm) (eval.Arm, error) {
 	var how answer
 	if err := json.Unmarshal(a.Answer, &how); err != nil {
 		return out, fmt.Errorf("arm %q: how it answers: %w", a.Name, err)
+	}
+	if how.Kind == client.Written {
+		written := eval.Extracted{Tokens: how.Budget}
+		if how.Instructed {
+			written.Instruction = eval.AuthorsInstruction
+		}
+		out.Answer = written
+		return out, nil
 	}
 	if how.Instructed {
 		how.Instruction = reason.Instruction

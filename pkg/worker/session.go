@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/corpus/source"
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
@@ -45,6 +46,7 @@ type session struct {
 	tasks    map[string]*eval.Task
 	surveys  map[string]*sink.Survey // a few, see remember
 	compared map[string]*eval.Comparison
+	logs     map[string]*eval.Logs // of runs, by what they depend on
 	effects  map[string]effects
 	measured map[string]measured // benchmarks
 	runner   *engine.Runner      // of the open model
@@ -53,7 +55,7 @@ type session struct {
 }
 
 func newSession() *session {
-	return &session{tasks: map[string]*eval.Task{}, surveys: map[string]*sink.Survey{}, compared: map[string]*eval.Comparison{}, effects: map[string]effects{}}
+	return &session{tasks: map[string]*eval.Task{}, surveys: map[string]*sink.Survey{}, compared: map[string]*eval.Comparison{}, logs: map[string]*eval.Logs{}, effects: map[string]effects{}}
 }
 
 // job is a request that is being answered.
@@ -172,26 +174,59 @@ func (j *job) name() string {
 	return filepath.Base(filepath.Clean(j.Options.Model))
 }
 
+// groupsSTEM18 groups MMLU by the original map of subjects; the default is the widely used one of 19.
+const groupsSTEM18 = "stem-18"
+
+// groups are how results are broken down.
+func (j *job) groups() eval.Groups {
+	if j.Options.Groups == groupsSTEM18 {
+		return eval.GroupsStem
+	}
+	return eval.Groups(j.Options.Groups)
+}
+
 // task gives the request's items.
 func (j *job) task() (*eval.Task, error) {
 	o := j.Options
-	key := fmt.Sprintf("%q %q %d %d %t %t %s %d", o.Items, o.Columns, o.Limit, o.Shots, o.Chat, o.NoBOS, o.Groups, o.Seed)
+	key := fmt.Sprintf("%q %q %d %d %t %t %t %s %d", o.Items, o.Columns, o.Limit, o.Shots, o.Chat, o.NoBOS, o.Letters, o.Groups, o.Seed)
+	if o.Chat {
+		key += fmt.Sprintf(" %q", o.Model) // whose template it is
+	}
 	if t := j.session.tasks[key]; t != nil {
 		return t, nil
 	}
 	if o.Items == "" {
 		return nil, client.Parameter("items", "", "this asks items, and none are named")
 	}
-	source, err := j.path("items", o.Items)
+	j.progress("reading items", 0, 0)
+	t, err := j.readTask()
 	if err != nil {
 		return nil, err
 	}
-	j.progress("reading items", 0, 0)
-	t, err := eval.LoadTask(source, o.Limit, eval.TaskOptions{Seed: o.Seed, Shots: o.Shots, Columns: o.Columns})
+	j.session.tasks[key] = t
+	return t, nil
+}
+
+// readTask reads the request's items as they are to be asked.
+func (j *job) readTask() (*eval.Task, error) {
+	o := j.Options
+	path, err := j.path("items", o.Items)
+	if err != nil {
+		return nil, err
+	}
+	how := eval.TaskOptions{Seed: o.Seed, Shots: o.Shots, Columns: o.Columns, NoBOS: o.NoBOS, Letters: o.Letters}
+	if o.Groups == groupsSTEM18 {
+		how.STEM = source.MMLUSTEM18
+	}
+	if o.Chat {
+		if how.Chat, err = j.chatTemplate(context.Background()); err != nil {
+			return nil, client.Parameter("chat", "true", "%v", err)
+		}
+	}
+	t, err := eval.LoadTask(path, o.Limit, how)
 	if err != nil {
 		return nil, client.Parameter("items", o.Items, "%v", err)
 	}
-	j.session.tasks[key] = t
 	return t, nil
 }
 

@@ -89,10 +89,7 @@ func newSurveyed(j *job, a surveyArgs) (*surveyed, error) {
 	if v.texts, err = j.texts(); err != nil {
 		return nil, err
 	}
-	encode := m.Tokenizer.Encode
-	if j.Options.NoBOS {
-		encode = m.Tokenizer.EncodePlain
-	}
+	encode := j.encode(m)
 	lengths := make([]int, len(v.texts))
 	for i, text := range v.texts {
 		ids := encode(text)
@@ -103,6 +100,17 @@ func newSurveyed(j *job, a surveyArgs) (*surveyed, error) {
 		return nil, err
 	}
 	return v, nil
+}
+
+// plain reports whether texts are encoded as they stand, without the tokens that the tokenizer adds: where that is asked for, and where a chat template has put its own.
+func (j *job) plain() bool { return j.Options.NoBOS || j.Options.Chat && len(j.Options.Texts) == 0 }
+
+// encode is how texts become tokens.
+func (j *job) encode(m *model.Model) func(string) []int {
+	if j.plain() {
+		return m.Tokenizer.EncodePlain
+	}
+	return m.Tokenizer.Encode
 }
 
 // surveyLength is T: what is asked, for your own texts their whole length (0), else 64 or what four of five texts reach.
@@ -195,7 +203,7 @@ func surveyKey(parts ...any) string {
 func (v *surveyed) tokenClasses() [][]tokenizer.Class {
 	if v.classes == nil {
 		for _, text := range v.texts {
-			v.classes = append(v.classes, tokenizer.Classify(text, v.model.Tokenizer.Tokens(text, !v.Options.NoBOS)))
+			v.classes = append(v.classes, tokenizer.Classify(text, v.model.Tokenizer.Tokens(text, !v.plain())))
 		}
 	}
 	return v.classes

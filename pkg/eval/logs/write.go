@@ -6,9 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -246,6 +251,28 @@ func sanitised(name string) string {
 func FileNames(task string, at time.Time) (samples, results string) {
 	date := at.Format("2006-01-02T15-04-05.000000")
 	return "samples_" + sanitised(task) + "_" + date + ".jsonl", "results_" + date + ".json"
+}
+
+const datePattern = `_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}\.jsonl?$`
+
+// Written lists the files of [FileNames] in a folder, of any date: a task's samples and the totals; of task "" the samples of all tasks.
+func Written(dir, task string) ([]string, error) {
+	pattern := ".+"
+	if task != "" {
+		pattern = regexp.QuoteMeta(sanitised(task))
+	}
+	is := regexp.MustCompile("^(?:samples_" + pattern + "|results)" + datePattern)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("logs: %w", err)
+	}
+	var found []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && is.MatchString(e.Name()) {
+			found = append(found, filepath.Join(dir, e.Name()))
+		}
+	}
+	return found, nil
 }
 
 // field and object are JSON with its fields in order.

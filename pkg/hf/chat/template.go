@@ -10,7 +10,7 @@ import (
 // Template is a chat template, ready to render. It may be used by several goroutines.
 type Template struct {
 	body    []statement
-	size    int // of the source in bytes
+	source  string
 	special map[string]string
 	toolUse *Template // of a model that has another one for conversations with tools; else nil
 }
@@ -29,8 +29,11 @@ func New(source string, special map[string]string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Template{body: body, size: len(source), special: maps.Clone(special)}, nil
+	return &Template{body: body, source: source, special: maps.Clone(special)}, nil
 }
+
+// Source is the template as it was given.
+func (t *Template) Source() string { return t.source }
 
 // Options of [Template.Render]. The zero value renders the messages and nothing else.
 type Options struct {
@@ -57,7 +60,7 @@ func (t *Template) Render(messages []Message, o Options) (text string, err error
 	if len(o.Tools) > 0 && t.toolUse != nil {
 		t = t.toolUse
 	}
-	size := t.size + len(o.Tools)
+	size := len(t.source) + len(o.Tools)
 	context := map[string]value{
 		"tools": nil, "documents": nil, // Given by transformers even when there are none.
 		"add_generation_prompt": o.AddGenerationPrompt,

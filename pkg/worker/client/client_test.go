@@ -26,6 +26,8 @@ func TestErrorsNameTheParameter(t *testing.T) {
 		{Options{Model: model, Groups: "subject"}, `did you mean "subjects"?`},
 		{Options{Model: model, Shots: -2}, "parameter shots=-2"},
 		{Options{Model: model, Length: -2}, "parameter length=-2"},
+		{Options{Model: model, Margin: 1.5}, "parameter margin=1.5: expected a share"},
+		{Options{Model: model, Chat: true, NoBOS: true}, "parameter nobos=true: with chat=true"},
 	} {
 		err := c.o.Check([]string{t.TempDir()})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

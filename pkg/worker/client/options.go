@@ -19,19 +19,21 @@ type Options struct {
 	Limit   int      `json:"limit,omitempty"`   // items; 0 = all
 	Shots   int      `json:"shots,omitempty"`   // worked examples before the question
 	Chat    bool     `json:"chat,omitempty"`    // prompts go through the checkpoint's chat template
-	NoBOS   bool     `json:"noBOS,omitempty"`   // without the token that begins a text
-	Groups  string   `json:"groups,omitempty"`  // "stem" (default), "categories", "subjects", "none"
+	NoBOS   bool     `json:"nobos,omitempty"`   // without the token that begins a text
+	Letters bool     `json:"letters,omitempty"` // ask for the letter of an option, all options in the prompt, also where a task's own protocol scores the texts (PIQA, SIQA, ARC, HellaSwag)
+	Groups  string   `json:"groups,omitempty"`  // "stem" (default: 19 subjects), "stem-18" (the original map), "categories", "subjects", "none"
 	Length  int      `json:"length,omitempty"`  // T of surveys; 0 = 64, or less where fewer than 80 % of the texts reach it
 	DType   string   `json:"dtype,omitempty"`   // "auto" (default: bfloat16 on CUDA for the families of docs/models.md that say so, float32 elsewhere), "float32", "bfloat16"
 	Budget  int      `json:"budget,omitempty"`  // tokens of a pass; 0 = 16,384 on xla:cuda, 2,048 on go and xla:cpu
 	Seed    uint64   `json:"seed,omitempty"`    // of subsets, of samples and of the bootstrap
+	Margin  float64  `json:"margin,omitempty"`  // of equivalence, a share of the items: 0.01 is a point; 0 = 0.01
 	Texts   []string `json:"texts,omitempty"`   // surveyed instead of the items' texts
 }
 
 // Names of what an option may be.
 var (
 	DTypes    = []string{"auto", "float32", "bfloat16"}
-	Groupings = []string{"stem", "categories", "subjects", "none"}
+	Groupings = []string{"stem", "stem-18", "categories", "subjects", "none"}
 )
 
 // Check finds what cannot be, without opening a model or a data set: the error names the parameter. dirs are the folders that relative paths are looked for in.
@@ -52,6 +54,12 @@ func (o *Options) Check(dirs []string) error {
 		if n.value < 0 {
 			return Parameter(n.name, fmt.Sprint(n.value), "expected %s", n.what)
 		}
+	}
+	if o.Margin < 0 || o.Margin >= 1 {
+		return Parameter("margin", fmt.Sprint(o.Margin), "expected a share of the items, such as 0.01 for a point, or 0 for that")
+	}
+	if o.Chat && o.NoBOS {
+		return Parameter("nobos", "true", "with chat=true the chat template says what a prompt begins with: set one of them")
 	}
 	if err := oneOf("dtype", o.DType, DTypes); err != nil {
 		return err

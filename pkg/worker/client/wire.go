@@ -18,6 +18,7 @@ type Request struct {
 	Options Options         `json:"options"`
 	Dirs    []string        `json:"dirs,omitempty"`    // folders that relative paths are looked for in, in order
 	RunDir  string          `json:"run_dir,omitempty"` // of the run, for files that belong to it: adapters, arrays, logs
+	Folder  string          `json:"folder,omitempty"`  // below the run's directory, of the logs of answers; "" = the directory itself
 	RunID   string          `json:"run_id,omitempty"`  // who computed a result, in the store
 	Store   string          `json:"store,omitempty"`   // "" = the default, "fresh" = a temporary one
 	Kind    string          `json:"kind"`              // what is asked: "about", "survey", "compare", ...
@@ -33,6 +34,10 @@ type Arm struct {
 	Answer   json.RawMessage `json:"answer,omitempty"`   // how it answers; empty = log-likelihood of the choices
 	Controls []string        `json:"controls,omitempty"` // names of the arms of equal size that it is also compared with
 }
+
+// Written is the kind of an [Arm]'s answer that is read out of what the model writes, {"kind": "written", "budget": 256, "instructed": true}; other kinds are those of
+// package reason.
+const Written = "written"
 
 // Event is one line of an answer.
 type Event struct {
