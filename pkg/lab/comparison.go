@@ -73,6 +73,9 @@ func (c *Comparison) Thoughts(item int) *report.Part { return c.view("thoughts",
 // Samples shows, for each arm, the first n items whose answer it changes.
 func (c *Comparison) Samples(n int) *report.Part { return c.view("samples", args{"n": n}) }
 
+// Unparsed shows, for each arm, the first n texts that no answer could be read from.
+func (c *Comparison) Unparsed(n int) *report.Part { return c.view("unparsed", args{"n": n}) }
+
 // Effect is a handle on what one intervention changes in attention and in the next token's distribution, text by text.
 type Effect struct {
 	session *Session

@@ -26,16 +26,23 @@ type Session struct {
 	dirs    []string // that relative paths are looked for in
 	run     *note.Run
 	label   string // how the session is called beside another one
+	tag     string // the same in the names of tables and figures, where several sessions write into one note; see Each
+	model   string // the same in the names of numbers, where they are of several models
 }
 
 // Open checks the values and resolves nothing that takes time. A package-level variable made by it is made again in every later cell, which costs milliseconds: weights, tokenizer
 // and items are opened by the worker when something first needs them, once a session.
 func Open(recipe string, o Options) *Session {
+	return open(recipe, o, o)
+}
+
+// open opens a session whose note has the parameters given.
+func open(recipe string, o, given Options) *Session {
 	s := &Session{options: o, recipe: recipe, dirs: searchDirs()}
 	if err := s.options.Check(s.dirs); err != nil {
 		fail(err)
 	}
-	s.run = check(note.Open(recipe, parameters(o)))
+	s.run = check(note.Open(recipe, parameters(given)))
 	return s
 }
 
@@ -98,6 +105,9 @@ func (s *Session) Tokens(text string) *report.Part {
 
 // Show displays results in the cell and puts them into the note under a title; a section of the same title is replaced, so a cell can be run again.
 func (s *Session) Show(title string, what ...report.Shower) {
+	if s.tag != "" {
+		title += ": " + s.tag
+	}
 	var parts []*report.Part
 	for _, w := range what {
 		for _, p := range w.Parts() {
@@ -146,7 +156,7 @@ var worker = sync.OnceValues(func() (*client.Client, error) { return client.Dial
 
 // request is what every question of the session carries.
 func (s *Session) request(kind, view string, arms []Arm, args any) client.Request {
-	r := client.Request{Recipe: s.recipe, Options: s.options, Dirs: s.dirs, RunDir: s.run.Dir(), RunID: os.Getenv(env.RunID), Kind: kind, View: view}
+	r := client.Request{Recipe: s.recipe, Options: s.options, Dirs: s.dirs, RunDir: s.run.Dir(), Folder: s.model, RunID: os.Getenv(env.RunID), Kind: kind, View: view}
 	for _, a := range arms {
 		arm := client.Arm{Name: a.Name, Answer: a.Answer, Controls: a.Controls}
 		if len(a.Plan) > 0 { // else the untouched model
@@ -190,7 +200,7 @@ func (s *Session) part(kind, view string, arms []Arm, args any) *report.Part {
 	if len(parts) == 0 {
 		return &report.Part{}
 	}
-	return parts[0]
+	return s.tagged(parts[0])
 }
 
 // data asks for plain values.

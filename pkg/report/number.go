@@ -50,10 +50,11 @@ func finite(f float64) error {
 // Compared is one arm against the first on the same items, as plain data; shares are in [0, 1].
 type Compared struct {
 	Arm, Group string
-	N          int // items of the group
-	Right      int // answered right by this arm
-	Gained     int // right here, wrong in the first arm
-	Lost       int // wrong here, right in the first arm
+	N          int     // items of the group
+	Right      int     // answered right by this arm
+	Accuracy   float64 // mean worth: an item all of whose options tie counts as guessing
+	Gained     int     // right here, wrong in the first arm
+	Lost       int     // wrong here, right in the first arm
 	Difference float64
 	CI95       interval.Interval // of the difference
 	CIFamily   interval.Interval // the same at the family's level
@@ -63,4 +64,5 @@ type Compared struct {
 	MidP       float64           // McNemar's mid-p
 	Detectable float64           // the smallest difference found with 80 % power; 0 = none reaches it
 	Word       string            // "better", "worse", "not shown", ...
+	Controls   []Compared        // the same against the arm's controls of equal size, whose names are in Arm
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/eval"
@@ -59,7 +60,7 @@ func compare(ctx context.Context, j *job) error {
 
 var compareViews = map[string]func(context.Context, *compared) (*report.Part, error){
 	"table": comparisonTable, "bars": accuracyBars, "differences": differenceBars, "interaction": interactionTable, "subjects": subjectsTable, "cost": costTable, "thoughts": thoughts, "within": withinTable,
-	"samples": samplesList, "rows": comparedRows,
+	"samples": samplesList, "unparsed": unparsedTexts, "rows": comparedRows,
 }
 
 // each calls f for the rows of the primary metric.
@@ -96,12 +97,28 @@ func (c *compared) numbers() []report.Number {
 
 // method is the paragraph that every view of a comparison can be read by.
 func (c *compared) method() string {
-	s := fmt.Sprintf("Every arm answers the same %d items of %s by the log-likelihood of the choices (template %s). Differences are paired: gained are items that only the arm answers right, lost those that only the first arm does. "+
-		"The p value is the score test's, which Tango's interval inverts; Holm's correction covers the %d comparisons of the family, which was declared before looking.", c.N, c.Task, c.TemplateHash[:8], c.Family)
+	s := fmt.Sprintf("Every arm answers the same %d items of %s %s (template %s). Differences are paired: gained are items that only the arm answers right, lost those that only the first arm does. "+
+		"The p value is the score test's, which Tango's interval inverts; Holm's correction covers the %d comparisons of the family, which was declared before looking.", c.N, c.Task, c.answered(), c.TemplateHash[:8], c.Family)
 	if tied := c.tied(); tied > 0 {
 		s += fmt.Sprintf(" %d answers tie for the largest score and are decided by the item's hash, the same in every arm.", tied)
 	}
 	return s
+}
+
+// answered says how the arms answer.
+func (c *compared) answered() string {
+	if c.written() {
+		return "by what the model writes, greedily: the answer is read out of the text, and one that cannot be read counts as wrong"
+	}
+	return "by the log-likelihood of the choices"
+}
+
+// written reports whether answers are read out of texts.
+func (c *compared) written() bool {
+	return slices.ContainsFunc(c.arms(), func(a client.Arm) bool {
+		var how answer
+		return json.Unmarshal(a.Answer, &how) == nil && how.Kind == client.Written
+	})
 }
 
 func (c *compared) tied() int {
@@ -119,6 +136,10 @@ func comparisonTable(_ context.Context, c *compared) (*report.Part, error) {
 	p := &report.Part{Method: c.method(), Numbers: c.numbers(), Finding: c.answer(), Details: c.Findings(c.task.Metric), Answers: true}
 	t := report.Table{Name: "comparison", Title: fmt.Sprintf("Every arm against %s, %s", c.first(), c.task.ScoreName(c.task.Metric)),
 		Columns: []string{"items", "arm", "n", "accuracy", "difference", "95 % interval", "at the family's level", "gained / lost", "p", "p (Holm)", "detectable", "word"}}
+	written := c.written()
+	if written {
+		t.Columns = append(t.Columns, "unparsed")
+	}
 	c.each(func(r eval.Row) {
 		row := []any{r.Group, r.Arm, r.N, r.Accuracy}
 		if v := r.Versus; v != nil {
@@ -126,6 +147,10 @@ func comparisonTable(_ context.Context, c *compared) (*report.Part, error) {
 		}
 		for len(row) < len(t.Columns) {
 			row = append(row, nil)
+		}
+		if written {
+			row[len(row)-1] = r.Unparsed
+			p.Numbers = append(p.Numbers, report.Number{Name: r.Name + "/unparsed", Value: float64(r.Unparsed) / float64(r.N), Unit: "share of items", N: r.N, Tolerance: 1e-3})
 		}
 		t.Rows = append(t.Rows, row)
 	})
@@ -277,14 +302,24 @@ func subjectsTable(_ context.Context, c *compared) (*report.Part, error) {
 func comparedRows(_ context.Context, c *compared) (*report.Part, error) {
 	var out []report.Compared
 	c.each(func(r eval.Row) {
-		row := report.Compared{Arm: r.Arm, Group: r.Group, N: r.N, Right: r.Correct}
-		if v := r.Versus; v != nil {
-			row.Gained, row.Lost, row.Difference, row.CI95, row.CIFamily = v.Gained, v.Lost, v.Difference, v.CI95, v.CIFamily
-			row.P, row.Adjusted, row.Exact, row.MidP, row.Detectable, row.Word = v.P, v.Adjusted, v.Exact, v.MidP, v.Detectable, v.Word
+		row := report.Compared{Arm: r.Arm, Group: r.Group, N: r.N, Right: r.Correct, Accuracy: r.Accuracy}
+		if r.Versus != nil {
+			setPaired(&row, r.Versus)
+		}
+		for _, v := range r.Controls {
+			against := report.Compared{Arm: v.Baseline, Group: r.Group, N: v.N}
+			setPaired(&against, v)
+			row.Controls = append(row.Controls, against)
 		}
 		out = append(out, row)
 	})
 	return nil, c.reply(out)
+}
+
+// setPaired fills in what a comparison with another arm found.
+func setPaired(row *report.Compared, v *eval.Paired) {
+	row.Gained, row.Lost, row.Difference, row.CI95, row.CIFamily = v.Gained, v.Lost, v.Difference, v.CI95, v.CIFamily
+	row.P, row.Adjusted, row.Exact, row.MidP, row.Detectable, row.Word = v.P, v.Adjusted, v.Exact, v.MidP, v.Detectable, v.Word
 }
 
 // samplesList shows the first items that an arm answers differently.
@@ -296,13 +331,47 @@ func samplesList(_ context.Context, c *compared) (*report.Part, error) {
 			if a == 0 || shown == c.Most {
 				break
 			}
-			before, after := eval.Predict(c.task.Metric, e.Choices, c.Outcomes[0][i].Scores), eval.Predict(c.task.Metric, e.Choices, c.Outcomes[a][i].Scores)
+			before, after := c.given(0, i), c.given(a, i)
 			if before == after {
 				continue
 			}
 			shown++
 			p.Samples = append(p.Samples, report.Sample{Title: fmt.Sprintf("%s, item %s", arm.Name, e.ID),
-				Text: fmt.Sprintf("%s\n\nright:%s\n%s answers:%s\n%s answers:%s", e.Prompt, e.Choices[e.Answer], c.first(), e.Choices[before], arm.Name, e.Choices[after])})
+				Text: fmt.Sprintf("%s\n\nright:%s\n%s answers:%s\n%s answers:%s", e.Prompt, rightAnswer(e), c.first(), before, arm.Name, after)})
+		}
+	}
+	return p, nil
+}
+
+// given is what an arm answered an item.
+func (c *compared) given(arm, i int) string {
+	o := c.Outcomes[arm][i]
+	switch {
+	case o.Parsed:
+		return " " + o.Letter
+	case o.Scores == nil:
+		return " (no answer can be read)"
+	}
+	return c.Examples[i].Choices[eval.Predict(c.task.Metric, c.Examples[i].Choices, o.Scores)]
+}
+
+func rightAnswer(e eval.Example) string {
+	if e.Open != nil {
+		return " " + e.Target
+	}
+	return e.Choices[e.Answer]
+}
+
+// unparsedTexts shows the first texts of every arm that no answer could be read from.
+func unparsedTexts(_ context.Context, c *compared) (*report.Part, error) {
+	p := &report.Part{}
+	for a, arm := range c.arms() {
+		shown := 0
+		for i, e := range c.Examples {
+			if o := c.Outcomes[a][i]; shown < c.Most && o.Scores == nil && !o.Parsed {
+				shown++
+				p.Samples = append(p.Samples, report.Sample{Title: fmt.Sprintf("Unparsed: %s, item %s, right is%s", arm.Name, e.ID, rightAnswer(e)), Text: o.Text})
+			}
 		}
 	}
 	return p, nil
