@@ -75,6 +75,33 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+// TestLogsAreComparedWithoutAModel: on what the harness wrote, and where it is there on what a real model wrote on BIG-Bench-Hard.
+func TestLogsAreComparedWithoutAModel(t *testing.T) {
+	r := headless(t, "compare")
+	if right, wrong, d := value(t, r, "flipped_right"), value(t, r, "flipped_wrong"), value(t, r, "difference"); right.N != 6 || d.CI95 == nil || d.Value != (right.Value-wrong.Value)/6 {
+		t.Errorf("difference %+v with %v gained and %v lost", d, right.Value, wrong.Value)
+	}
+	if p := value(t, r, "mcnemar_p").Value; p <= 0 || p > 1 {
+		t.Errorf("p = %v", p)
+	}
+	parameters := []string{}
+	dir := filepath.Join(root, "..", "shared", "data", "bbh-outputs")
+	if _, err := os.Stat(dir); err == nil {
+		parameters = []string{"log=../shared/data/bbh-outputs/cot/navigate.json", "against=../shared/data/bbh-outputs/direct/navigate.json"}
+	}
+	r = headless(t, "rescore", parameters...)
+	accuracy, unparsed := value(t, r, "accuracy"), value(t, r, "unparsed")
+	if len(parameters) == 0 {
+		if accuracy.N != 5 || unparsed.Value < 0 {
+			t.Errorf("accuracy %+v, unparsed %+v", accuracy, unparsed)
+		}
+		return
+	}
+	if accuracy.Value < 0.959 || accuracy.Value > 0.969 || accuracy.N != 250 || value(t, r, "flipped_right").Value != 122 || value(t, r, "flipped_wrong").Value != 7 || value(t, r, "accuracy/against").Value > 0.51 {
+		t.Errorf("accuracy %+v of 96.4 %% published, unparsed %+v", accuracy, unparsed)
+	}
+}
+
 func TestQuickstart(t *testing.T) {
 	r := headless(t, "quickstart", "limit=60")
 	if base := value(t, r, "acc/all/baseline"); base.N != 60 || base.Value < 0.5 {

@@ -35,7 +35,7 @@ func (all Sessions) Controlled(names, controls string) Arms {
 // Each opens a session for every model and every set of items of the options, lists separated by spaces. All write into one note; where there are several, titles of sections say
 // which one speaks, and so do the names of tables and figures, and with several models those of numbers.
 func Each(recipe string, o Options) Sessions {
-	models, sets := splitNames(o.Model), splitNames(o.Items)
+	models, sets := client.Names(o.Model), client.Names(o.Items)
 	if len(models) == 0 || len(sets) == 0 {
 		models, sets = append(models, "")[:max(1, len(models))], append(sets, "")[:max(1, len(sets))]
 	}
@@ -116,7 +116,7 @@ func (s *Session) tagged(p *report.Part) *report.Part {
 // judged as well. An intervention whose mask is made of no pattern has none: it is its own control.
 func (s *Session) Controlled(names, controls string) Arms {
 	arms := s.Arms(names)
-	kinds := fields(controls)
+	kinds := client.Fields(controls)
 	for _, kind := range kinds {
 		if list := []string{"uniform", "random", "local"}; !slices.Contains(list, kind) {
 			fail(client.Parameter("controls", controls, "%q is not one of uniform, random, local%s", kind, client.Suggest(kind, list)))

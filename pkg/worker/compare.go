@@ -308,7 +308,7 @@ func comparedRows(_ context.Context, c *compared) (*report.Part, error) {
 		}
 		for _, v := range r.Controls {
 			against := report.Compared{Arm: v.Baseline, Group: r.Group, N: v.N}
-			setPaired(&against, v)
+			setPaired(&against, &v)
 			row.Controls = append(row.Controls, against)
 		}
 		out = append(out, row)

@@ -31,6 +31,14 @@ var rules = map[string]ruled{
 	"renormalise": someOf(0, "none", "row", "keep-diagonal", "rest"), "controls": someOf(0, "uniform", "random", "local", "suppress"),
 	"tau": real(0, 1, "a threshold of attention"), "tokens": atLeast(1, "a number of tokens"),
 
+	// evaluation
+	"evaluate.model": each(modelRule), "evaluate.items": each(itemsRule()), "evaluate.controls": someOf(0, "uniform", "random", "local"),
+	"answer": oneOf("choices", "written", "instructed"), "margin": real(0, 0.99, "a share of the items"),
+
+	// logs of answers
+	"a": log, "b": log, "log": log, "rescore.against": optional(log), "form": oneOf("", "letter", "number", "label", "text"),
+	"compare.columns": {texts, logColumns}, "rescore.columns": {texts, logColumns}, "metric": optional(word), "filter": optional(word),
+
 	// surveys
 	"eps": numbers(0, 1, "thresholds of the sink rate"), "finetune.eps": real(0, 1, "a threshold of the sink rate"),
 	"lengths": integers(1, "lengths in tokens"), "layers": {texts, layers},
@@ -133,7 +141,7 @@ func holding(name, what string) ruled {
 	return ruled{texts, func(v value) error {
 		path, isDir, err := v.path()
 		if err != nil {
-			return err
+			return v.wrong("%s; expected %s", reason(err), what)
 		}
 		if !isDir || !has(path, name) {
 			return v.wrong("it holds no %s, expected %s", name, what)
@@ -213,6 +221,33 @@ func (v value) plan(text string) (emulate.Plan, error) {
 		message += "; expected one of " + strings.Join(emulate.Names(), ", ") + ", JSON, or a file of it"
 	}
 	return nil, v.wrong("%s", message)
+}
+
+// word is a name of a metric or a filter.
+var word = matching(`^[A-Za-z0-9][A-Za-z0-9_.@ -]*$`, "a name of letters, digits, '_', '.', '@' and '-'")
+
+// log is a file or a folder of answers; behind a "#" an arm may stand.
+var log = ruled{texts, func(v value) error {
+	_, _, err := v.path()
+	if file, _, named := strings.Cut(v.text(), "#"); err != nil && named {
+		v.of = file
+		_, _, err = v.path()
+	}
+	if err != nil {
+		return v.wrong("%s; expected a log of answers, a file or the folder of one run", reason(err))
+	}
+	return nil
+}}
+
+// logColumns name the columns of a plain log.
+func logColumns(v value) error {
+	for _, pair := range client.Fields(v.text()) {
+		name, column, _ := strings.Cut(pair, "=")
+		if list := []string{"id", "answer", "target", "correct", "cluster"}; !slices.Contains(list, name) || column == "" {
+			return v.wrong("%q is no column: expected %s with its name in the log, such as id=item,answer=reply", pair, strings.Join(list, ", "))
+		}
+	}
+	return nil
 }
 
 // onePlan is one intervention of one step, which a grid varies.

@@ -32,7 +32,11 @@ var wrongTexts = map[string][]string{
 	"compute": {"float16", "tf32", ""}, "reference": {"nowhere.safetensors", "README.md", "testdata"},
 	"budgets": {"many", "0", "-32"}, "fillers": {"dots", "0", "1.5"}, "repeats": {"twice", "0", "-1"}, "interventions": {"", "of", "released literl"},
 	"prompts": {"nowhere.txt", "generated:none", "go.mod"}, "eps": {"0.3 x", "-0.1", "30%"}, "lengths": {"long", "0", "16;32"}, "layers": {"middle", "-1", "first,lst"},
-	"finetune.base": {"nowhere", "recipes", "hf:a"},
+	"finetune.base": {"nowhere", "recipes", "hf:a"}, "adapter": {"nowhere", "recipes", "README.md"}, "groups": {"subject", "none ", "stem-20"},
+	"evaluate.items": {"generated nowhere.csv", "generated:medum", "generated README.md"}, "evaluate.model": {"testdata/attune-tiny nowhere", "recipes", "hf:smollm2"},
+	"evaluate.controls": {"unifrom", "suppress", "random locally"}, "arms": {"relased", "released literl", "{\"alpha\":"}, "answer": {"letter", "", "writen"},
+	"a": {"nowhere.jsonl", "", "nowhere.jsonl#released"}, "b": {"nowhere.jsonl", "", "nowhere#x"}, "log": {"nowhere.json", "", "x#y"}, "rescore.against": {"nowhere.json", " ", "x#y"},
+	"form": {"letters", "yesno", "Number"}, "metric": {"?", "acc\x00", "-"}, "filter": {"?", "\xff", ","}, "compare.columns": {"answer", "anwser=label", "id="}, "rescore.columns": {"answer", "anwser=label", "id="},
 }
 
 // wrong are three values that are wrong for a parameter.
