@@ -26,7 +26,7 @@ var levels = [][]string{
 	4: {"sink", "eval"},
 	5: {"reason", "parity", "bench", "worker/client", "frozen"},
 	6: {"worker", "lab", "recipe/values"},
-	7: {"lab/own"},
+	7: {"lab/own", "lab/logs"},
 }
 
 // mustNotKnow are packages, with those below them, that a package must not import. GoMLX must not be reached through other packages either.

@@ -31,6 +31,9 @@ func fail(err error) {
 	os.Exit(1)
 }
 
+// Stop ends the cell with an error in one line, as the session's own methods do; nil does nothing. It is for packages that extend a session.
+func Stop(err error) { fail(err) }
+
 // check is fail outside a kernel too.
 func check[T any](value T, err error) T {
 	if err != nil {

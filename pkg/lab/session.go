@@ -148,6 +148,9 @@ func (s *Session) Path(parameter, value string) string {
 	return path
 }
 
+// Find is [Session.Path] for who looks in more than one place: what is not there is an error.
+func (s *Session) Find(value string) (string, error) { return client.FindPath(value, s.dirs) }
+
 // Dir is the run's directory, for your own files.
 func (s *Session) Dir() string { return s.run.Dir() }
 

@@ -1,4 +1,6 @@
-package lab
+// Package logs compares and rescores logs of answers in a notebook: what the recipes compare and rescore are made of. No model is opened. It is apart from package lab, so that only
+// cells that need it link the statistics.
+package logs
 
 import (
 	"errors"
@@ -8,12 +10,13 @@ import (
 
 	"github.com/attune-lab/attune/pkg/eval/extract"
 	"github.com/attune-lab/attune/pkg/eval/logs"
+	"github.com/attune-lab/attune/pkg/lab"
 	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
-// Logs say how logs of answers are read; its fields are parameters of the recipes compare and rescore. Zero values take what a log says of itself.
-type Logs struct {
+// Options say how logs of answers are read; its fields are parameters of the recipes compare and rescore. Zero values take what a log says of itself.
+type Options struct {
 	Metric  string  // that says what is right, where a log has several; "" = acc or exact_match
 	Filter  string  // of the harness, where rows carry several; "" = the first
 	Columns string  // of a plain log: "id=item,answer=reply,target=gold,correct=ok,cluster=passage"
@@ -21,29 +24,29 @@ type Logs struct {
 	Margin  float64 // of equivalence; 0 = 0.01
 }
 
-// CompareLogs compares two logs of the same items, paired by id, without a model: b against a. A log is samples_*.jsonl of the common harness or its folder, Inspect's JSON dump,
+// Compare compares two logs of the same items, paired by id, without a model: b against a. A log is samples_*.jsonl of the common harness or its folder, Inspect's JSON dump,
 // or JSONL or CSV with an id and an answer; behind "#" an arm of one of ours is named.
-func (s *Session) CompareLogs(a, b string, o Logs) report.Shower {
-	before, after := s.log("a", a, o), s.log("b", b, o)
+func Compare(s *lab.Session, a, b string, o Options) report.Shower {
+	before, after := read(s, "a", a, o), read(s, "b", b, o)
 	tellApart(before, a, after, b)
 	found, err := logs.Compare(before, after, o.Margin)
 	if err != nil {
-		fail(client.Parameter("b", b, "%s", plainLog(err)))
+		lab.Stop(client.Parameter("b", b, "%s", plainLog(err)))
 	}
 	return found
 }
 
 // Rescore reads the answers of a log again, whatever it says of itself, without a model. With another log, which is read again as well, both are compared: the log against that one.
-func (s *Session) Rescore(log, against string, o Logs) report.Shower {
-	again := s.rescored("log", log, o)
+func Rescore(s *lab.Session, log, against string, o Options) report.Shower {
+	again := rescored(s, "log", log, o)
 	if against == "" {
 		return again
 	}
-	other := s.rescored("against", against, o)
+	other := rescored(s, "against", against, o)
 	tellApart(other.Log, against, again.Log, log)
 	found, err := logs.Compare(other.Log, again.Log, o.Margin)
 	if err != nil {
-		fail(client.Parameter("against", against, "%s", plainLog(err)))
+		lab.Stop(client.Parameter("against", against, "%s", plainLog(err)))
 	}
 	part := other.Part()
 	part.Answers = false
@@ -68,37 +71,37 @@ type parts []*report.Part
 // Parts implements [report.Shower].
 func (p parts) Parts() []*report.Part { return p }
 
-func (s *Session) rescored(parameter, path string, o Logs) *logs.Rescored {
-	found, err := logs.Rescore(s.log(parameter, path, o), extract.Form(o.Form))
+func rescored(s *lab.Session, parameter, path string, o Options) *logs.Rescored {
+	found, err := logs.Rescore(read(s, parameter, path, o), extract.Form(o.Form))
 	if err != nil {
-		fail(client.Parameter(parameter, path, "%s", plainLog(err)))
+		lab.Stop(client.Parameter(parameter, path, "%s", plainLog(err)))
 	}
 	return found
 }
 
 // log reads what a parameter names.
-func (s *Session) log(parameter, value string, o Logs) *logs.Log {
-	read := logs.Options{Metric: o.Metric, Filter: o.Filter, Form: extract.Form(o.Form)}
+func read(s *lab.Session, parameter, value string, o Options) *logs.Log {
+	how := logs.Options{Metric: o.Metric, Filter: o.Filter, Form: extract.Form(o.Form)}
 	for _, pair := range client.Fields(o.Columns) {
 		name, column, _ := strings.Cut(pair, "=")
-		to := map[string]*string{"id": &read.ID, "correct": &read.Correct, "answer": &read.Answer, "target": &read.Target, "cluster": &read.Cluster}[name]
+		to := map[string]*string{"id": &how.ID, "correct": &how.Correct, "answer": &how.Answer, "target": &how.Target, "cluster": &how.Cluster}[name]
 		if to == nil || column == "" {
-			fail(client.Parameter("columns", o.Columns, "%q is not id, answer, target, correct or cluster with the name of a column, such as id=item,answer=reply", pair))
+			lab.Stop(client.Parameter("columns", o.Columns, "%q is not id, answer, target, correct or cluster with the name of a column, such as id=item,answer=reply", pair))
 		}
 		*to = column
 	}
 	file, arm, named := strings.Cut(value, "#")
-	path, err := client.FindPath(value, s.dirs)
+	path, err := s.Find(value)
 	if err != nil && named {
-		path, err = client.FindPath(file, s.dirs)
-		read.Arm = arm
+		path, err = s.Find(file)
+		how.Arm = arm
 	}
 	if err != nil {
-		fail(client.Parameter(parameter, value, "%v", err))
+		lab.Stop(client.Parameter(parameter, value, "%v", err))
 	}
-	found, err := logs.Read(path, read)
+	found, err := logs.Read(path, how)
 	if err != nil {
-		fail(client.Parameter(parameter, value, "%s", strings.TrimPrefix(strings.ReplaceAll(plainLog(err), path, filepath.Base(path)), filepath.Base(path)+": ")))
+		lab.Stop(client.Parameter(parameter, value, "%s", strings.TrimPrefix(strings.ReplaceAll(plainLog(err), path, filepath.Base(path)), filepath.Base(path)+": ")))
 	}
 	return found
 }
