@@ -102,13 +102,14 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		return result, err
 	}
 	environment := append(kernel.Environment(options.Backend, tools.Dir), variables...) // the last of two entries counts
-	if err := kernel.Prebuild(ctx, options.Root, packages(nb, options.Root), environment, options.Log, options.Terminal); err != nil {
-		if ctx.Err() != nil {
-			return result, err
-		}
-		fmt.Fprintf(options.Log, "%s\n(running the cells all the same: the one that imports it fails)\n", report.Clean(err.Error()))
+	buildErr := kernel.Prebuild(ctx, options.Root, packages(nb, options.Root), environment, options.Log, options.Terminal)
+	if ctx.Err() != nil {
+		return result, buildErr
 	}
-	k, err := kernel.Start(ctx, kernel.Options{Tools: tools, Dir: filepath.Dir(options.Path), Env: environment})
+	if buildErr != nil {
+		fmt.Fprintf(options.Log, "%s\n(running the cells all the same: the one that imports it fails)\n", report.Clean(buildErr.Error()))
+	}
+	k, err := kernel.Start(ctx, kernel.Options{Tools: tools, Dir: filepath.Dir(options.Path), Env: environment, Built: buildErr == nil})
 	if err != nil {
 		return result, err
 	}

@@ -15,20 +15,24 @@ import (
 	"github.com/attune-lab/attune/pkg/notebook"
 )
 
-// A headless run differs from Jupyter in two things that GoNB has no switch for. Its kernel keeps the standard input of cells open, so a cell that reads would
-// wait for ever; and os.Exit(0) looks to it like the end of the program, although what stands behind it never ran. So the runner sends cells with a few
-// words more than the notebook holds:
+// A headless run differs from Jupyter in three things that GoNB has no switch for. Its kernel keeps the standard input of cells open, so a cell that reads would
+// wait for ever; os.Exit(0) looks to it like the end of the program, although what stands behind it never ran; and it looks modules up in the network. So the
+// runner sends cells with a few words more than the notebook holds:
 //
 //   - A Go file beside GoNB's main.go ("if the user created separate Go files in TempDir, those are left as is", goexec/parser.go) empties standard
 //     input before anything else is initialised.
 //   - main of a Go cell begins with a deferred call, on a line that is there anyhow, so that line numbers stay. It leaves a file, and os.Exit does not.
 //   - A shell line begins with `exec </dev/null;`.
+//   - The cell that binds the cells to the checkout ends with `%noautoget` where all that they import is built: GoNB's `go get` before each cell asks the network
+//     whether versions were retracted, in a third of a second.
 
 const (
 	headlessFile = "attune_headless.go" // before main.go in the order of names, so that its variables come first
 	endFunction  = "attuneCellEnds"
 	endCall      = "defer " + endFunction + "(); "
 	noInput      = "exec </dev/null; "
+	noLookUp     = "\n%noautoget"
+	bindCommand  = env.Module + "/recipes/bind"
 )
 
 // headlessSource is the Go file; %q is the file that the end of main leaves.
@@ -55,10 +59,11 @@ const exitZero = "the cell's program ended itself with exit status 0 before the 
 type headless struct {
 	folder string // GoNB's folder for the cells' code; "" when it was not found
 	mark   string // the file that the end of main leaves
+	built  bool   // what cells import is built
 }
 
-func newHeadless(temp string) headless {
-	h := headless{mark: filepath.Join(temp, "cell-ended")}
+func newHeadless(temp string, built bool) headless {
+	h := headless{mark: filepath.Join(temp, "cell-ended"), built: built}
 	if folders, _ := filepath.Glob(filepath.Join(temp, "gonb_*")); len(folders) == 1 {
 		h.folder = folders[0]
 	}
@@ -71,6 +76,9 @@ func (h headless) prepare(source string) (sent string, marked bool, err error) {
 		return source, false, nil
 	}
 	sent = withoutInput(source)
+	if h.built && strings.Contains(source, bindCommand) {
+		sent += noLookUp
+	}
 	if h.folder == "" {
 		return sent, false, nil
 	}
@@ -89,7 +97,7 @@ func (h headless) prepare(source string) (sent string, marked bool, err error) {
 
 // asWritten takes what prepare added out of a message's content, which may quote the cell.
 func asWritten(content []byte) []byte {
-	for _, added := range []string{endCall, noInput, strings.Replace(noInput, "<", `\u003c`, 1)} {
+	for _, added := range []string{endCall, noInput, noLookUp, strings.Replace(noLookUp, "\n", `\n`, 1), strings.Replace(noInput, "<", `\u003c`, 1)} {
 		content = bytes.ReplaceAll(content, []byte(added), nil)
 	}
 	return content

@@ -29,6 +29,11 @@ func TestCellsAreSentWithAnEndMarkAndWithoutInput(t *testing.T) {
 			t.Errorf("%q is sent as\n%q, marked %v, %v; expected\n%q", test.source, sent, marked, err, test.sent)
 		}
 	}
+	for built, want := range map[bool]string{true: "!*exec </dev/null; " + bind[2:] + "\n%noautoget", false: "!*exec </dev/null; " + bind[2:]} {
+		if sent, _, err := (headless{built: built}).prepare(bind); sent != want || err != nil {
+			t.Errorf("built %v: the cell that binds is sent as %q, %v; expected %q", built, sent, err, want)
+		}
+	}
 	source := "%%\nx"
 	if sent, marked, err := (headless{}).prepare(source); sent != source || marked || err != nil {
 		t.Errorf("without GoNB's folder %q is sent, %v", sent, err)

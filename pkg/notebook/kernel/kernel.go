@@ -28,6 +28,7 @@ type Options struct {
 	Tools Tools    // the pinned binaries, from BuildTools
 	Dir   string   // the kernel's working directory: the notebook's folder, as in Jupyter
 	Env   []string // the kernel's environment, usually from Environment
+	Built bool     // all that the cells import is built from the checkout's versions ([Prebuild]): nothing is looked up in the network before each cell
 }
 
 // Kernel is a running GoNB process and the connection to it. One goroutine at a time may use it.
@@ -107,7 +108,7 @@ func startOnce(ctx context.Context, options Options) (*Kernel, error) {
 		k.Kill()
 		return nil, err
 	}
-	k.headless = newHeadless(scratch.dir)
+	k.headless = newHeadless(scratch.dir, options.Built)
 	return k, nil
 }
 
