@@ -3,6 +3,7 @@ package note
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -46,7 +47,7 @@ func (r *Run) gather(s *start, facts map[string]any, now time.Time) map[string]a
 		"goexperiment": goExperiment(),
 		"cpu":          cpuModel(),
 		"cpus":         runtime.NumCPU(),
-		"backend":      backendName(),
+		"backend":      cmp.Or(r.backend, backendName()),
 		"started":      s.Started.Format(time.RFC3339),
 		"finished":     now.UTC().Format(time.RFC3339),
 		"seconds":      int(now.Sub(s.Started).Seconds()),

@@ -23,7 +23,9 @@ type Run struct {
 	root  string // the repository, "" when there is none around
 	state string // where this run, with these parameters, keeps its sections
 	isNew bool
-	known []folder // see folders
+
+	backend string   // that its numbers were computed on; "" = the environment's
+	known   []folder // see folders
 }
 
 // start is what Open records.
@@ -60,11 +62,28 @@ func Open(recipe string, parameters map[string]any) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.open(runID(), recipe, parameters)
+}
+
+// OpenAt is Open in a directory, for a program that no runner started: the id tells its run from others there, and the backend is that of the numbers.
+func OpenAt(dir, id, recipe, backend string, parameters map[string]any) (*Run, error) {
+	if err := errors.Join(checkName("recipe", recipe), checkName("run id", id)); err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("note: run directory: %w", err)
+	}
+	root, _ := Root() // "" without one
+	return (&Run{dir: path, root: root, backend: backend}).open(id, recipe, parameters)
+}
+
+// open claims the directory for the run of an id.
+func (r *Run) open(id, recipe string, parameters map[string]any) (*Run, error) {
 	given, params, err := r.encodeParameters(parameters)
 	if err != nil {
 		return nil, err
 	}
-	id := runID()
 	sum := sha256.Sum256(append([]byte(recipe+"\n"), given...))
 	r.state = filepath.Join(r.notes(), id, hex.EncodeToString(sum[:8]))
 	err = r.locked(func() error {

@@ -382,3 +382,12 @@ func excerpt(text []byte) string {
 	}
 	return fmt.Sprintf("%q", text)
 }
+
+// Arms names the arms of a file of samples, in order; none where its rows carry none.
+func Arms(path string) ([]string, error) {
+	records, _, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	return distinct(records, "arm"), nil
+}
