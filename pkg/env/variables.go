@@ -11,6 +11,7 @@ const (
 	KernelID  = "ATTUNE_KERNEL_ID"  // names the kernel that a process descends from: by it the runner finds what cells left running
 	Store     = "ATTUNE_STORE"      // folder of the store of results; unset: <root>/runs/store
 	Worker    = "ATTUNE_WORKER"     // "once": a worker answers one request and ends
+	DryRun    = "ATTUNE_DRY_RUN"    // "1": cells ask what would be computed, and nothing is
 
 	GoMLXBackend = "GOMLX_BACKEND" // GoMLX's own name of a backend, read where ATTUNE_BACKEND is unset
 	XLAFlags     = "XLA_FLAGS"     // read by XLA once, when its plugin is loaded

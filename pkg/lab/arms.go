@@ -33,7 +33,7 @@ func (s *Session) Arms(names string) Arms {
 		if name == "off" || name == Baseline {
 			continue
 		}
-		plan := s.plan("arms", names, name)
+		plan := s.intervention("arms", names, name)
 		arms = append(arms, Arm{Name: armName(name), Plan: plan})
 	}
 	return arms
@@ -47,8 +47,8 @@ func armName(name string) string {
 	return name
 }
 
-// plan reads one intervention; parts joined by + act in order.
-func (s *Session) plan(parameter, value, text string) emulate.Plan {
+// intervention reads one; parts joined by + act in order.
+func (s *Session) intervention(parameter, value, text string) emulate.Plan {
 	return check(client.Plan(parameter, value, text, s.dirs))
 }
 
@@ -94,7 +94,7 @@ type Grid struct {
 
 // Grid makes arms of it: the untouched model, the base, its variations, and controls. The base is judged against each control of its size as well: all of them but suppress, which makes a change of another size.
 func (s *Session) Grid(g Grid) Arms {
-	plan := s.plan("base", g.Base, g.Base)
+	plan := s.intervention("base", g.Base, g.Base)
 	if len(plan) != 1 {
 		fail(client.Parameter("base", g.Base, "it has %d steps, a grid varies one", len(plan)))
 	}
@@ -181,7 +181,7 @@ func (s *Session) Reasoning(r Reasoning) Arms {
 	for _, name := range client.Names(r.Interventions) {
 		var plan emulate.Plan
 		if name != "off" {
-			plan = s.plan("interventions", r.Interventions, name)
+			plan = s.intervention("interventions", r.Interventions, name)
 		}
 		for i, w := range ways {
 			arm := Arm{Name: names[i], Plan: plan, Answer: check(json.Marshal(w))}

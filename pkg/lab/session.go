@@ -109,6 +109,12 @@ func (s *Session) Show(title string, what ...report.Shower) {
 		title += ": " + s.tag
 	}
 	var parts []*report.Part
+	if dry {
+		for _, w := range what {
+			w.Parts()
+		}
+		return
+	}
 	for _, w := range what {
 		for _, p := range w.Parts() {
 			if p == nil {
@@ -127,6 +133,9 @@ func (s *Session) Show(title string, what ...report.Shower) {
 
 // Finish writes note.html, note.md, results.json and provenance.json into the run's directory; the findings of all sections make the summary.
 func (s *Session) Finish() {
+	if dry {
+		return
+	}
 	if err := s.run.Finish(); err != nil {
 		fail(err)
 	}
@@ -175,6 +184,10 @@ func (s *Session) request(kind, view string, arms []Arm, args any) client.Reques
 
 // ask sends a request, shows its progress and collects the answer.
 func (s *Session) ask(r client.Request) (parts []*report.Part, data json.RawMessage) {
+	if dry {
+		s.plan(r)
+		return nil, nil
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	c := check(worker())
@@ -210,6 +223,9 @@ func (s *Session) part(kind, view string, arms []Arm, args any) *report.Part {
 func data[T any](s *Session, kind, view string, arms []Arm, args any) T {
 	_, raw := s.ask(s.request(kind, view, arms, args))
 	var v T
+	if dry {
+		return v // the cell goes on with zeros: what it does next is planned, too
+	}
 	if err := json.Unmarshal(raw, &v); err != nil {
 		fail(fmt.Errorf("%s %s: %w", kind, view, err))
 	}

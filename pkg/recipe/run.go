@@ -29,6 +29,7 @@ type Options struct {
 	Timeout     time.Duration      // for all cells together; 0: none
 	CellTimeout time.Duration      // for each cell; 0: none
 	Command     string             // the command line, told to those who find the directory locked; "": unknown
+	Env         []string           // NAME=VALUE for the cells, beside what the run sets
 	Log         io.Writer          // progress; nil: none
 	Terminal    bool               // Log is a terminal
 
@@ -88,6 +89,7 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
+	variables = append(variables, options.Env...)
 	if options.Fresh { // in work/: an interrupted run continues with it
 		store := filepath.Join(dir.path, "work", "store")
 		defer func() {

@@ -62,12 +62,13 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 			return nil, fmt.Errorf("the answers of %s are not in the store", arms[0].Name)
 		}
 	}
-	start := time.Now()
+	watch := c.stopwatch(&o)
 	found, err := eval.Compare(ctx, c.task, arms, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.log(found, r.Model(), time.Since(start)); err != nil {
+	watch.keep(r.Job(), found)
+	if err := c.log(found, r.Model(), time.Since(watch.started)); err != nil {
 		return nil, err
 	}
 	c.session.compared[key] = found

@@ -196,6 +196,12 @@ func (s *server) run(ctx context.Context, r *client.Request, out *events) (err e
 	if handle == nil {
 		return fmt.Errorf("the worker knows no request %q", r.Kind)
 	}
+	if r.Dry {
+		handle = planned
+	}
+	if r.Dry {
+		handle = planned
+	}
 	start := time.Now()
 	err = handle(ctx, &job{Request: r, session: s.session, out: out})
 	log.Printf("%s %s: %.3f s, error %v", r.Kind, r.View, time.Since(start).Seconds(), err)

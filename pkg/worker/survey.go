@@ -8,6 +8,7 @@ import (
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/engine"
 	"slices"
+	"time"
 
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
@@ -178,7 +179,24 @@ func (v *surveyed) stored(ctx context.Context, name string, plan emulate.Plan, m
 		stage += " of " + name
 	}
 	o := sink.Options{Measures: measures, T: length, Tau: v.Tau, Progress: v.ticker(stage, len(v.ids))}
-	return sink.Kept(ctx, results, r.Job(), func() (*engine.Runner, error) { return r, nil }, plan, v.ids, o)
+	started, computed := time.Now(), false
+	s, err := sink.Kept(ctx, results, r.Job(), func() (*engine.Runner, error) { computed = true; return r, nil }, plan, v.ids, o)
+	if err == nil && computed {
+		rememberTiming(r.Job(), "survey", v.tokens(), time.Since(started))
+	}
+	return s, err
+}
+
+// tokens of the texts that are surveyed.
+func (v *surveyed) tokens() (n int) {
+	for _, ids := range v.ids {
+		if v.length == 0 {
+			n += len(ids)
+		} else if len(ids) >= v.length {
+			n += v.length
+		}
+	}
+	return n
 }
 
 // maxSurveys is how many surveys a session keeps; a survey of 200 texts of a 30-layer model takes some 60 MB.

@@ -25,6 +25,21 @@ type Request struct {
 	View    string          `json:"view,omitempty"`    // which view of it
 	Arms    []Arm           `json:"arms,omitempty"`
 	Args    json.RawMessage `json:"args,omitempty"` // of the kind and view
+	Dry     bool            `json:"dry,omitempty"`  // compute nothing, and say what would be computed
+}
+
+// Planned is one thing that a dry request would compute: the answers of an arm, or a survey.
+type Planned struct {
+	Kind    string  `json:"kind"`
+	View    string  `json:"view,omitempty"` // where the whole request is one thing
+	Arm     string  `json:"arm,omitempty"`
+	Key     string  `json:"key,omitempty"`     // of its results in the store; "" = they are never stored
+	Items   int     `json:"items,omitempty"`   // items or texts
+	Known   int     `json:"known,omitempty"`   // of them, in the store
+	Tokens  int     `json:"tokens,omitempty"`  // of the prompts that are left; what is written comes on top
+	Widths  []int   `json:"widths,omitempty"`  // of the passes: each is compiled once, on XLA
+	Seconds float64 `json:"seconds,omitempty"` // about, from the last such work with this model here; 0 = none was timed
+	Note    string  `json:"note,omitempty"`    // why it cannot be said
 }
 
 // Arm is one thing to compare, as data.
@@ -44,6 +59,7 @@ type Event struct {
 	Progress *Progress       `json:"progress,omitempty"`
 	Parts    []*report.Part  `json:"parts,omitempty"`
 	Data     json.RawMessage `json:"data,omitempty"`
+	Planned  []Planned       `json:"planned,omitempty"` // the answer to a dry request
 	Error    *Error          `json:"error,omitempty"`
 	Replaced bool            `json:"replaced,omitempty"` // the worker is of other sources, or of another profile, and ends: start another
 	Process  string          `json:"process,omitempty"`  // with Replaced: the worker's, see [ParseProcess]
@@ -122,3 +138,6 @@ const (
 	// dialPatience is how long a started worker may take to listen.
 	dialPatience = 60 * time.Second
 )
+
+// PlanFile is the file in work/ of a dry run's directory that its cells add their plans to, a line of JSON each.
+const PlanFile = "plan.jsonl"
