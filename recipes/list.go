@@ -14,10 +14,15 @@ import (
 	"github.com/attune-lab/attune/pkg/report"
 )
 
-// list prints every recipe with the question it answers and its parameters.
+// list prints every recipe with the question it answers and its parameters; with --runs the runs that were made.
 func list(_ context.Context, where site, args []string) error {
-	if _, err := parse(flag.NewFlagSet("list", 0), args, 0, "no argument"); err != nil {
+	flags := flag.NewFlagSet("list", 0)
+	runs := flags.Bool("runs", false, "the runs below runs/")
+	if _, err := parse(flags, args, 0, "no argument"); err != nil {
 		return err
+	}
+	if *runs {
+		return listRuns(os.Stdout, where)
 	}
 	recipes, err := recipe.List(where.recipes)
 	for i, r := range recipes {
@@ -51,7 +56,7 @@ func describe(w io.Writer, r recipe.Recipe) {
 func helpFor(args []string) string {
 	for i := 0; i < len(args); i++ {
 		switch args[i] {
-		case "-p", "--p", "-o", "--o", "-backend", "--backend", "-timeout", "--timeout", "-cell-timeout", "--cell-timeout":
+		case "-p", "--p", "-o", "--o", "-backend", "--backend", "-timeout", "--timeout", "-cell-timeout", "--cell-timeout", "-sweep", "--sweep", "-params", "--params", "-from", "--from":
 			i++
 			continue
 		}
@@ -76,6 +81,9 @@ func help(w io.Writer, where site, name string) error {
 	fmt.Fprintf(w, `
 usage: go run ./recipes run %s [-p key=value]... [flags]
 
+  --params FILE        parameters as a JSON object, or those of a run: its results.json; -p comes before it
+  --sweep key=a,b      run at each value, with one note, table and family of tests over all; again for another parameter: all combinations
+  --dry-run            what would be computed, what is known already and about how long it takes
   -o DIR               run directory (default: a new one, runs/%s/TIME)
   --force              run into a directory that already holds a run; what is long continues where it stopped
   --backend NAME       %s

@@ -1,7 +1,10 @@
 // Command recipes lists, runs and checks Attune's recipes: notebooks that take parameters and leave a research note.
 //
-//	go run ./recipes list                 recipes, what each answers, its parameters and defaults
-//	go run ./recipes run NAME [-p key=value]... [-o DIR] [--backend go|xla:cuda] [--timeout D]
+//	go run ./recipes list [--runs]        recipes, what each answers, its parameters and defaults; or the runs that were made
+//	go run ./recipes run NAME [-p key=value]... [--params FILE] [--sweep key=a,b]... [-o DIR] [--backend go|xla:cuda] [--timeout D]
+//	go run ./recipes run --from BUNDLE    run what a bundle holds again and say what differs
+//	go run ./recipes diff A B             what two runs differ in: parameters, provenance, numbers, items
+//	go run ./recipes bundle DIR           pack a run into one file
 //	go run ./recipes check NAME|DIR       rerun and compare with the committed results, within their tolerances
 //	go run ./recipes doctor               what is installed, which backends load, what is missing and how to get it
 //	go run ./recipes plugin cpu           install XLA's plugin for processors
@@ -32,9 +35,14 @@ import (
 const usage = `usage: go run ./recipes COMMAND
 
   list                     recipes, what each answers, its parameters and defaults
+      --runs               the runs below runs/, newest first
   run NAME [flags]         run a recipe; exit 0 only if every cell succeeded
       --help               the parameters of the recipe NAME
       -p key=value         set a parameter (again for each one)
+      --params FILE        parameters as a JSON object, or those of a run: its results.json
+      --sweep key=a,b,c    run at each value; one note, table and family of tests over all (again: all combinations)
+      --dry-run            what would be computed, what is known already, and about how long it takes
+      --from BUNDLE        instead of NAME: run what a bundle holds again and say what differs
       -o DIR               run directory (default: a new one, runs/NAME/TIME)
       --force              run into a directory that already holds a run
       --backend NAME       go, xla:cuda or xla:cpu (default: ATTUNE_BACKEND, GOMLX_BACKEND, else see doctor)
@@ -42,6 +50,8 @@ const usage = `usage: go run ./recipes COMMAND
       --cell-timeout D     limit for each cell (default: none)
   check NAME|DIR [flags]   rerun and compare each number with the committed one, within its tolerance
       -o, --force, --backend, --timeout, --cell-timeout as for run
+  diff A B                 what two runs differ in: parameters, provenance, numbers with intervals, items that flipped
+  bundle DIR [-o FILE]     pack a run into one .tar.gz: notebook, note, results, samples, specs, go.mod; no weights
   doctor                   what is installed, which backends load, what is missing and how to get it
   plugin cpu [--from FILE] install XLA's plugin for processors, with which xla:cpu is the default for larger models
   jupyter [flags]          install the kernel for Jupyter, then start Jupyter
@@ -85,7 +95,7 @@ func main() {
 }
 
 var commands = map[string]func(context.Context, site, []string) error{
-	"list": list, "run": run, "check": check, "doctor": doctor, "jupyter": jupyter, "plugin": plugin,
+	"list": list, "run": run, "check": check, "diff": diff, "bundle": bundle, "doctor": doctor, "jupyter": jupyter, "plugin": plugin,
 }
 
 func dispatch(ctx context.Context, args []string) error {

@@ -32,21 +32,52 @@ func runFlags(flags *flag.FlagSet, options *recipe.Options) {
 	flags.DurationVar(&options.CellTimeout, "cell-timeout", 0, "limit for each cell")
 }
 
-// run executes a recipe, or any notebook given by its path, and says where the note is.
+// run executes a recipe, or any notebook given by its path, and says where the note is; with --sweep at several points, with --from as a bundle says.
 func run(ctx context.Context, where site, args []string) error {
 	options := recipe.Options{Overrides: notebook.Overrides{}}
+	var sweep []string
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	runFlags(flags, &options)
 	flags.Func("p", "parameter key=value", options.Overrides.Set)
-	names, err := parse(flags, args, 1, "the name of one recipe")
+	flags.Func("sweep", "parameter key=value,value,...", func(axis string) error { sweep = append(sweep, axis); return nil })
+	params := flags.String("params", "", "file of parameters")
+	dry := flags.Bool("dry-run", false, "say what would be computed")
+	from := flags.String("from", "", "bundle")
+	positional := 1
+	if slices.ContainsFunc(args, func(a string) bool {
+		return strings.HasPrefix(strings.TrimLeft(a, "-"), "from") && strings.HasPrefix(a, "-")
+	}) {
+		positional = 0 // the bundle names the recipe
+	}
+	names, err := parse(flags, args, positional, "the name of one recipe, or --from BUNDLE,")
 	if name := helpFor(args); errors.Is(err, flag.ErrHelp) && name != "" {
 		return help(os.Stdout, where, name)
 	}
 	if err != nil {
 		return err
 	}
+	if *from != "" {
+		if len(sweep) > 0 || *params != "" || len(options.Overrides) > 0 {
+			return fmt.Errorf("%w: run --from takes the parameters of its bundle: leave out -p, --params and --sweep", errUsage)
+		}
+		return runBundle(ctx, where, options, *from)
+	}
 	if options.Path, err = recipe.Find(where.recipes, names[0]); err != nil {
 		return err
+	}
+	if *params != "" {
+		read, err := recipe.ReadParameters(*params)
+		if err != nil {
+			return err
+		}
+		maps.Copy(read, options.Overrides) // -p wins
+		options.Overrides = read
+	}
+	if *dry {
+		return dryRun(ctx, where, options, sweep)
+	}
+	if len(sweep) > 0 {
+		return runSweep(ctx, where, options, quote(names[0]), sweep)
 	}
 	_, err = execute(ctx, where, options, "run "+quote(names[0]))
 	return err
