@@ -24,7 +24,7 @@ var levels = [][]string{
 	2: {"emulate/apply", "model", "recipe"},
 	3: {"engine", "train"},
 	4: {"sink", "eval"},
-	5: {"reason", "parity", "bench", "worker/client", "frozen"},
+	5: {"reason", "calibrate", "parity", "bench", "worker/client", "frozen"},
 	6: {"worker", "lab", "recipe/values"},
 	7: {"lab/own", "lab/logs"},
 }

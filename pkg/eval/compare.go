@@ -35,6 +35,25 @@ type Options struct {
 // Compare answers the same examples under every arm and compares each arm with the first one. What the store knows is taken from it; the rest is computed, arms side by
 // side, so that a killed run leaves pairs, and stored as it comes. After an error, or when ctx ends, calling again continues where it stopped.
 func Compare(ctx context.Context, task *Task, arms []Arm, o Options) (*Comparison, error) {
+	c, err := collect(ctx, task, arms, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.comparison()
+}
+
+// Answers answers the examples under every arm as [Compare] does, and compares nothing: [arm][example], refused examples included. It is for arms that are looked
+// through, such as one for each attention head, before a few of them are compared.
+func Answers(ctx context.Context, task *Task, arms []Arm, o Options) ([][]Outcome, error) {
+	c, err := collect(ctx, task, arms, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.answers, nil
+}
+
+// collect gathers the answers of a comparison.
+func collect(ctx context.Context, task *Task, arms []Arm, o Options) (*collection, error) {
 	if err := checkArms(task, arms, o); err != nil {
 		return nil, err
 	}
@@ -48,7 +67,7 @@ func Compare(ctx context.Context, task *Task, arms []Arm, o Options) (*Compariso
 	if err := c.compute(ctx); err != nil {
 		return nil, c.stopped(err)
 	}
-	return c.comparison()
+	return c, nil
 }
 
 // collection is what is known of a comparison's answers.
