@@ -122,7 +122,7 @@ func (t *Training) after(set string) *Session {
 // on is the session on held-out items, which Data writes.
 func (t *Training) on(set string) *Session {
 	s := *t.session
-	s.options.Items, s.options.Limit = filepath.Join(t.dir(), set), 0
+	s.options.Items, s.options.Columns, s.options.Limit = filepath.Join(t.dir(), set), "", 0 // in the names that are ours
 	if _, err := os.Stat(s.options.Items); err != nil {
 		t.Data()
 	}
