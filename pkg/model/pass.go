@@ -203,6 +203,7 @@ func (p *pass) run(calls []call) (*Result, error) {
 			if len(e.layers) == 1 {
 				r.Emitted.add(e.name, c.first+e.layers[0], m.Config.Layers, t)
 				delete(mine, t)
+				copied.startWhole(t)
 				continue
 			}
 			copied.start(t, e, c.first)
@@ -216,7 +217,7 @@ func (p *pass) run(calls []call) (*Result, error) {
 	return r, copied.give(r.Emitted, m.Config.Layers)
 }
 
-// copies takes stacks of observations to the host and cuts them, while the pass goes on.
+// copies takes observations to the host, and cuts those of several layers, while the pass goes on.
 type copies struct {
 	all   sync.WaitGroup
 	under []*observedStack
@@ -234,6 +235,13 @@ func (c *copies) start(t *tensors.Tensor, e emits, first int) {
 	s := &observedStack{emits: e, first: first}
 	c.under = append(c.under, s)
 	c.all.Go(func() { s.parts, s.err = split(t, len(e.layers)) })
+}
+
+// startWhole begins the copy of an observation that is read as it is.
+func (c *copies) startWhole(t *tensors.Tensor) {
+	s := &observedStack{}
+	c.under = append(c.under, s)
+	c.all.Go(func() { s.err = t.ConstBytes(func([]byte) {}) })
 }
 
 func (c *copies) wait() { c.all.Wait() }

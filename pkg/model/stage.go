@@ -186,6 +186,9 @@ func (p *pass) layerStage(l, n int, stream shapes.Shape, names []string, kept ma
 	})
 }
 
+// largeObservation is from how many bytes on a layer's observation is a transfer to the host by itself: cutting a stack would take longer than another transfer does.
+const largeObservation = 256 << 10
+
 // observe adds what layers emitted to the outputs: of several layers stacked, which is one transfer to the host in place of several.
 func (s *stage) observe(emitted []attn.Emission, l int) {
 	byName := map[string][]attn.Emission{}
@@ -199,7 +202,8 @@ func (s *stage) observe(emitted []attn.Emission, l int) {
 		for _, e := range es {
 			layers, values = append(layers, e.Layer-l), append(values, e.Value)
 		}
-		if len(es) > 1 && !slices.ContainsFunc(es, func(e attn.Emission) bool { return !e.Value.Shape().Equal(es[0].Value.Shape()) }) {
+		differs := func(e attn.Emission) bool { return !e.Value.Shape().Equal(es[0].Value.Shape()) }
+		if len(es) > 1 && !slices.ContainsFunc(es, differs) && values[0].Shape().Memory() < largeObservation {
 			s.emits = append(s.emits, emits{name, layers, s.output(Stack(values, 0))})
 			continue
 		}

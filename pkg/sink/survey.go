@@ -3,8 +3,10 @@ package sink
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -183,21 +185,26 @@ func (s *Survey) read(emitted model.Emitted, row, tokens int) (*observed, error)
 		if name == nameCells {
 			o.width = width
 		}
-		own := make([]float32, 0, s.Layers*size)
-		for _, t := range layers {
-			err := tensors.ConstFlatData(t, func(flat []float32) {
-				mine := flat[row*size:][:size]
-				if !perToken[name] {
-					own = append(own, mine...)
-					return
-				}
-				for line := range slices.Chunk(mine, width) { // without the padding
-					own = append(own, line[:tokens]...)
-				}
+		lines := 1 // of a layer, each without the padding
+		line, kept := size, size
+		if perToken[name] {
+			lines, line, kept = size/width, width, tokens
+		}
+		own := make([]float32, s.Layers*lines*kept)
+		failed := make([]error, s.Layers)
+		var all sync.WaitGroup
+		for l, t := range layers {
+			all.Go(func() {
+				failed[l] = tensors.ConstFlatData(t, func(flat []float32) {
+					for i := range lines {
+						copy(own[(l*lines+i)*kept:][:kept], flat[row*size+i*line:])
+					}
+				})
 			})
-			if err != nil {
-				return nil, fmt.Errorf("reading %q: %w", name, err)
-			}
+		}
+		all.Wait()
+		if err := errors.Join(failed...); err != nil {
+			return nil, fmt.Errorf("reading %q: %w", name, err)
 		}
 		o.values[name] = own
 	}

@@ -12,9 +12,13 @@
 // The mask is read from a bit per entry, or found along the way: an entry is covered where the product of other queries and keys passes the row's limit, so that
 // nothing is stored that grows with the square of the length.
 //
-// The kernel is written in Triton's intermediate representation (attention.mlir), which XLA compiles within the graph. It needs an NVIDIA GPU, half precision and a
-// plugin that understands this text; Available tries each kind on a small case before anything relies on it.
+// Statistics adds attention up instead, over queries, from the keys' side: what each key receives and what surveys ask of whole heads, with no probability formed.
+//
+// The kernels are written in Triton's intermediate representation (attention.mlir, statistics.mlir), which XLA compiles within the graph. They need an NVIDIA GPU, half precision and a
+// plugin that understands this text; Available and StatisticsAvailable try each kind on a small
+// case before anything relies on it.
 //
 // On an H200, bfloat16, 4,096 tokens, 32 heads of 128 (of 256), a pass takes, in ms (go test -bench Attention): cuDNN's plain attention 0.28 (it has none); this one
 // plain 0.36 (0.87), with a gain from bits 0.48 (1.05), by limits 0.59 (1.87), with a soft cap 0.49 (0.97), with a window of 1,024 0.19 (0.40).
+// Statistics over 8 heads of keys, of 64 (of 128): received attention 0.21 (0.28), with rows 0.22 (0.30), everything beside a source 0.42 (0.77).
 package kernel

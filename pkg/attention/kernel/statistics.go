@@ -141,9 +141,11 @@ type statistics struct {
 	Local                     int
 	Tau                       float64
 	Near                      bool // of a tile: the causal mask cuts it
+	Whole                     bool // of a tile: all its queries are there
 }
 
-// cut says how the work is cut: what is fastest of what was tried on an H200 at 4,096 tokens.
+// cut says how the work is cut: the fastest of those tried on an H200 at 4,096 tokens, of 64 to 256 keys, 32 to 128 queries, 4 and 8 warps and 2 to 4 stages, and what
+// fits above dimension 128.
 func (f *statistics) cut() {
 	f.Keys, f.Queries, f.warps, f.stages = CellTokens, CellTokens, 4, 3
 	if f.Dim > 128 {
@@ -163,7 +165,13 @@ func (f statistics) text() string {
 }
 
 func (f statistics) AsNear() statistics { f.Near = true; return f }
-func (f statistics) AsFar() statistics  { f.Near = false; return f }
+func (f statistics) AsFar() statistics  { f.Whole = true; return f }
+func (f statistics) AsTail() statistics { return f }
+
+// Tail reports whether the last tile is not whole.
+func (f statistics) Tail() bool { return f.Tokens%f.Queries != 0 }
+
+func (f statistics) WholeTokens() int { return f.Tokens / f.Queries * f.Queries }
 
 // Sums are the names of what is added up.
 func (f statistics) Sums() []string {

@@ -1,7 +1,7 @@
 {{- /* Sums over a layer's attention that never form it, in Triton's IR: what each key receives and, of whole heads, what a survey measures. statistics.go fills it in.
 
 A program takes Keys keys of one head and walks the queries that see them in tiles of Queries: near ones first, where the causal mask and the local window cut, then
-those behind, which all see the keys. A probability is exp2 of a score less its row's log-sum-exp, both in units of log2. Keys behind the last token read the last one's,
+those behind, which all see the keys, and the last, which is no whole tile, by itself. A probability is exp2 of a score less its row's log-sum-exp, both in units of log2. Keys behind the last token read the last one's,
 and no query sees them; the log-sum-exp of queries behind the last token, and of padding, is so large that their probabilities are 0. */ -}}
 
 {{- define "score"}}
@@ -35,11 +35,17 @@ and no query sees them; the log-sum-exp of queries behind the last token, and of
 {{- define "tile"}}
       %first = tt.splat %query : i32 -> !queryInt
       %queries = arith.addi %first, %tileQueries : !queryInt
+      {{- if .Whole}}
+      %queryAt = arith.muli %query, %queryStep : i32
+      %queryAtDown = tt.splat %queryAt : i32 -> !queriesInt
+      %queryOffsets = arith.addi %queryAtDown, %tileDown : !queriesInt
+      {{- else}}
       %queriesIn = arith.minsi %queries, %lastQueries : !queryInt
       %queriesInRow = tt.expand_dims %queriesIn {axis = 0 : i32} : !queryInt -> !queryRowInt
       %queriesAt = arith.muli %queriesInRow, %queryStride : !queryRowInt
       %queriesAtSquare = tt.broadcast %queriesAt : !queryRowInt -> !queriesInt
       %queryOffsets = arith.addi %queriesAtSquare, %dimsDown : !queriesInt
+      {{- end}}
       {{- if or .Near .Masked}}
       %queriesRow = tt.expand_dims %queries {axis = 0 : i32} : !queryInt -> !queryRowInt
       %queriesSquare = tt.broadcast %queriesRow : !queryRowInt -> !squareInt
@@ -211,6 +217,11 @@ module {
     %dimsColumn = tt.expand_dims %dims {axis = 1 : i32} : !dims -> !dimsColumn
     %dimsAcross = tt.broadcast %dimsRow : !dimsRow -> !keysInt
     %dimsDown = tt.broadcast %dimsColumn : !dimsColumn -> !queriesInt
+    %queryStep = arith.constant {{.QueryStride}} : i32
+    %tileQueriesRow = tt.expand_dims %tileQueries {axis = 0 : i32} : !queryInt -> !queryRowInt
+    %tileQueriesAt = arith.muli %tileQueriesRow, %queryStride : !queryRowInt
+    %tileQueriesSquare = tt.broadcast %tileQueriesAt : !queryRowInt -> !queriesInt
+    %tileDown = arith.addi %tileQueriesSquare, %dimsDown : !queriesInt
 
     // Offsets of heads in [batch, tokens, heads, dim]: wide, for a whole batch may pass 2^31 elements.
     %batchWide = arith.extsi %batch : i32 to i64
@@ -222,7 +233,7 @@ module {
     %keyHead = arith.divsi %headWide, %group : i64
     %queryAtBatch = arith.muli %batchWide, %queryBatch : i64
     %queryAtHead = arith.muli %headWide, %dimWide : i64
-    %queryAt = arith.addi %queryAtBatch, %queryAtHead : i64
+    %queryFirst = arith.addi %queryAtBatch, %queryAtHead : i64
     %keyAtBatch = arith.muli %batchWide, %keyBatch : i64
     %keyAtHead = arith.muli %keyHead, %dimWide : i64
     %keyAt = arith.addi %keyAtBatch, %keyAtHead : i64
@@ -234,7 +245,7 @@ module {
     %kHead = tt.splat %kHeadAt : !element -> !keysPtr
     %kAt = tt.addptr %kHead, %keyOffsets : !keysPtr, !keysInt
     %k = tt.load %kAt : !keysPtr
-    %qHeadAt = tt.addptr %Q, %queryAt : !element, i64
+    %qHeadAt = tt.addptr %Q, %queryFirst : !element, i64
     %qHead = tt.splat %qHeadAt : !element -> !queriesPtr
 
     // Of [batch, heads, ...].
@@ -254,7 +265,7 @@ module {
     %k0Head = tt.splat %k0HeadAt : !element -> !keysPtr
     %k0At = tt.addptr %k0Head, %keyOffsets : !keysPtr, !keysInt
     %k0 = tt.load %k0At : !keysPtr
-    %q0HeadAt = tt.addptr %Q0, %queryAt : !element, i64
+    %q0HeadAt = tt.addptr %Q0, %queryFirst : !element, i64
     %q0Head = tt.splat %q0HeadAt : !element -> !queriesPtr
     %l0Head = tt.addptr %L0, %paddedAt : !number, i64
     %lseHead0 = tt.splat %l0Head : !number -> !queryPtr
@@ -278,9 +289,21 @@ module {
     %near:{{.NumSums}} = scf.for %query = %key to %nearEnd step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %nothing{{end}}) -> ({{.SumTypes}}) : i32 {
       {{- template "tile" .AsNear}}
     }
-    %all:{{.NumSums}} = scf.for %query = %nearEnd to {{if .Windowed}}%farEnd{{else}}%end{{end}} step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %near#{{$i}}{{end}}) -> ({{.SumTypes}}) : i32 {
+    {{- if .Tail}}
+    %wholeTiles = arith.constant {{.WholeTokens}} : i32
+    {{- if .Windowed}}
+    %wholeEnd = arith.minsi %farEnd, %wholeTiles : i32
+    {{- end}}
+    {{- end}}
+    %far:{{.NumSums}} = scf.for %query = %nearEnd to {{if and .Tail .Windowed}}%wholeEnd{{else if .Tail}}%wholeTiles{{else if .Windowed}}%farEnd{{else}}%end{{end}} step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %near#{{$i}}{{end}}) -> ({{.SumTypes}}) : i32 {
       {{- template "tile" .AsFar}}
     }
+    {{- if .Tail}}
+    %tailStart = arith.maxsi %nearEnd, %wholeTiles : i32
+    %tail:{{.NumSums}} = scf.for %query = %tailStart to {{if .Windowed}}%farEnd{{else}}%end{{end}} step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %far#{{$i}}{{end}}) -> ({{.SumTypes}}) : i32 {
+      {{- template "tile" .AsTail}}
+    }
+    {{- end}}
 
     %tokens = arith.constant dense<{{.Tokens}}> : !keyInt
     %stored = arith.cmpi slt, %keys, %tokens : !keyInt
@@ -289,11 +312,11 @@ module {
     %columnsHead = tt.addptr %to_columns, %columnsAt : !number, i64
     %columnsSplat = tt.splat %columnsHead : !number -> !keyPtr
     %columnsKeys = tt.addptr %columnsSplat, %keys : !keyPtr, !keyInt
-    tt.store %columnsKeys, %all#0, %stored : !keyPtr
+    tt.store %columnsKeys, %{{if $.Tail}}tail{{else}}far{{end}}#0, %stored : !keyPtr
     %tileWide = arith.extsi %keyTile : i32 to i64
     %tileAt = arith.addi %tilesAt, %tileWide : i64
     {{- range $i, $n := .Sums}}{{if $i}}
-    %{{$n}}Sum = "tt.reduce"(%all#{{$i}}) <{axis = 0 : i32}> ({
+    %{{$n}}Sum = "tt.reduce"(%{{if $.Tail}}tail{{else}}far{{end}}#{{$i}}) <{axis = 0 : i32}> ({
     ^bb0(%left: f32, %right: f32):
       %both = arith.addf %left, %right : f32
       tt.reduce.return %both : f32

@@ -71,7 +71,7 @@ func sumsDiffer(query, key, lse *Node, w Wanted) *Node {
 	for _, pair := range [][2]*Node{{got.Columns, want.Columns}, {got.Entropy, want.Entropy}, {got.Distance, want.Distance}, {got.Local, want.Local},
 		{got.Marked, want.Marked}, {got.Shared, want.Shared}, {got.Cells, want.Cells}} {
 		if pair[1] != nil {
-			worst = Max(worst, Div(norm(Sub(pair[0], pair[1])), norm(pair[1])))
+			worst = Max(worst, Div(norm(Sub(pair[0], pair[1])), AddScalar(norm(pair[1]), 1e-3))) // of one token nothing is off the diagonal
 		}
 	}
 	return worst
