@@ -9,6 +9,7 @@ import (
 const (
 	defaultMaxBytes   = 8 << 30 // of Execution.MaxBytes, and of what a layer nobody changes forms at once: a bias of 32 heads at 11,000 tokens
 	defaultBlockBytes = 4 << 30 // of the float32 scores of a block of rows: large enough to keep a GPU busy
+	maskBlockBytes    = 1 << 30 // of the same where a mask is made, beside a pass that holds no square
 	leastBlocks       = 4       // of a mask: a block leaves out the keys behind it, so that 4 compute 5/8 of the square
 )
 
@@ -68,7 +69,7 @@ func (s *Site) after(value *Node) *Site {
 }
 
 // tooLarge reports whether the layer's probabilities are too large to be formed at once, on an accelerator, and blocks of rows can compute it instead: a layer that no
-// fused kernel computes, such as one of gpt-oss, whose activations are float32.
+// fused kernel computes, such as one of gpt-oss in float32.
 func (s *Site) tooLarge() bool {
 	return s.probs == nil && s.scores == nil && s.blocked() && backend.IsXLA(s.graph().Backend()) && bytesOf(s.entries()) > squareBytes
 }
@@ -117,10 +118,13 @@ func (s *Site) rowsLSE() *Node {
 // TooLarge reports whether an observer should do without the layer's probabilities, which nothing forms at once.
 func TooLarge(s *Site) bool { return s.tooLarge() }
 
-// blocks cuts a site's rows so that the scores of a block stay within blockBytes, and into no fewer than so many blocks.
+// blocks cuts a site's rows so that the scores of a block stay within blockBytes, of a mask's within maskBlockBytes, and into no fewer than so many blocks.
 func blocks(site *Site, atLeast int) [][2]int {
-	d := site.entries()
-	rows := min((d[2]+atLeast-1)/atLeast, max(1, blockBytes/(4*d[0]*d[1]*d[3])))
+	d, bytes := site.entries(), blockBytes
+	if atLeast == leastBlocks {
+		bytes = min(bytes, maskBlockBytes)
+	}
+	rows := min((d[2]+atLeast-1)/atLeast, max(1, bytes/(4*d[0]*d[1]*d[3])))
 	var out [][2]int
 	for at := 0; at < d[2]; at += rows {
 		out = append(out, [2]int{at, min(at+rows, d[2])})

@@ -21,6 +21,22 @@ func (s *Site) fusable() bool {
 	return s.oneSquare() && s.Query.Shape().Dimensions[3]%8 == 0 || s.ownKernel(s.kind())
 }
 
+// narrow rounds a layer's float32 queries, keys and values to the half precision of its weights where its probabilities would be too large to be formed at once and a
+// fused kernel then computes it; it reports whether it did. Where a map fits, the layer keeps its digits: gpt-oss sends a token to other experts for want of them.
+func (s *Site) narrow() bool {
+	if s.Half == dtypes.InvalidDType || s.Query.DType() != dtypes.Float32 || s.carry.Differentiable || !s.whole() || !s.tooLarge() {
+		return false
+	}
+	wide := s.Operands
+	half := func(x *Node) *Node { return ConvertDType(x, wide.Half) }
+	s.Query, s.Keys, s.Values = half(wide.Query), []*Node{half(wide.Keys[0])}, []*Node{half(wide.Values[0])}
+	if !s.fusable() {
+		s.Operands = wide
+		return false
+	}
+	return true
+}
+
 // whole reports whether the site is a prefill of whole prompts, not a part of one.
 func (s *Site) whole() bool { return s.Phase == Prefill && !s.part && len(s.Keys) == 1 }
 

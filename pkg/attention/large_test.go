@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/attention"
@@ -88,6 +89,41 @@ func TestLargeLayersOnXLA(t *testing.T) {
 					t.Fatalf("%s: result %d of %d, number %d is %g, expected %g", family, i, len(want), k, got[i][k], w)
 				}
 			}
+		}
+	}
+}
+
+// TestWithoutAKernelOperandsKeepTheirDigits: on xla:cpu no kernel computes a large layer of gpt-oss in bfloat16, whose float32 queries then stay as they are.
+func TestWithoutAKernelOperandsKeepTheirDigits(t *testing.T) {
+	dev, err := backend.FromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !backend.IsXLA(dev) || backend.IsCUDA(dev) {
+		t.Skip("needs XLA without a GPU: set ATTUNE_BACKEND=xla:cpu")
+	}
+	m, err := model.Load(filepath.Join("..", "..", "testdata", "reference", "gpt_oss"), model.Options{Backend: dev, DType: dtypes.BFloat16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var logits [][]float32
+	for _, bytes := range []int64{1 << 40, 1} {
+		func() {
+			defer attention.SquareBytes(attention.SquareBytes(bytes))
+			r, err := m.Forward(model.Batch{Tokens: [][]int{make([]int, 40+int(bytes&1))}, Bucket: 1}, model.Want{Logits: true}, nil) // of another width: compiled graphs are kept
+			if err != nil {
+				t.Fatal(err)
+			}
+			if by := strings.HasSuffix(r.Plan[1], "dense, by blocks of rows"); by != (bytes == 1) {
+				t.Errorf("layer 1 is computed %q", r.Plan[1])
+			}
+			logits = append(logits, tensors.MustCopyFlatData[float32](r.Logits))
+		}()
+	}
+	for k := range 40 * m.Config.VocabSize {
+		if d := math.Abs(float64(logits[0][k] - logits[1][k])); !(d < 2e-4) {
+			t.Fatalf("logit %d is off by %g", k, d)
 		}
 	}
 }

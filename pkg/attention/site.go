@@ -30,6 +30,8 @@ type Operands struct {
 	Lengths      *Node   // int32 [batch]: real tokens of each sequence, padding behind them; nil in Decode and in training
 	Prompt       *Node   // int32 [batch]: tokens of each sequence's prompt; what stands behind was generated, or is a choice that is scored. nil in training
 	Span         *Node   // int32 [batch, 2]: the highlighted tokens of each prompt, first and one past the last; equal where nothing is. nil in training
+	// Half is the half precision of the weights where queries, keys and values are float32, as in families whose activations stay so: see Site.narrow.
+	Half dtypes.DType
 }
 
 // Site is one layer's attention as an experiment sees it: the only seam between a model and an experiment. Its Layer says where it is.
@@ -63,6 +65,7 @@ type Site struct {
 // the plan. behind is to be called with the residual stream behind the layer.
 func Compute(o Operands, l Layer, v *Visit, c *Carry) (out *Node, how string, behind func(*Node)) {
 	s := &Site{Layer: l, Operands: o, carry: c, inputs: map[string]*Node{}}
+	narrowed := s.narrow()
 	behind = func(*Node) {}
 	if v != nil {
 		s.values = v.Inputs
@@ -74,6 +77,9 @@ func Compute(o Operands, l Layer, v *Visit, c *Carry) (out *Node, how string, be
 		}
 	}
 	out, how = s.output()
+	if narrowed {
+		out, how = ConvertDType(out, o.Values[0].DType()), how+", operands rounded to half precision"
+	}
 	return out, how, behind
 }
 
