@@ -28,6 +28,8 @@ type Options struct {
 	// Controls name the arms of equal size that an arm is judged against beside the first one: arm to controls. Those comparisons are in the family.
 	Controls map[string][]string
 	Margin   float64 // of equivalence, given before looking; 0 means stats.Margin
+	// Known makes an answer that the store does not have an error, a *[MissingError]: nothing is computed.
+	Known bool
 	// Progress is told how many answers there are, of arms times examples, and what is being compiled; from one goroutine at a time; may be nil.
 	Progress func(engine.Progress)
 }
@@ -57,11 +59,11 @@ func collect(ctx context.Context, task *Task, arms []Arm, o Options) (*collectio
 	if err := checkArms(task, arms, o); err != nil {
 		return nil, err
 	}
-	c := &collection{task: task, examples: slices.Clone(task.Examples), arms: arms, options: o}
-	for i := range c.examples {
-		c.examples[i].shared = new(shared)
-	}
+	c := newCollection(task, slices.Clone(task.Examples), arms, o)
 	if err := c.load(); err != nil {
+		return nil, err
+	}
+	if err := c.known(); err != nil {
 		return nil, err
 	}
 	if err := c.compute(ctx); err != nil {
@@ -83,6 +85,13 @@ type collection struct {
 
 	mu   sync.Mutex
 	done int
+}
+
+func newCollection(task *Task, examples []Example, arms []Arm, o Options) *collection {
+	for i := range examples {
+		examples[i].shared = new(shared)
+	}
+	return &collection{task: task, examples: examples, arms: arms, options: o}
 }
 
 // load takes what the store knows.
