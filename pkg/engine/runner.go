@@ -126,6 +126,15 @@ func (r *Runner) Score(ctx context.Context, qs []Sequence, e model.Experiment, e
 // Observe runs the sequences with an experiment and gives each batch's result to each: what was emitted has b.Rows rows, of which those of b.At are real. It is valid
 // during the call only. Sequences of one length are not padded, and no more rows are computed than the next power of two. Targets are computed where there are any.
 func (r *Runner) Observe(ctx context.Context, qs []Sequence, e model.Experiment, each func(b Batch, got *model.Result) error) error {
+	lengths := make([]int, len(qs))
+	for i, q := range qs {
+		lengths[i] = len(q.Tokens)
+	}
+	return r.ObservePart(ctx, lengths, qs, e, each)
+}
+
+// ObservePart is Observe for some of a list of sequences, whose lengths are given: each is padded as it is where the whole list is observed.
+func (r *Runner) ObservePart(ctx context.Context, whole []int, qs []Sequence, e model.Experiment, each func(b Batch, got *model.Result) error) error {
 	lengths, targets := make([]int, len(qs)), []int(nil)
 	for i, q := range qs {
 		lengths[i] = len(q.Tokens)
@@ -137,8 +146,8 @@ func (r *Runner) Observe(ctx context.Context, qs []Sequence, e model.Experiment,
 		}
 	}
 	g := r.geometry
-	if len(qs) > 0 && slices.Min(lengths) == slices.Max(lengths) {
-		g.Step = max(1, lengths[0])
+	if len(whole) > 0 && slices.Min(whole) == slices.Max(whole) {
+		g.Step = max(1, whole[0])
 	}
 	batches := g.batches(lengths, targets)
 	for i := range batches {

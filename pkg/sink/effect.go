@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/gomlx/compute/dtypes"
@@ -27,29 +28,46 @@ type Effect struct {
 
 // MeasureEffect runs each text, a list of token ids, without and with an experiment. Progress, which may be nil, is called after each text.
 func MeasureEffect(m *model.Model, texts [][]int, exp attention.Experiment, progress func(texts int)) (plain, changed []Effect, err error) {
-	compare, err := NewExec(m.Backend, compareLogits)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer compare.Finalize()
-	compare.SetMaxCache(-1)
-	for i, text := range texts {
-		before, base, err := measure(m, compare, text, nil, nil)
-		if err != nil {
-			return nil, nil, fmt.Errorf("text %d: %w", i, err)
-		}
-		after, logits, err := measure(m, compare, text, exp, base)
-		base.FinalizeAll()
-		if err != nil {
-			return nil, nil, fmt.Errorf("text %d: %w", i, err)
-		}
-		logits.FinalizeAll()
+	err = eachEffect(context.Background(), m, texts, exp, func(_ int, before, after Effect) error {
 		plain, changed = append(plain, before), append(changed, after)
 		if progress != nil {
 			progress(1)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	return plain, changed, nil
+}
+
+// eachEffect measures text by text, until ctx ends.
+func eachEffect(ctx context.Context, m *model.Model, texts [][]int, exp attention.Experiment, each func(i int, plain, changed Effect) error) error {
+	compare, err := NewExec(m.Backend, compareLogits)
+	if err != nil {
+		return err
+	}
+	defer compare.Finalize()
+	compare.SetMaxCache(-1)
+	for i, text := range texts {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		before, base, err := measure(m, compare, text, nil, nil)
+		if err != nil {
+			return fmt.Errorf("text %d: %w", i, err)
+		}
+		after, logits, err := measure(m, compare, text, exp, base)
+		base.FinalizeAll()
+		if err != nil {
+			return fmt.Errorf("text %d: %w", i, err)
+		}
+		logits.FinalizeAll()
+		if err := each(i, before, after); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measure runs one text; base holds the plain model's logits, [1, tokens, vocabulary], nil to compare a run with itself. Logits stay on the device.

@@ -14,6 +14,7 @@ import (
 	"github.com/attune-lab/attune/pkg/attention/kernel"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 // DefaultT is the length at which sink rates are usually quoted (arXiv 2410.10781).
@@ -33,6 +34,10 @@ type Options struct {
 	BlockRows  int              // reduce plain layers by blocks of about so many tokens; 0 = 256 where a fused kernel computes them, else whole
 	Experiment model.Experiment // intervention whose attention is measured; nil = none
 	Progress   func(int)        // called with the number of prompts just surveyed, from one goroutine at a time; may be nil
+
+	// Of Kept alone.
+	Part  store.Part // survey these prompts only, and store what was observed of them
+	Known bool       // compute nothing: a survey that is not in the store, whole or in parts, is an error
 }
 
 // Survey holds what prompts' attention was reduced to.
@@ -65,38 +70,58 @@ func Run(m *model.Model, prompts [][]int, opts Options) (*Survey, error) {
 
 // RunOn surveys the prompts, lists of token ids, in one pass for all measures.
 func RunOn(ctx context.Context, r *engine.Runner, prompts [][]int, opts Options) (*Survey, error) {
-	m := r.Model()
-	s, err := start(m, prompts, &opts)
+	s, err := start(r.Model(), prompts, &opts)
 	if err != nil {
 		return nil, err
 	}
-	obs := observer{measures: s.Measures, tau: s.Tau, window: s.Window, late: s.Late, group: s.Group, blockRows: opts.BlockRows,
-		padded: slices.Min(s.Lengths) != slices.Max(s.Lengths)}
-	exp := attention.Sequence(opts.Experiment, obs)
-	// Passes take the longest prompts first and end in no order. Sums are taken in that order, whichever ends first, so that they are the same each time.
+	order := s.order()
+	at := make([]int, len(s.Tokens)) // place of each prompt in the order
+	for k, i := range order {
+		at[i] = k
+	}
+	// Passes end in no order. Sums are taken in that of the prompts, whichever pass ends first, so that they are the same each time.
+	waiting, next := make([]*observed, len(order)), 0
+	s.Plan, err = s.observe(ctx, r, order, opts, func(prompt int, o *observed) {
+		waiting[at[prompt]] = o
+		for ; next < len(order) && waiting[next] != nil; next++ {
+			s.take(order[next], waiting[next], r.Model().Config.HiddenSize)
+			waiting[next] = nil
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// order of the surveyed prompts: the longest first, as passes take them.
+func (s *Survey) order() []int {
 	order := make([]int, len(s.Tokens))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.Lengths[b], s.Lengths[a]) })
-	qs := make([]engine.Sequence, len(order))
-	for k, i := range order {
+	return order
+}
+
+// observe runs some of the surveyed prompts and gives what was observed of each, in no order.
+func (s *Survey) observe(ctx context.Context, r *engine.Runner, which []int, opts Options, each func(prompt int, o *observed)) (plan []string, err error) {
+	obs := observer{measures: s.Measures, tau: s.Tau, window: s.Window, late: s.Late, group: s.Group, blockRows: opts.BlockRows,
+		padded: slices.Min(s.Lengths) != slices.Max(s.Lengths)}
+	exp := attention.Sequence(opts.Experiment, obs)
+	qs := make([]engine.Sequence, len(which))
+	for k, i := range which {
 		qs[k].Tokens = s.Tokens[i]
 	}
-	waiting, next := make([]*observed, len(order)), 0
-	err = r.Observe(ctx, qs, exp, func(b engine.Batch, got *model.Result) error {
+	err = r.ObservePart(ctx, s.Lengths, qs, exp, func(b engine.Batch, got *model.Result) error {
 		for row, k := range b.At {
-			o, err := s.read(got.Emitted, row, s.Lengths[order[k]])
+			o, err := s.read(got.Emitted, row, s.Lengths[which[k]])
 			if err != nil {
 				return err
 			}
-			waiting[k] = o
+			each(which[k], o)
 		}
-		for ; next < len(order) && waiting[next] != nil; next++ {
-			s.take(order[next], waiting[next], m.Config.HiddenSize)
-			waiting[next] = nil
-		}
-		s.Plan = got.Plan
+		plan = got.Plan
 		if opts.Progress != nil {
 			opts.Progress(len(b.At))
 		}
@@ -105,7 +130,7 @@ func RunOn(ctx context.Context, r *engine.Runner, prompts [][]int, opts Options)
 	if err != nil {
 		return nil, fmt.Errorf("survey: %w", err)
 	}
-	return s, nil
+	return plan, nil
 }
 
 // start checks the options, fills in their defaults and cuts the prompts.

@@ -17,7 +17,42 @@ const blobWait = 100 * time.Millisecond
 // not at all. Where two processes want one blob, one makes it and the other waits. Where the job's code is unknown, nothing is stored: make is called with a path
 // in a temporary folder, which is removed, and the path is "".
 func (s *Store) Blob(j Job, make func(path string) error) (path string, err error) {
-	name := j.Kind + blobExt
+	return s.blob(j, j.Kind+blobExt, make)
+}
+
+// PartBlob is Blob for what one part of the job's items gives.
+func (s *Store) PartBlob(j Job, p Part, make func(path string) error) (path string, err error) {
+	return s.blob(j, fmt.Sprintf("%s.part-%d-of-%d%s", j.Kind, p.Index, p.Of, blobExt), make)
+}
+
+// FindBlob is the path of a job's blob; "" where there is none.
+func (s *Store) FindBlob(j Job) string {
+	if found := s.glob(j, j.Kind+blobExt); len(found) > 0 {
+		return found[0]
+	}
+	return ""
+}
+
+// PartBlobs are the paths of the blobs of a job's parts.
+func (s *Store) PartBlobs(j Job) []string { return s.glob(j, j.Kind+".part-*-of-*"+blobExt) }
+
+// glob finds files of a job, here and below.
+func (s *Store) glob(j Job, pattern string) (paths []string) {
+	if j.Code == "" {
+		return nil
+	}
+	for _, from := range append([]*Store{s}, s.below...) {
+		entries, _ := os.ReadDir(from.folder(j.Key())) // a folder that is not there has none
+		for _, e := range entries {
+			if ok, _ := filepath.Match(pattern, e.Name()); ok {
+				paths = append(paths, filepath.Join(from.folder(j.Key()), e.Name()))
+			}
+		}
+	}
+	return paths
+}
+
+func (s *Store) blob(j Job, name string, make func(path string) error) (path string, err error) {
 	if j.Code == "" {
 		dir, err := os.MkdirTemp("", "attune-blob-")
 		if err != nil {
