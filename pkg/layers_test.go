@@ -24,7 +24,7 @@ var levels = [][]string{
 	2: {"emulate/apply", "model", "recipe"},
 	3: {"engine", "train"},
 	4: {"sink", "eval"},
-	5: {"reason", "calibrate", "parity", "bench", "worker/client", "frozen"},
+	5: {"reason", "calibrate", "parity", "bench", "worker/client", "cluster", "frozen"},
 	6: {"worker", "lab", "recipe/values"},
 	7: {"lab/own", "lab/logs"},
 }
@@ -45,6 +45,7 @@ var mustNotKnow = map[string][]string{
 	"eval/extract":     {gomlx},
 	"eval/logs":        {gomlx},
 	"worker/client":    {gomlx},
+	"cluster":          {gomlx},
 	"lab":              {gomlx},
 	"attention":        {"hf", "model", "emulate", "sink"},
 	"attention/kernel": {"hf", "model", "emulate", "sink"},

@@ -12,6 +12,9 @@ const (
 	Store     = "ATTUNE_STORE"      // folder of the store of results; unset: <root>/runs/store
 	Worker    = "ATTUNE_WORKER"     // "once": a worker answers one request and ends
 	DryRun    = "ATTUNE_DRY_RUN"    // "1": cells ask what would be computed, and nothing is
+	Plan      = "ATTUNE_PLAN"       // a file: requests to the worker are written there instead of being answered
+	Known     = "ATTUNE_KNOWN"      // set: scores, surveys and effects come from the store, and one that is not there is an error
+	Mixed     = "ATTUNE_MIXED"      // devices that scores, surveys and effects were computed on, where they are several: notes name them
 
 	GoMLXBackend = "GOMLX_BACKEND" // GoMLX's own name of a backend, read where ATTUNE_BACKEND is unset
 	XLAFlags     = "XLA_FLAGS"     // read by XLA once, when its plugin is loaded

@@ -32,7 +32,7 @@ func TestPartsMakeTheComparisonOfOneRun(t *testing.T) {
 		}
 		seen += len(a.Items)
 		known := options
-		known.Store, known.Known, known.Runner = united, true, noModel
+		known.Store, known.Known, known.Runner = united, true, neverOpens
 		_, err = Compare(context.Background(), task, arms, known)
 		var missing *MissingError
 		if !errors.As(err, &missing) || missing.Missing == 0 {
@@ -46,7 +46,7 @@ func TestPartsMakeTheComparisonOfOneRun(t *testing.T) {
 		t.Errorf("the parts have %d examples, expected %d", seen, len(task.Examples))
 	}
 	known := o()
-	known.Store, known.Known, known.Runner = united, true, noModel
+	known.Store, known.Known, known.Runner = united, true, neverOpens
 	parts, err := Compare(context.Background(), task, arms, known)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestPartsMakeTheComparisonOfOneRun(t *testing.T) {
 	}
 }
 
-func noModel() (*engine.Runner, error) { return nil, errors.New("a model is asked for") }
+func neverOpens() (*engine.Runner, error) { return nil, errors.New("a model is asked for") }
 
 // partTask is a comparison that needs no model, with options whose store is new each time.
 func partTask(t *testing.T) (*Task, []Arm, func() Options) {

@@ -12,12 +12,16 @@ import (
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
-// dry is set by `recipes run --dry-run`: cells ask what would be computed, show nothing and finish nothing.
-var dry = os.Getenv(env.DryRun) == "1"
+// dry is set by `recipes run --dry-run` and `recipes submit`: cells ask what would be computed, or write down what they would ask, show nothing and finish nothing.
+var dry = os.Getenv(env.DryRun) == "1" || os.Getenv(env.Plan) != ""
 
 // plan asks what a request would compute and adds the answer to work/plan.jsonl of the run's directory. What cannot be asked before something else was computed, such
 // as the items that a training holds out, is noted and no failure.
 func (s *Session) plan(r client.Request) {
+	if path := os.Getenv(env.Plan); path != "" {
+		check(0, r.Record(path))
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r.Dry = true

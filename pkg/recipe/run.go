@@ -42,6 +42,7 @@ type Result struct {
 	Dir        string // absolute run directory
 	ID         string // of this run: ATTUNE_RUN_ID
 	Notebook   string // the executed notebook
+	Backend    string // that the run was given, or chose
 	Parameters map[string]any
 }
 
@@ -83,7 +84,7 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		return nil, err
 	}
 	defer dir.lock.Unlock()
-	result = &Result{Dir: dir.path, ID: dir.id, Notebook: filepath.Join(dir.path, name+".ipynb"), Parameters: values}
+	result = &Result{Dir: dir.path, ID: dir.id, Notebook: filepath.Join(dir.path, name+".ipynb"), Backend: options.Backend, Parameters: values}
 	fmt.Fprintf(options.Log, "%s runs in %s\n", name, Relative(dir.path)) // a reader whose run is killed needs it
 	variables, err := runEnvironment(name, result)
 	if err != nil {

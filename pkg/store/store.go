@@ -177,3 +177,21 @@ func (s *Store) Jobs() iter.Seq2[Job, error] {
 		}
 	}
 }
+
+// Items are the items that have a record under a job's key.
+func (s *Store) Items(k Key) (map[string]bool, error) {
+	if len(k) != 64 {
+		return nil, fmt.Errorf("store: key %q: expected 64 hexadecimal digits", k)
+	}
+	found := map[string]Record{}
+	for _, from := range append([]*Store{s}, s.below...) {
+		if err := loadFolder(from.folder(k), found, nil); err != nil {
+			return nil, err
+		}
+	}
+	items := make(map[string]bool, len(found))
+	for item := range found {
+		items[item] = true
+	}
+	return items, nil
+}

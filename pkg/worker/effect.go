@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/attune-lab/attune/pkg/cluster"
+	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/hf/chat"
 	"github.com/attune-lab/attune/pkg/model"
@@ -12,11 +14,12 @@ import (
 	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/sink"
 	"github.com/attune-lab/attune/pkg/stats"
+	"github.com/attune-lab/attune/pkg/store"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
 // effect measures texts twice, plainly and under the arm's intervention.
-func effect(_ context.Context, j *job) error {
+func effect(ctx context.Context, j *job) error {
 	m, err := j.open()
 	if err != nil {
 		return err
@@ -35,14 +38,10 @@ func effect(_ context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	exp, err := apply.Plan(plan)
-	if err != nil {
-		return err
-	}
 	key := "effect " + surveyKey(j.session.key, plan.Hash(), ids)
 	measured, ok := j.session.effects[key]
 	if !ok {
-		if measured.plain, measured.changed, err = sink.MeasureEffect(m, ids, exp, j.ticker("effect of "+j.arms()[0].Name, len(ids))); err != nil {
+		if measured, err = j.effects(ctx, m, plan, ids); err != nil {
 			return err
 		}
 		j.session.effects[key] = measured
@@ -58,6 +57,34 @@ func effect(_ context.Context, j *job) error {
 
 // effects are what Measure found, text by text.
 type effects struct{ plain, changed []sink.Effect }
+
+// effects measures what the store does not have. In a part of a submission that is all: errPartDone.
+func (j *job) effects(ctx context.Context, m *model.Model, plan emulate.Plan, ids [][]int) (e effects, err error) {
+	results, err := j.store()
+	if err != nil {
+		return e, err
+	}
+	r, err := j.runner()
+	if err != nil {
+		return e, err
+	}
+	of, err := j.resultJob(r)
+	if err != nil {
+		return e, err
+	}
+	o := sink.EffectOptions{Run: j.runName(), Part: j.share(), Known: j.known(), Progress: j.ticker("effect of "+j.arms()[0].Name, len(ids)),
+		Open: func() (*model.Model, error) { return m, nil }}
+	p := j.session.part
+	if p != nil {
+		o.Stored = func(key store.Key, items []string) {
+			p.answered = append(p.answered, cluster.Answered{Jobs: []store.Key{key}, Items: items, Of: len(ids)})
+		}
+	}
+	if e.plain, e.changed, err = sink.KeptEffects(ctx, results, of, plan, ids, o); err == nil && p != nil {
+		err = errPartDone
+	}
+	return e, err
+}
 
 func (j *job) effectRows(e effects, m *model.Model) *report.Part {
 	p := &report.Part{Method: "A row is one query's attention over the keys; its entropy is that of the row brought to sum one. Means over heads, queries and texts."}

@@ -31,7 +31,7 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := eval.Options{Store: results, Run: c.RunID, Seed: c.Options.Seed, Groups: groups, Controls: map[string][]string{}, Margin: c.Options.Margin, Progress: c.engineProgress}
+	o := eval.Options{Known: c.known(), Store: results, Run: c.runName(), Seed: c.Options.Seed, Groups: groups, Controls: map[string][]string{}, Margin: c.Options.Margin, Progress: c.engineProgress}
 	var arms []eval.Arm
 	for i, a := range c.arms() {
 		if len(a.Answer) == 0 && c.task.Examples[0].Open != nil {
@@ -55,12 +55,21 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Runner, o.Job = func() (*engine.Runner, error) { return r, nil }, r.Job()
+	o.Runner = func() (*engine.Runner, error) { return r, nil }
+	if o.Job, err = c.resultJob(r); err != nil {
+		return nil, err
+	}
 	if c.Other != nil {
 		arms[0].Model, arms[0].Tokenizer = c.otherJob.Model, c.otherJob.Tokenizer
 		arms[0].Runner = func() (*engine.Runner, error) {
 			return nil, fmt.Errorf("the answers of %s are not in the store", arms[0].Name)
 		}
+	}
+	if p := c.session.part; p != nil {
+		if err := p.answer(ctx, c.task, arms, o); err != nil {
+			return nil, err
+		}
+		return nil, errPartDone
 	}
 	watch := c.stopwatch(&o)
 	found, err := eval.Compare(ctx, c.task, arms, o)
@@ -118,14 +127,22 @@ func (c *compared) answerByOther(ctx context.Context, a client.Arm, o eval.Optio
 	if err != nil {
 		return err
 	}
-	c.otherJob = r.Job()
+	if c.otherJob, err = j.resultJob(r); err != nil {
+		return err
+	}
 	o.Runner, o.Job = func() (*engine.Runner, error) { return r, nil }, c.otherJob
+	if p := c.session.part; p != nil {
+		return p.answer(ctx, c.task, []eval.Arm{arm}, o)
+	}
 	_, err = eval.Compare(ctx, c.task, []eval.Arm{arm}, o)
 	return err
 }
 
 // store is where results are kept: the default, or for a check a temporary one that lives as long as the session.
 func (j *job) store() (*store.Store, error) {
+	if p := j.session.part; p != nil {
+		return p.store, nil
+	}
 	if j.Store != "fresh" {
 		return store.Open(j.Store)
 	}

@@ -213,11 +213,16 @@ type events struct {
 	mu      sync.Mutex
 	conn    net.Conn
 	encoder *json.Encoder
+	each    func(client.Event) // in place of the connection: of a part, which nobody listens to
 }
 
 func (e *events) send(event client.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.each != nil {
+		e.each(event)
+		return
+	}
 	if err := e.encoder.Encode(event); err != nil {
 		var gone net.Error
 		if !errors.As(err, &gone) && !errors.Is(err, net.ErrClosed) { // the event itself cannot be sent

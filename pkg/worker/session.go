@@ -18,6 +18,7 @@ import (
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
+	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/hf/hub"
 	"github.com/attune-lab/attune/pkg/model"
@@ -52,10 +53,13 @@ type session struct {
 	runner   *engine.Runner      // of the open model
 	budget   int                 // of the runner
 	fresh    *store.Store        // of a check
+	part     *partRun            // nil but in a part of a submission
+	known    bool                // what parts compute is in the store, or an error: see env.Known
 }
 
 func newSession() *session {
-	return &session{tasks: map[string]*eval.Task{}, surveys: map[string]*sink.Survey{}, compared: map[string]*eval.Comparison{}, logs: map[string]*eval.Logs{}, effects: map[string]effects{}}
+	return &session{tasks: map[string]*eval.Task{}, surveys: map[string]*sink.Survey{}, compared: map[string]*eval.Comparison{}, logs: map[string]*eval.Logs{}, effects: map[string]effects{},
+		known: os.Getenv(env.Known) != ""}
 }
 
 // job is a request that is being answered.

@@ -158,6 +158,9 @@ func (v *surveyed) with(ctx context.Context, arm int, measures sink.Measures, le
 	}
 	s, err := v.stored(ctx, a.Name, plan, measures, length)
 	if err != nil {
+		if p := v.session.part; p != nil {
+			p.failed = err
+		}
 		return nil, err
 	}
 	v.session.remember(key, s)
@@ -178,10 +181,14 @@ func (v *surveyed) stored(ctx context.Context, name string, plan emulate.Plan, m
 	if len(v.arms()) > 1 {
 		stage += " of " + name
 	}
-	o := sink.Options{Measures: measures, T: length, Tau: v.Tau, Progress: v.ticker(stage, len(v.ids))}
+	of, err := v.resultJob(r)
+	if err != nil {
+		return nil, err
+	}
+	o := sink.Options{Measures: measures, T: length, Tau: v.Tau, Progress: v.ticker(stage, len(v.ids)), Part: v.share(), Known: v.known()}
 	started, computed := time.Now(), false
-	s, err := sink.Kept(ctx, results, r.Job(), func() (*engine.Runner, error) { computed = true; return r, nil }, plan, v.ids, o)
-	if err == nil && computed {
+	s, err := sink.Kept(ctx, results, of, func() (*engine.Runner, error) { computed = true; return r, nil }, plan, v.ids, o)
+	if err == nil && computed && v.session.part == nil && !v.known() {
 		rememberTiming(r.Job(), "survey", v.tokens(), time.Since(started))
 	}
 	return s, err

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/attune-lab/attune/pkg/cluster"
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/worker"
 	"github.com/attune-lab/attune/pkg/worker/client"
@@ -23,12 +25,39 @@ func main() {
 		sources = flag.String("sources", "", "hash of the sources that this program was built from")
 		profile = flag.String("profile", string(env.Score), "what XLA compiles for: score, bench or train")
 		once    = flag.Bool("once", false, "answer one request and end")
+		of      = flag.String("submission", "", "compute one part of the submission in this run's directory, and end")
+		part    = flag.Int("part", 0, "its number, from 1")
+		count   = flag.Bool("count", false, "with --submission: read the items of its requests, print how much there is to compute as JSON, and end")
 		peak    = flag.String("peak", "", "open and run the checkpoint in this directory, print the bytes of memory that it took at most, and end")
 	)
 	flag.Parse()
+	if *of != "" {
+		if err := submission(*of, *part, *count); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := run(*socket, *owner, *sources, *profile, *once, *peak); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// submission computes a part, or counts what there is to compute.
+func submission(dir string, part int, count bool) error {
+	s, err := cluster.Open(dir)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if !count {
+		return worker.RunPart(ctx, s, part)
+	}
+	work, err := worker.Count(ctx, s)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(work)
 }
 
 func run(socket, owner, sources, profile string, once bool, peak string) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
@@ -40,6 +41,23 @@ type Planned struct {
 	Widths  []int   `json:"widths,omitempty"`  // of the passes: each is compiled once, on XLA
 	Seconds float64 `json:"seconds,omitempty"` // about, from the last such work with this model here; 0 = none was timed
 	Note    string  `json:"note,omitempty"`    // why it cannot be said
+}
+
+// Record appends the request to a file, a JSON object a line: the plan of a recipe that is computed in parts.
+func (r Request) Record(path string) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("request %s: %w", r.Kind, err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("the plan: %w", err)
+	}
+	_, err = file.Write(append(line, '\n'))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("the plan: %w", err)
+	}
+	return nil
 }
 
 // Arm is one thing to compare, as data.

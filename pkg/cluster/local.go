@@ -1,0 +1,154 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/worker/client"
+)
+
+// coresOfPart is how many cores a part is given where it computes on processors: fewer parts at once compute as fast together.
+const coresOfPart = 8
+
+// endPatience is how long a part that is told to end may take.
+const endPatience = 20 * time.Second
+
+// Cards are the numbers of the CUDA devices of this machine, as CUDA_VISIBLE_DEVICES takes them, those that the variable names where it is set.
+func Cards() []string {
+	if text, set := os.LookupEnv("CUDA_VISIBLE_DEVICES"); set {
+		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	}
+	out, err := exec.Command("nvidia-smi", "--list-gpus").Output()
+	if err != nil {
+		return nil
+	}
+	var cards []string
+	for range strings.Lines(string(out)) {
+		cards = append(cards, strconv.Itoa(len(cards)))
+	}
+	return cards
+}
+
+// places are where parts run at once: a card each, or so many as the processor has room for.
+func (s *Submission) places() ([]string, error) {
+	var places []string
+	if strings.HasPrefix(s.Backend, "xla:cuda") {
+		if places = Cards(); len(places) == 0 {
+			return nil, fmt.Errorf("backend %s: no card is found (CUDA_VISIBLE_DEVICES, nvidia-smi --list-gpus)", s.Backend)
+		}
+	} else {
+		places = make([]string, max(1, runtime.NumCPU()/coresOfPart))
+	}
+	for i := 0; s.AtOnce > len(places); i++ { // more than one on a card, if that is asked
+		places = append(places, places[i])
+	}
+	if s.AtOnce > 0 {
+		places = places[:s.AtOnce]
+	}
+	return places, nil
+}
+
+// runLocal runs parts as processes of this machine, and the last job when they all succeeded. It returns when nothing runs any more.
+func (s *Submission) runLocal(ctx context.Context, parts []int, log io.Writer) error {
+	places, err := s.places()
+	if err != nil {
+		return err
+	}
+	self, err := client.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	lock, err := env.TryLock(s.path("local.lock"), self.String())
+	if err != nil {
+		return fmt.Errorf("the parts of %s run already: %w", s.dir, err)
+	}
+	defer lock.Unlock()
+	queue := make(chan int, len(parts))
+	for _, part := range parts {
+		queue <- part
+	}
+	close(queue)
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var failed []error
+	for _, card := range places {
+		all.Go(func() {
+			for part := range queue {
+				if ctx.Err() != nil {
+					return
+				}
+				started := time.Now()
+				err := s.process(ctx, part, card)
+				mu.Lock()
+				if err != nil {
+					failed = append(failed, fmt.Errorf("part %d: %w", part, err))
+					fmt.Fprintf(log, "part %d of %d failed\n", part, s.Parts)
+				} else {
+					fmt.Fprintf(log, "part %d of %d is done (%s)\n", part, s.Parts, time.Since(started).Round(time.Second/10))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	if err := s.process(ctx, 0, ""); err != nil {
+		return fmt.Errorf("the last job: %w", err)
+	}
+	return nil
+}
+
+// controller is the process that runs the parts of a local submission; ok is false where none does.
+func (s *Submission) controller() (p client.Process, ok bool) {
+	text, err := os.ReadFile(s.path("local.lock"))
+	if err != nil || len(text) == 0 {
+		return p, false
+	}
+	p, err = client.ParseProcess(strings.TrimSpace(string(text)))
+	return p, err == nil && p.Runs()
+}
+
+// process runs a part, or the last job, to its end.
+func (s *Submission) process(ctx context.Context, part int, card string) error {
+	file, err := os.OpenFile(s.Log(part), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	cmd := exec.CommandContext(ctx, "bash", s.path("part.sh"), strconv.Itoa(part))
+	if part == 0 {
+		cmd = exec.CommandContext(ctx, "bash", s.path("finish.sh"))
+	}
+	cmd.Stdout, cmd.Stderr, cmd.Env = file, file, os.Environ()
+	if card != "" {
+		cmd.Env = append(cmd.Env, "CUDA_VISIBLE_DEVICES="+card)
+	}
+	apart(cmd) // a Ctrl-C reaches this process alone, which tells the parts to end
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, endPatience
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		if failed, ok, _ := readState[Progress](s, part, "failed.json"); ok {
+			return errors.New(failed.Error)
+		}
+		return fmt.Errorf("%w%s", err, tail(s.Log(part)))
+	}
+	return nil
+}
