@@ -6,6 +6,8 @@
 //	go run ./recipes diff A B             what two runs differ in: parameters, provenance, numbers, items
 //	go run ./recipes bundle DIR           pack a run into one file
 //	go run ./recipes check NAME|DIR       rerun and compare with the committed results, within their tolerances
+//	go run ./recipes submit NAME --parts N [-- SBATCH OPTIONS]    run a recipe in parts on a Slurm cluster, or here with --engine local
+//	go run ./recipes status|resume|cancel DIR                     how it is, continue it, end it
 //	go run ./recipes doctor               what is installed, which backends load, what is missing and how to get it
 //	go run ./recipes plugin cpu           install XLA's plugin for processors
 //	go run ./recipes jupyter              install the kernel for Jupyter and start what is installed
@@ -52,6 +54,15 @@ const usage = `usage: go run ./recipes COMMAND
       -o, --force, --backend, --timeout, --cell-timeout as for run
   diff A B                 what two runs differ in: parameters, provenance, numbers with intervals, items that flipped
   bundle DIR [-o FILE]     pack a run into one .tar.gz: notebook, note, results, samples, specs, go.mod; no weights
+  submit NAME --parts N [flags] [-- SBATCH OPTIONS]
+                           run a recipe in parts, as an array of a Slurm cluster; the note is that of one machine
+      -p, -o, --backend    as for run
+      --engine local       run the parts here instead, one on each card
+      --at-once K          of --engine local: how many
+      --mixed              unite results of different devices
+  status DIR               how the parts are; exit 0 done, 3 not yet, 2 something failed
+  resume DIR               continue what is not done
+  cancel DIR               end what waits and runs
   doctor                   what is installed, which backends load, what is missing and how to get it
   plugin cpu [--from FILE] install XLA's plugin for processors, with which xla:cpu is the default for larger models
   jupyter [flags]          install the kernel for Jupyter, then start Jupyter
@@ -79,6 +90,11 @@ func main() {
 		fmt.Print(usage)
 		return
 	}
+	var state *statusError
+	if errors.As(err, &state) {
+		fmt.Fprintln(os.Stderr, state)
+		os.Exit(state.code)
+	}
 	fmt.Fprintln(os.Stderr, "\nerror:", report.Clean(err.Error())) // it may quote what a cell or a server said
 	var unfinished *unfinishedError
 	switch {
@@ -95,7 +111,8 @@ func main() {
 }
 
 var commands = map[string]func(context.Context, site, []string) error{
-	"list": list, "run": run, "check": check, "diff": diff, "bundle": bundle, "doctor": doctor, "jupyter": jupyter, "plugin": plugin,
+	"list": list, "run": run, "check": check, "diff": diff, "bundle": bundle, "submit": submit, "status": status, "resume": resume, "cancel": cancel, "finish": finish,
+	"doctor": doctor, "jupyter": jupyter, "plugin": plugin,
 }
 
 func dispatch(ctx context.Context, args []string) error {

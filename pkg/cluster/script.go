@@ -21,7 +21,7 @@ func (s *Submission) WriteScripts(environment []string) error {
 			head += fmt.Sprintf("export %s=%s\n", name, quote(value))
 		}
 	}
-	head += fmt.Sprintf("export %s=%s\ncd %s\n", env.CallerDir, quote(s.Caller), quote(s.Root))
+	head += fmt.Sprintf("export %s=%s\ncd %s\n", env.CallerDir, quote(s.Caller), quote(s.Caller))
 	for _, script := range []struct{ name, command string }{
 		{"part.sh", fmt.Sprintf("exec %s --submission %s --part \"${1:-${SLURM_ARRAY_TASK_ID:?expected the number of a part}}\"\n", quote(s.Worker()), quote(s.dir))},
 		{"finish.sh", fmt.Sprintf("exec %s finish %s\n", quote(s.Recipes()), quote(s.dir))},

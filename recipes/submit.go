@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/cluster"
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/notebook"
+	"github.com/attune-lab/attune/pkg/notebook/kernel"
+	"github.com/attune-lab/attune/pkg/recipe"
+	"github.com/attune-lab/attune/pkg/store"
+	"github.com/attune-lab/attune/pkg/worker/client"
+)
+
+// submitFlags are those of submit.
+type submitFlags struct {
+	options recipe.Options
+	sub     cluster.Submission
+}
+
+// submit plans a recipe and hands its parts to Slurm, or runs them here.
+func submit(ctx context.Context, where site, args []string) error {
+	var f submitFlags
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, f.sub.Options = args[:i], args[i+1:]
+	}
+	f.options = recipe.Options{Overrides: notebook.Overrides{}}
+	flags := flag.NewFlagSet("submit", flag.ContinueOnError)
+	flags.Func("p", "parameter key=value", f.options.Overrides.Set)
+	flags.StringVar(&f.options.Dir, "o", "", "run directory")
+	flags.StringVar(&f.options.Backend, "backend", "", "backend")
+	flags.IntVar(&f.sub.Parts, "parts", 0, "how many parts")
+	flags.StringVar(&f.sub.Engine, "engine", cluster.Slurm, "slurm or local")
+	flags.IntVar(&f.sub.AtOnce, "at-once", 0, "parts that run at once with --engine local; 0: one a card, or one for every 8 cores")
+	flags.BoolVar(&f.sub.Mixed, "mixed", false, "unite results of different devices")
+	names, err := parse(flags, args, 1, "the name of one recipe")
+	if err != nil {
+		return err
+	}
+	f.sub.Recipe = names[0]
+	if err := f.check(ctx); err != nil {
+		return err
+	}
+	if f.options.Path, err = recipe.Find(where.recipes, names[0]); err != nil {
+		return err
+	}
+	s, err := prepare(ctx, where, f)
+	if err != nil {
+		return err
+	}
+	return proceed(ctx, s)
+}
+
+// check refuses what cannot be submitted before anything is planned.
+func (f *submitFlags) check(ctx context.Context) error {
+	s := &f.sub
+	switch {
+	case s.Parts < 1:
+		return fmt.Errorf("%w: submit needs --parts N, how many parts the items are divided into, at least 1; found %d", errUsage, s.Parts)
+	case s.Engine != cluster.Slurm && s.Engine != cluster.Local:
+		return fmt.Errorf("%w: --engine %q: expected %s or %s", errUsage, s.Engine, cluster.Slurm, cluster.Local)
+	case s.Engine == cluster.Local && len(s.Options) > 0:
+		return fmt.Errorf("%w: options of sbatch (%s) with --engine local: there is no sbatch", errUsage, strings.Join(s.Options, " "))
+	case s.AtOnce < 0:
+		return fmt.Errorf("%w: --at-once %d: expected 0 or more", errUsage, s.AtOnce)
+	case s.AtOnce > 0 && s.Engine != cluster.Local:
+		return fmt.Errorf("%w: --at-once is of --engine local; Slurm takes --array=...%%N of its own accord from the partition's limits", errUsage)
+	case s.Engine == cluster.Slurm:
+		return cluster.CheckSlurm(ctx, s.Parts, s.Options)
+	}
+	return nil
+}
+
+// prepare plans the recipe and writes the submission's directory.
+func prepare(ctx context.Context, where site, f submitFlags) (*cluster.Submission, error) {
+	base, err := store.Open("")
+	if err != nil {
+		return nil, err
+	}
+	if err := cluster.CheckStore(base); err != nil {
+		return nil, err
+	}
+	dir := f.options.Dir
+	if dir == "" {
+		dir = filepath.Join(where.root, "runs", f.sub.Recipe, time.Now().UTC().Format("20060102T150405Z"))
+	}
+	s, err := cluster.Begin(dir, f.sub)
+	if err != nil {
+		return nil, err
+	}
+	if s.Sources, err = client.Sources(where.root); err != nil {
+		return nil, err
+	}
+	if s.Code, err = store.Sources(where.root); err != nil {
+		return nil, err
+	}
+	s.Root, s.Store, s.Notebook, s.Parameters, s.Submitted = where.root, base.Dir(), f.options.Path, f.options.Overrides, time.Now().UTC()
+	if s.Caller, err = os.Getwd(); err != nil {
+		return nil, err
+	}
+	if s.Backend, err = plan(ctx, where, f.options, s); err != nil {
+		return nil, err
+	}
+	environment := kernel.Environment(s.Backend, "")
+	built, err := client.Build(ctx, where.root, s.Sources, environment, os.Stdout)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(copyProgram(built, s.Worker()), copyProgram(self, s.Recipes()), s.WriteScripts(environment)); err != nil {
+		return nil, err
+	}
+	if err := s.Save(); err != nil { // before the worker reads it
+		return nil, err
+	}
+	work, err := countWork(ctx, s, environment)
+	if err == nil {
+		if s.Items = work.Items(); s.Items > 0 && s.Parts > s.Items {
+			err = fmt.Errorf("--parts %d: there are %d items, and a part without any would do nothing: use --parts %d or fewer", s.Parts, s.Items, s.Items)
+		}
+	}
+	if err != nil { // nothing was submitted: the directory is free again
+		return nil, errors.Join(err, os.RemoveAll(filepath.Join(s.Dir(), "submission")))
+	}
+	return s, s.Save()
+}
+
+// plan runs the recipe's notebook without computing: what it would ask of the worker is written down.
+func plan(ctx context.Context, where site, options recipe.Options, s *cluster.Submission) (backend string, err error) {
+	if err := os.Remove(s.Requests()); err != nil && !errors.Is(err, os.ErrNotExist) { // of a plan that failed
+		return "", err
+	}
+	options.Root, options.Log, options.Terminal, options.Force = where.root, os.Stdout, where.terminal, true
+	options.Command, options.Timeout, options.Check = "go run ./recipes "+quote(os.Args[1:]...), defaultTimeout, checkValues(where)
+	options.Dir, options.Env = s.PlanDir(), []string{env.Plan + "=" + s.Requests()}
+	fmt.Println("planning: the notebook runs without computing")
+	result, err := recipe.Run(ctx, options)
+	if err != nil {
+		return "", fmt.Errorf("planning %s: %w", s.Recipe, err)
+	}
+	if _, err := cluster.ReadRequests(s.Requests()); err != nil {
+		return "", fmt.Errorf("%s cannot be submitted: %w", s.Recipe, err)
+	}
+	return result.Backend, os.RemoveAll(s.PlanDir())
+}
+
+// countWork asks the worker how much there is to compute.
+func countWork(ctx context.Context, s *cluster.Submission, environment []string) (*cluster.Work, error) {
+	cmd := exec.CommandContext(ctx, s.Worker(), "--submission", s.Dir(), "--count")
+	cmd.Env, cmd.Dir = environment, s.Root
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("reading the items: %s", strings.TrimSpace(said.String()+" ("+err.Error()+")"))
+	}
+	work := &cluster.Work{}
+	return work, json.Unmarshal(out, work)
+}
+
+// copyProgram copies an executable, or links it where that is possible: a build of other sources takes its name in the cache, not its place.
+func copyProgram(from, to string) error {
+	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return env.WriteFile(to, 0o755, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	})
+}
+
+// proceed hands what is not done to the engine and says where it is.
+func proceed(ctx context.Context, s *cluster.Submission) error {
+	status, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	dir := quote(recipe.Relative(s.Dir()))
+	if err := s.Submit(ctx, status, func(line string) { fmt.Println(line) }); err != nil {
+		return &unfinishedError{err, "go run ./recipes resume " + dir}
+	}
+	if s.Engine == cluster.Local {
+		fmt.Printf("\n%s finished in %d parts\n", s.Recipe, s.Parts)
+		for _, name := range []string{"results.json", "note.html"} {
+			fmt.Println(recipe.Relative(filepath.Join(s.Dir(), name)))
+		}
+		return nil
+	}
+	last := s.Jobs[len(s.Jobs)-1]
+	fmt.Printf("%s in %d parts; the last job, %s, writes %s\n", s.Recipe, s.Parts, last.ID, recipe.Relative(filepath.Join(s.Dir(), "note.html")))
+	fmt.Printf("how it is:   go run ./recipes status %s\n", dir)
+	return nil
+}
