@@ -188,7 +188,7 @@ func keyOf(r client.Request) (string, error) {
 		}
 		r.View, r.Args = "", args.Other
 	}
-	r.RunDir, r.RunID = "", ""
+	r.RunDir, r.RunID, r.Folder = "", "", "" // where logs go, which the last job writes
 	text, err := json.Marshal(r)
 	return string(text), err
 }
