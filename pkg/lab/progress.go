@@ -49,21 +49,21 @@ type stageOptions struct {
 
 // stage reports how far a long stage is: count, share, speed and the time left. Safe for concurrent use.
 type stage struct {
-	mu      sync.Mutex
-	o       stageOptions
-	label   string
-	total   int
-	done    int
-	start   time.Time
-	drawn   time.Time // when the line was last written
-	tenths  int       // tenths of the total already written as lines
-	shown   int       // width of the line on the terminal
-	ended   bool
-	display string // id of the notebook's output block
-	course  course
-	curve   []byte // the course as a picture, PNG
-	note    string // what goes on beside
-	first   int    // what was done when the stage began, which says nothing of its speed
+	mu        sync.Mutex
+	o         stageOptions
+	label     string
+	total     int
+	done      int
+	start     time.Time
+	drawn     time.Time // when the line was last written
+	tenths    int       // tenths of the total already written as lines
+	shown     int       // width of the line on the terminal
+	ended     bool
+	display   string // id of the notebook's output block
+	sparkline sparkline
+	curve     []byte // the sparkline as a picture, PNG
+	note      string // what goes on beside
+	first     int    // what was done when the stage began, which says nothing of its speed
 }
 
 // start starts a stage of total items (0 or less = unknown).
@@ -113,12 +113,12 @@ func (p *stage) at(done int) {
 	p.reach(done)
 }
 
-// image is the course as it was last drawn.
+// image is the sparkline as it was last drawn.
 func (p *stage) image() string {
 	if p.curve == nil {
 		return ""
 	}
-	return `<img alt="` + html.EscapeString(p.course.name) + `" src="data:image/png;base64,` + base64.StdEncoding.EncodeToString(p.curve) + `">`
+	return `<img alt="` + html.EscapeString(p.sparkline.name) + `" src="data:image/png;base64,` + base64.StdEncoding.EncodeToString(p.curve) + `">`
 }
 
 // reach sets how many items are done, and draws if it is time to.
@@ -156,7 +156,7 @@ func (p *stage) end() {
 	}
 	p.ended = true
 	elapsed := p.o.Now().Sub(p.start)
-	p.write(fmt.Sprintf("%s: %s%s · %s%s", p.label, p.count(), p.speed(elapsed), short(elapsed), p.course.line()))
+	p.write(fmt.Sprintf("%s: %s%s · %s%s", p.label, p.count(), p.speed(elapsed), short(elapsed), p.sparkline.line()))
 	switch p.o.Mode {
 	case progressRedraw:
 		fmt.Fprintln(p.o.Writer)
@@ -180,7 +180,7 @@ func (p *stage) line() string {
 	if p.note != "" {
 		s += " · " + p.note
 	}
-	return s + p.course.line()
+	return s + p.sparkline.line()
 }
 
 func (p *stage) count() string {
@@ -292,7 +292,7 @@ func (p *stage) tick() chan struct{} {
 	return stop
 }
 
-// beside keeps what is shown with the line: a note, and the picture of the course where there is a new one.
+// beside keeps what is shown with the line: a note, and the picture of the sparkline where there is a new one.
 func (p *stage) beside(note string, png []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,22 +8,22 @@ import (
 	"github.com/attune-lab/attune/pkg/report"
 )
 
-// barCount is how many bars a course has in a line.
+// barCount is how many bars a sparkline has.
 const barCount = 16
 
-// course is how a value went while a stage ran: a loss over the steps.
-type course struct {
+// sparkline is a value over a stage, such as the loss over the steps, as a row of bars.
+type sparkline struct {
 	name, said string
 	values     []float64
 }
 
-// point sets how many items are done, adds a value to the stage's course, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
-// nothing. The stage's line shows both, the course as a row of bars from its start to now. A stage has
-// one course. Values that are not finite are left out.
+// point sets how many items are done, adds a value to the stage's sparkline, such as the loss at this step, and says what else there is to say now, such as a speed; "" says
+// nothing. The stage's line shows both, the sparkline from its start to now. A stage has
+// one sparkline. Values that are not finite are left out.
 func (p *stage) point(done int, name string, value float64, say string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := &p.course
+	c := &p.sparkline
 	c.name, c.said = report.Clean(name), report.Clean(say)
 	if !math.IsNaN(value) && !math.IsInf(value, 0) {
 		c.values = append(c.values, value)
@@ -31,13 +31,13 @@ func (p *stage) point(done int, name string, value float64, say string) {
 	p.reach(done)
 }
 
-// line is the course's part of the stage's line.
-func (c *course) line() string {
+// line is the sparkline's part of the stage's line.
+func (c *sparkline) line() string {
 	s := ""
 	if n := len(c.values); n > 0 {
 		s = fmt.Sprintf(" · %s %.4g", c.name, c.values[n-1])
 		if n > 1 {
-			s += " " + sparkline(c.values, barCount)
+			s += " " + bars(c.values, barCount)
 		}
 	}
 	if c.said != "" {
@@ -46,8 +46,8 @@ func (c *course) line() string {
 	return s
 }
 
-// sparkline draws values in at most that many characters, each the mean of its share, from the lowest bar for the smallest to the highest for the largest.
-func sparkline(values []float64, n int) string {
+// bars draws values in at most that many characters, each the mean of its share, from the lowest bar for the smallest to the highest for the largest.
+func bars(values []float64, n int) string {
 	n = min(n, len(values))
 	means := make([]float64, n)
 	low, high := math.Inf(1), math.Inf(-1)

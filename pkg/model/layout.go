@@ -48,10 +48,10 @@ func (a *architecture) fused() (*architecture, []fusedWeights) {
 	wide.blocks = slices.Clone(a.blocks)
 	wide.each(func(b *block, p string) {
 		if b.attn.fused.name == "" {
-			b.attn.fused = fuse(p+"joined.query_key_value", &b.attn.query, &b.attn.key, &b.attn.value)
+			b.attn.fused = fuse(p+"fused.query_key_value", &b.attn.query, &b.attn.key, &b.attn.value)
 		}
 		if b.mlp.gateUp.name == "" {
-			b.mlp.gateUp = fuse(p+"joined.gate_up", &b.mlp.gate, &b.mlp.up)
+			b.mlp.gateUp = fuse(p+"fused.gate_up", &b.mlp.gate, &b.mlp.up)
 		}
 	})
 	return &wide, fused

@@ -14,8 +14,8 @@ type rope struct {
 	dim     int       // entries of a head that are rotated, the first ones
 	inverse []float64 // radians per position, dim/2 of them
 	factor  float64   // of cosine and sine
-	pairs   bool      // neighbouring entries of a head turn against each other, not those of its halves
-	// Beyond `trained` tokens (0 = no such limit) the whole sequence turns differently, by one of these:
+	pairs   bool      // neighbouring entries of a head are rotated together, not those of its halves
+	// Beyond `trained` tokens (0 = no such limit) the whole sequence is rotated differently, by one of these:
 	trained int
 	long    []float64 // other frequencies (LongRoPE), or, where nil,
 	theta   float64   // a base that grows with the sequence (dynamic NTK), by

@@ -92,7 +92,7 @@ type Progress struct {
 	Note  string `json:"note,omitempty"` // what goes on beside, such as "compiling width 256 (2 of 7)"
 	// Point, where it is set, is a measurement on the way, such as a training loss.
 	Point *Point `json:"point,omitempty"`
-	// Curve is the course of that measurement as a PNG, drawn again every few seconds.
+	// Curve is that measurement over the stage as a PNG, drawn again every few seconds.
 	Curve []byte `json:"curve,omitempty"`
 }
 
