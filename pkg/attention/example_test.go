@@ -36,7 +36,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	r, err := m.Forward(model.Prompts([]int{1, 5, 9}), model.Want{}, double{})
+	r, err := m.Forward(model.Prompts([]int{1, 5, 9}), model.Outputs{}, double{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -76,7 +76,7 @@ func (p probe) Visit(l attention.Layer) *attention.Visit {
 // emitted runs a prompt: of each name and layer what was emitted.
 func emitted(t *testing.T, m *model.Model, p []int, e probe) map[string]*tensors.Tensor {
 	t.Helper()
-	r, err := m.Forward(model.Batch{Tokens: [][]int{p}, Bucket: 1}, model.Want{}, e)
+	r, err := m.Forward(model.Batch{Tokens: [][]int{p}, Bucket: 1}, model.Outputs{}, e)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func compareForms(t *testing.T, m *model.Model, tokens int) {
 		prompt = append(prompt, (34+i*i*5+i*7919)%509+3)
 	}
 	for group := range slices.Chunk(slices.Sorted(maps.Keys(specs)), map[int]int{1024: 32, 4096: 8, 8192: 3}[tokens]) { // as many as fit the memory
-		r, err := m.Forward(model.Prompts(prompt), model.Want{}, errors{group, specs, 1})
+		r, err := m.Forward(model.Prompts(prompt), model.Outputs{}, errors{group, specs, 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func TestLayersOnlyOursComputes(t *testing.T) {
 				if name == "gpt_oss" {
 					defer attention.SquareBytes(attention.SquareBytes(1))
 				}
-				r, err := m.Forward(model.Prompts(testPrompt(tokens)), model.Want{}, errors{slices.Sorted(maps.Keys(specs)), specs, layer})
+				r, err := m.Forward(model.Prompts(testPrompt(tokens)), model.Outputs{}, errors{slices.Sorted(maps.Keys(specs)), specs, layer})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -51,7 +51,7 @@ func TestLargeLayersOnXLA(t *testing.T) {
 				whole = released
 			}
 			for _, e := range []model.Experiment{nil, whole} {
-				r, err := m.Forward(model.Prompts(prompt), model.Want{Logits: true}, e)
+				r, err := m.Forward(model.Prompts(prompt), model.Outputs{Logits: true}, e)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -111,7 +111,7 @@ func TestWithoutAKernelOperandsKeepTheirDigits(t *testing.T) {
 	for _, bytes := range []int64{1 << 40, 1} {
 		func() {
 			defer attention.SquareBytes(attention.SquareBytes(bytes))
-			r, err := m.Forward(model.Batch{Tokens: [][]int{make([]int, 40+int(bytes&1))}, Bucket: 1}, model.Want{Logits: true}, nil) // of another width: compiled graphs are kept
+			r, err := m.Forward(model.Batch{Tokens: [][]int{make([]int, 40+int(bytes&1))}, Bucket: 1}, model.Outputs{Logits: true}, nil) // of another width: compiled graphs are kept
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ type Rate struct {
 // Prefill measures a forward pass over one prompt of so many tokens, as one graph, the output head at its last token only. The experiment may be nil.
 func Prefill(m *model.Model, tokens, repeats int, exp model.Experiment) (Rate, error) {
 	p := prompt(m, tokens, 0)
-	want := model.Want{Targets: model.Targets{{{Position: tokens - 1, Token: 0}}}, Whole: true}
+	want := model.Outputs{Targets: model.Targets{{{Position: tokens - 1, Token: 0}}}, Whole: true}
 	var plan []string
 	seconds, err := median(repeats, func() error {
 		r, err := m.Forward(model.Prompts(p), want, exp)

@@ -98,7 +98,7 @@ func TestScoresAreTheModels(t *testing.T) {
 	qs := sequences(20, 3)
 	got := score(t, r, qs)
 	for i, q := range qs {
-		want, err := m.Forward(model.Prompts(q.Tokens), model.Want{Targets: model.Targets{q.Targets}}, nil)
+		want, err := m.Forward(model.Prompts(q.Tokens), model.Outputs{Targets: model.Targets{q.Targets}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -125,9 +125,9 @@ func (r *Runner) forward(ctx context.Context, b Batch, qs []Sequence, e model.Ex
 }
 
 // lay makes the model's batch: dummy rows behind the real ones, and dummy targets, so that shapes are those of the geometry.
-func (r *Runner) lay(b Batch, qs []Sequence) (model.Batch, model.Want) {
+func (r *Runner) lay(b Batch, qs []Sequence) (model.Batch, model.Outputs) {
 	batch := model.Batch{Bucket: b.Width}
-	var want model.Want
+	var want model.Outputs
 	for row := range b.Rows {
 		q := Sequence{Tokens: []int{0}}
 		if row < len(b.At) {

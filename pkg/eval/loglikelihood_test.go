@@ -41,7 +41,7 @@ func textModel(t testing.TB, positions int) *model.Model {
 func logLikelihood(t *testing.T, m *model.Model, exp model.Experiment, prompt, choice string) float64 {
 	t.Helper()
 	context, whole := m.Tokenizer.Encode(prompt), m.Tokenizer.Encode(prompt+choice)
-	r, err := m.Forward(model.Prompts(whole), model.Want{Logits: true}, exp)
+	r, err := m.Forward(model.Prompts(whole), model.Outputs{Logits: true}, exp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestLongPromptsAreRefusedOrCutAndCounted(t *testing.T) {
 	}
 	kept := append([]int{ids[0]}, ids[len(ids)-15:]...)
 	a := m.Tokenizer.Encode(long + " A")
-	r, err := m.Forward(model.Prompts(kept), model.Want{Targets: model.Targets{{{Position: 15, Token: a[len(a)-1]}}}}, nil)
+	r, err := m.Forward(model.Prompts(kept), model.Outputs{Targets: model.Targets{{{Position: 15, Token: a[len(a)-1]}}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func BenchmarkPrefill(b *testing.B) {
 		b.Fatal(err)
 	}
 	p := tokens(1, 256, 512)
-	want := model.Want{Targets: model.Targets{{{Position: 255, Token: 1}}}}
+	want := model.Outputs{Targets: model.Targets{{{Position: 255, Token: 1}}}}
 	forward := func() {
 		if _, err := m.Forward(model.Prompts(p), want, nil); err != nil {
 			b.Fatal(err)

@@ -87,7 +87,7 @@ func find(t *testing.T, all []safetensors.Tensor, name string) (int, []float32) 
 // caseValues computes the two values of the cases.
 func caseValues(t *testing.T, m *model.Model) [2]float64 {
 	t.Helper()
-	r, err := m.Forward(model.Prompts(caseText), model.Want{Targets: caseTargets}, nil)
+	r, err := m.Forward(model.Prompts(caseText), model.Outputs{Targets: caseTargets}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

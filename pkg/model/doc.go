@@ -4,7 +4,7 @@
 // with New, and runs on any backend of package backend:
 //
 //	m, err := model.Load("testdata/attune-tiny", model.Options{})
-//	out, err := m.Forward(model.Prompts(ids), model.Want{Logits: true}, nil)
+//	out, err := m.Forward(model.Prompts(ids), model.Outputs{Logits: true}, nil)
 //	g, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: 64, Stop: []string{"\n\n"}}, nil)
 //
 // # Families
@@ -27,7 +27,7 @@
 // every family. It may observe (Site.Emit a reduction computed on the device) or rewrite (Site.Change, SetProbs). Without an experiment every layer takes the fused
 // path where the backend has one; with one, only the layers whose probabilities it asks for pay. What was compiled for each layer is recorded: Result.Plan.
 //
-// A forward pass goes through a few executables that layers and experiments share (pass.go); Want.Whole makes it one graph, as decoding and training are.
+// A forward pass goes through a few executables that layers and experiments share (pass.go); Outputs.Whole makes it one graph, as decoding and training are.
 //
 // What an intervention means where attention is not plain:
 //   - Window: a query sees its last w keys. What lies further back has probability 0 and is above no threshold, so an emulation mask A_0 > tau taken from a
@@ -41,7 +41,7 @@
 //
 // A prefill, then a compiled loop of several tokens a call against a cache that stays on the device. Prompts of many lengths share graphs on XLA, where they are padded
 // to buckets and the cache has room from the start; Generation.Compilations says how many were new. The probabilities of answer letters come from Forward
-// with Want.Targets, which applies the output head at their places only.
+// with Outputs.Targets, which applies the output head at their places only.
 //
 // # Shapes
 //

@@ -34,7 +34,7 @@ func ExampleModel_Forward() {
 	for _, answer := range []string{" A", " B"} {
 		targets = append(targets, model.Target{Position: len(prompt) - 1, Token: m.Tokenizer.EncodePlain(answer)[0]})
 	}
-	result, err := m.Forward(model.Prompts(prompt), model.Want{Targets: model.Targets{targets}}, nil)
+	result, err := m.Forward(model.Prompts(prompt), model.Outputs{Targets: model.Targets{targets}}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

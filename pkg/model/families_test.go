@@ -328,7 +328,7 @@ func TestEveryFamilyHasTheSameSite(t *testing.T) {
 	everyFamily(t, func(t *testing.T, name string) {
 		m := family(t, name)
 		const n = 15
-		r, err := m.Forward(model.Prompts(tokens(2, n, 97)), model.Want{}, site{})
+		r, err := m.Forward(model.Prompts(tokens(2, n, 97)), model.Outputs{}, site{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,8 +59,8 @@ type Targets [][]Target
 // Target is one such pair.
 type Target struct{ Position, Token int }
 
-// Want says what a forward pass returns beside what the experiment emits.
-type Want struct {
+// Outputs says what a forward pass returns beside what the experiment emits.
+type Outputs struct {
 	Logits  bool    // all logits; batch * tokens * vocab floats on the host
 	Targets Targets // log-probabilities at chosen places only
 	// Ready is called when the pass's graphs are compiled, before it runs; may be nil. Passes may be made side by side: XLA compiles in the calling goroutine, and
@@ -105,7 +105,7 @@ func (e Emitted) add(name string, layer, layers int, t *tensors.Tensor) {
 }
 
 // Forward runs prompts through the model with an experiment attached, nil for none.
-func (m *Model) Forward(b Batch, want Want, exp Experiment) (*Result, error) {
+func (m *Model) Forward(b Batch, want Outputs, exp Experiment) (*Result, error) {
 	if !want.Logits && want.Targets == nil && exp == nil {
 		return nil, fmt.Errorf("a forward pass with nothing to return: ask for logits or targets, or attach an experiment that emits something")
 	}
@@ -169,7 +169,7 @@ func (p *pass) whole() (*Result, error) {
 }
 
 // head takes what the output head gave from a pass's outputs, and returns the others.
-func (r *Result) head(want Want, outputs []*tensors.Tensor) []*tensors.Tensor {
+func (r *Result) head(want Outputs, outputs []*tensors.Tensor) []*tensors.Tensor {
 	if want.Logits {
 		r.Logits, outputs = outputs[0], outputs[1:]
 	}
@@ -203,7 +203,7 @@ func (m *Model) forwardGraph(c *compiled, in []*Node, p *pass) []*Node {
 }
 
 // heads applies the output head as wanted; targets are positions and ids.
-func (d *decoder) heads(want Want, x *Node, targets []*Node) (outputs []*Node) {
+func (d *decoder) heads(want Outputs, x *Node, targets []*Node) (outputs []*Node) {
 	if want.Logits {
 		outputs = append(outputs, d.logits(x))
 	}

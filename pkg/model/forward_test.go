@@ -27,11 +27,11 @@ func TestPaddingIsNeverSeen(t *testing.T) {
 	m := tinyModel(t)
 	p := tokens(4, 11, 97)
 	for _, pad := range []int{0, 96} {
-		r, err := m.Forward(model.Batch{Tokens: [][]int{p, tokens(5, 40, 97)}, Pad: pad}, model.Want{Targets: model.Targets{{{Position: 10, Token: 3}}, nil}}, nil)
+		r, err := m.Forward(model.Batch{Tokens: [][]int{p, tokens(5, 40, 97)}, Pad: pad}, model.Outputs{Targets: model.Targets{{{Position: 10, Token: 3}}, nil}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		alone, err := m.Forward(model.Prompts(p), model.Want{Targets: model.Targets{{{Position: 10, Token: 3}}}}, nil)
+		alone, err := m.Forward(model.Prompts(p), model.Outputs{Targets: model.Targets{{{Position: 10, Token: 3}}}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestPaddingIsNeverSeen(t *testing.T) {
 	}
 }
 
-// TestTargetsAreLogProbabilities: what Want.Targets gives for a few tokens, such as answer letters, is the log-softmax of the logits there.
+// TestTargetsAreLogProbabilities: what Outputs.Targets gives for a few tokens, such as answer letters, is the log-softmax of the logits there.
 func TestTargetsAreLogProbabilities(t *testing.T) {
 	m := tinyModel(t)
 	prompts := [][]int{tokens(1, 5, 97), tokens(2, 13, 97)}
@@ -49,7 +49,7 @@ func TestTargetsAreLogProbabilities(t *testing.T) {
 	letters := func(n int) []model.Target {
 		return []model.Target{{Position: n - 1, Token: 40}, {Position: n - 1, Token: 41}, {Position: 0, Token: 9}}
 	}
-	r, err := m.Forward(model.Batch{Tokens: prompts}, model.Want{Targets: model.Targets{letters(5), letters(13)}}, nil)
+	r, err := m.Forward(model.Batch{Tokens: prompts}, model.Outputs{Targets: model.Targets{letters(5), letters(13)}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,11 +91,11 @@ func TestForwardRefusesBadBatches(t *testing.T) {
 		"negative id":       {Tokens: [][]int{{-1}}},
 		"too many positons": {Tokens: [][]int{tokens(1, 129, 97)}},
 	} {
-		if _, err := m.Forward(b, model.Want{Logits: true}, nil); err == nil {
+		if _, err := m.Forward(b, model.Outputs{Logits: true}, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := m.Forward(model.Prompts([]int{1, 2}), model.Want{Targets: model.Targets{{{Position: 2, Token: 0}}}}, nil); err == nil {
+	if _, err := m.Forward(model.Prompts([]int{1, 2}), model.Outputs{Targets: model.Targets{{{Position: 2, Token: 0}}}}, nil); err == nil {
 		t.Error("a target beyond the prompt: no error")
 	}
 }

@@ -116,7 +116,7 @@ func TestGroupedExpertsInAModel(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r, err := m.Forward(Prompts(prompts...), Want{Logits: true, Whole: i == 2}, nil)
+				r, err := m.Forward(Prompts(prompts...), Outputs{Logits: true, Whole: i == 2}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -50,7 +50,7 @@ func shared(t testing.TB, path string) string {
 // logits runs a forward pass and returns the logits of each prompt's real tokens, [prompt][tokens*vocab].
 func logits(t testing.TB, m *model.Model, prompts [][]int, exp model.Experiment) [][]float32 {
 	t.Helper()
-	r, err := m.Forward(model.Batch{Tokens: prompts}, model.Want{Logits: true}, exp)
+	r, err := m.Forward(model.Batch{Tokens: prompts}, model.Outputs{Logits: true}, exp)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,10 +120,10 @@ func TestTokenBeyondTheVocabularyIsAWarning(t *testing.T) {
 	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "tokenizer.json") || !strings.Contains(m.Warnings[0], "97") {
 		t.Errorf("warnings %q, expected one that names tokenizer.json and the id 97", m.Warnings)
 	}
-	if _, err := m.Forward(model.Prompts(m.Tokenizer.Encode("a")), model.Want{Logits: true}, nil); err != nil {
+	if _, err := m.Forward(model.Prompts(m.Tokenizer.Encode("a")), model.Outputs{Logits: true}, nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := m.Forward(model.Prompts(m.Tokenizer.Encode("ab")), model.Want{Logits: true}, nil); err == nil || !strings.Contains(err.Error(), "97") {
+	if _, err := m.Forward(model.Prompts(m.Tokenizer.Encode("ab")), model.Outputs{Logits: true}, nil); err == nil || !strings.Contains(err.Error(), "97") {
 		t.Errorf("%v, expected an error that names the id 97", err)
 	}
 }

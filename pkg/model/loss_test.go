@@ -59,7 +59,7 @@ func TestPackedLossOfEveryFamily(t *testing.T) {
 			for k := range targets {
 				targets[k] = model.Target{Position: k, Token: doc[k+1]}
 			}
-			r, err := m.Forward(model.Prompts(doc[:len(doc)-1]), model.Want{Targets: model.Targets{targets}}, nil)
+			r, err := m.Forward(model.Prompts(doc[:len(doc)-1]), model.Outputs{Targets: model.Targets{targets}}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

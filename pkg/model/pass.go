@@ -24,7 +24,7 @@ import (
 // pass is one forward pass.
 type pass struct {
 	model           *Model
-	want            Want
+	want            Outputs
 	visits          []*attn.Visit // nil = nothing at any layer
 	kinds           []string      // of each layer with its visit: those of one kind build one graph
 	tokens, extents *tensors.Tensor

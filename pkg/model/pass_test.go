@@ -40,7 +40,7 @@ func TestStagesEqualTheWholeGraph(t *testing.T) {
 			targets = append(targets, []model.Target{{Position: len(p) - 1, Token: 5}, {Position: 0, Token: 7}})
 		}
 		for _, exp := range []model.Experiment{nil, gain{}, model.Experiment(attention.Sequence(gain{}, counted{3}))} {
-			want := model.Want{Logits: true, Targets: targets, Whole: true}
+			want := model.Outputs{Logits: true, Targets: targets, Whole: true}
 			whole, err := m.Forward(batch, want, exp)
 			if err != nil {
 				t.Fatal(err)
@@ -81,7 +81,7 @@ func TestStagesEqualTheWholeGraph(t *testing.T) {
 func TestLayersAndExperimentsThatAreAlikeShareGraphs(t *testing.T) {
 	m := tinyModel(t)
 	run := func(from float32) []float32 {
-		r, err := m.Forward(model.Prompts(tokens(1, 9, 97)), model.Want{}, counted{from})
+		r, err := m.Forward(model.Prompts(tokens(1, 9, 97)), model.Outputs{}, counted{from})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestPassesRunSideBySide(t *testing.T) {
 	alone := make([][]float64, 4)
 	pass := func(m *model.Model, i int) ([]float64, error) {
 		p := tokens(i, 10+5*i, 97)
-		r, err := m.Forward(model.Prompts(p), model.Want{Targets: model.Targets{{{Position: len(p) - 1, Token: 4}}}}, gain{})
+		r, err := m.Forward(model.Prompts(p), model.Outputs{Targets: model.Targets{{{Position: len(p) - 1, Token: 4}}}}, gain{})
 		if err != nil {
 			return nil, err
 		}

@@ -126,7 +126,7 @@ func TestMXFP4CheckpointComputesItsDequantisedWeights(t *testing.T) {
 		if _, err := LoadConfig(again); err != nil {
 			t.Errorf("what was dequantised and saved: %v", err)
 		}
-		r, err := m.Forward(Prompts([]int{1, 5, 9, 12, 3, 7}), Want{Targets: Targets{{{2, 4}, {4, 30}, {5, 11}}}}, nil)
+		r, err := m.Forward(Prompts([]int{1, 5, 9, 12, 3, 7}), Outputs{Targets: Targets{{{2, 4}, {4, 30}, {5, 11}}}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

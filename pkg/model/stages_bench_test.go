@@ -47,7 +47,7 @@ func BenchmarkStages(b *testing.B) {
 				}
 				pass := func(whole bool) (value, seconds float64) {
 					start := time.Now()
-					r, err := m.Forward(batch, model.Want{Targets: targets, Whole: whole}, nil)
+					r, err := m.Forward(batch, model.Outputs{Targets: targets, Whole: whole}, nil)
 					if err != nil {
 						b.Fatal(err)
 					}

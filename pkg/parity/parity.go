@@ -164,7 +164,7 @@ func (c *comparison) logits(name, intervention string) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	r, err := c.model.Forward(model.Batch{Tokens: c.prompts, Bucket: 1}, model.Want{Logits: true}, exp)
+	r, err := c.model.Forward(model.Batch{Tokens: c.prompts, Bucket: 1}, model.Outputs{Logits: true}, exp)
 	if err != nil {
 		return Row{}, err
 	}

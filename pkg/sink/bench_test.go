@@ -48,7 +48,7 @@ func BenchmarkSurvey(b *testing.B) {
 	for i, m := range []*model.Model{embedded, small} {
 		name := []string{"attune-tiny", "small"}[i]
 		plain := func() error {
-			_, err := m.Forward(model.Prompts(p), model.Want{Targets: model.Targets{{{Position: 511, Token: 3}}}}, nil)
+			_, err := m.Forward(model.Prompts(p), model.Outputs{Targets: model.Targets{{{Position: 511, Token: 3}}}}, nil)
 			return err
 		}
 		for _, set := range []sink.Measures{0, sink.Rows, sink.Masks, sink.Shapes, sink.Norms, sink.Massive, sink.Everything} {

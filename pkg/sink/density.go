@@ -32,7 +32,7 @@ func MaskDensity(m *model.Model, prompts [][]int, tau float64) (Density, error) 
 	const batch = 16
 	for start := 0; start < len(prompts); start += batch {
 		part := prompts[start:min(start+batch, len(prompts))]
-		r, err := m.Forward(model.Batch{Tokens: part}, model.Want{}, densityObserver{tau})
+		r, err := m.Forward(model.Batch{Tokens: part}, model.Outputs{}, densityObserver{tau})
 		if err != nil {
 			return d, fmt.Errorf("mask density of prompts %d to %d: %w", start, start+len(part)-1, err)
 		}

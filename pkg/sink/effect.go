@@ -72,7 +72,7 @@ func eachEffect(ctx context.Context, m *model.Model, texts [][]int, exp attentio
 
 // measure runs one text; base holds the plain model's logits, [1, tokens, vocabulary], nil to compare a run with itself. Logits stay on the device.
 func measure(m *model.Model, compare *Exec, text []int, exp attention.Experiment, base *tensors.Tensor) (Effect, *tensors.Tensor, error) {
-	r, err := m.Forward(model.Prompts(text), model.Want{Logits: true}, attention.Sequence(exp, rowObserver{}))
+	r, err := m.Forward(model.Prompts(text), model.Outputs{Logits: true}, attention.Sequence(exp, rowObserver{}))
 	if err != nil {
 		return Effect{}, nil, err
 	}

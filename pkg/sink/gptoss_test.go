@@ -106,7 +106,7 @@ func BenchmarkLongGptOss(b *testing.B) {
 		p[i] = (i*7919)%200000 + 10
 	}
 	forward := func(e model.Experiment) ([]string, error) {
-		r, err := m.Forward(model.Prompts(p), model.Want{Targets: model.Targets{{{Position: tokens - 1, Token: 3}}}}, e)
+		r, err := m.Forward(model.Prompts(p), model.Outputs{Targets: model.Targets{{{Position: tokens - 1, Token: 3}}}}, e)
 		if err != nil {
 			return nil, err
 		}

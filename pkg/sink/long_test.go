@@ -71,7 +71,7 @@ func BenchmarkLongSurvey(b *testing.B) {
 			return speed
 		}
 		plain := run("plain forward", func() error {
-			_, err := m.Forward(model.Prompts(p), model.Want{Targets: model.Targets{{{Position: tokens - 1, Token: 3}}}}, nil)
+			_, err := m.Forward(model.Prompts(p), model.Outputs{Targets: model.Targets{{{Position: tokens - 1, Token: 3}}}}, nil)
 			return err
 		})
 		speeds := map[sink.Measures]float64{}

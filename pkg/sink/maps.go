@@ -24,7 +24,7 @@ func AttentionMaps(m *model.Model, prompts [][]int, exp model.Experiment) ([]*te
 		return nil, fmt.Errorf("attention maps of %d prompts of up to %d tokens in %d layers of %d heads are %.1f GiB, more than the %d GiB allowed: ask for fewer prompts or shorter ones, or use a survey",
 			len(prompts), longest, m.Config.Layers, m.Config.Heads, float64(bytes)/(1<<30), maxMapBytes>>30)
 	}
-	r, err := m.Forward(model.Batch{Tokens: prompts, Bucket: 1}, model.Want{}, attention.Sequence(exp, mapObserver{}))
+	r, err := m.Forward(model.Batch{Tokens: prompts, Bucket: 1}, model.Outputs{}, attention.Sequence(exp, mapObserver{}))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func AttentionMap(m *model.Model, prompt []int, layer int, heads []int, exp mode
 		return nil, fmt.Errorf("the attention map of %d heads over %d tokens is %.1f GiB, more than the %d GiB allowed: ask for fewer heads or use a survey, whose Map is binned",
 			len(heads), len(prompt), float64(bytes)/(1<<30), maxMapBytes>>30)
 	}
-	r, err := m.Forward(model.Batch{Tokens: [][]int{prompt}, Bucket: 1}, model.Want{}, attention.Sequence(exp, oneMap{layer, heads}))
+	r, err := m.Forward(model.Batch{Tokens: [][]int{prompt}, Bucket: 1}, model.Outputs{}, attention.Sequence(exp, oneMap{layer, heads}))
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func TestMedianDependsOnTheTextAlone(t *testing.T) {
 	}
 	defer f.Close()
 	for p, stride := range []int{1, 5} {
-		r, err := m.Forward(model.Batch{Tokens: texts[p : p+1], Bucket: 16}, model.Want{}, residuals{})
+		r, err := m.Forward(model.Batch{Tokens: texts[p : p+1], Bucket: 16}, model.Outputs{}, residuals{})
 		if err != nil {
 			t.Fatal(err)
 		}

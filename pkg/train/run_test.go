@@ -44,7 +44,7 @@ func newFeed(t testing.TB, docs train.Memory, rows int) *train.Feed {
 func logits(t testing.TB, m *model.Model) []float32 {
 	t.Helper()
 	m.Store() // weights laid out as in a checkpoint: another layout adds up in another order
-	r, err := m.Forward(model.Prompts([]int{1, 7, 8, 9}), model.Want{Logits: true}, nil)
+	r, err := m.Forward(model.Prompts([]int{1, 7, 8, 9}), model.Outputs{Logits: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

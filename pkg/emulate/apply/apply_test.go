@@ -69,7 +69,7 @@ func maps(t testing.TB, m *model.Model, p []int, e model.Experiment) [][][][]flo
 
 func logits(t testing.TB, m *model.Model, prompts [][]int, e model.Experiment) []float32 {
 	t.Helper()
-	r, err := m.Forward(model.Batch{Tokens: prompts}, model.Want{Logits: true}, e)
+	r, err := m.Forward(model.Batch{Tokens: prompts}, model.Outputs{Logits: true}, e)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func BenchmarkForward(b *testing.B) {
 	for i := range p {
 		p[i] = 5 + (i*i*7+i*3)%900
 	}
-	want := model.Want{Targets: model.Targets{{{Position: len(p) - 1, Token: p[0]}}}}
+	want := model.Outputs{Targets: model.Targets{{{Position: len(p) - 1, Token: p[0]}}}}
 	pass := func(e model.Experiment) time.Duration {
 		start := time.Now()
 		if _, err := m.Forward(model.Prompts(p), want, e); err != nil {

@@ -140,7 +140,7 @@ func TestWhatTheModelHasNotIsAnError(t *testing.T) {
 		if err := s.Check(apply.Model(m.Config.Dims())); err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%v: %v, expected an error about %q", s, err, reason)
 		}
-		if _, err := m.Forward(model.Prompts(prompt(1, 5)), model.Want{Logits: true}, experiment(t, s)); err == nil || !strings.Contains(err.Error(), reason) {
+		if _, err := m.Forward(model.Prompts(prompt(1, 5)), model.Outputs{Logits: true}, experiment(t, s)); err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%v: the pass says %v, expected an error about %q", s, err, reason)
 		}
 	}

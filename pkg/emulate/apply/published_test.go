@@ -36,7 +36,7 @@ var rows = written{{1, 0, 0, 0}, {0.2, 0.8, 0, 0}, {0.1, 0.6, 0.3, 0}, {0.1, 0.5
 // under is head 0's attention in the first layer when a Spec acts on rows.
 func under(t *testing.T, s emulate.Spec, extent model.Extent) [][]float32 {
 	t.Helper()
-	r, err := tinyModel(t).Forward(model.Batch{Tokens: [][]int{prompt(1, 4)}, Extents: []model.Extent{extent}}, model.Want{}, attention.Sequence(rows, experiment(t, s), seen{}))
+	r, err := tinyModel(t).Forward(model.Batch{Tokens: [][]int{prompt(1, 4)}, Extents: []model.Extent{extent}}, model.Outputs{}, attention.Sequence(rows, experiment(t, s), seen{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestHighlightsActInDecodingAsInWholePasses(t *testing.T) {
 		x.Prompt = len(p)
 		seq := append([]int{}, p...)
 		for range got[b] {
-			r, err := m.Forward(model.Batch{Tokens: [][]int{seq}, Extents: []model.Extent{x}}, model.Want{Logits: true}, e)
+			r, err := m.Forward(model.Batch{Tokens: [][]int{seq}, Extents: []model.Extent{x}}, model.Outputs{Logits: true}, e)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestMethodsForChosenHeadsSayWhereTheyActOnAll(t *testing.T) {
 func TestExtentsThatCannotBeAreRefused(t *testing.T) {
 	m := tinyModel(t)
 	for _, x := range [][]model.Extent{{{Prompt: 9}}, {{Span: [2]int{3, 2}}}, {{Span: [2]int{0, 9}}}, {{}, {}}} {
-		if _, err := m.Forward(model.Batch{Tokens: [][]int{prompt(1, 4)}, Extents: x}, model.Want{Logits: true}, nil); err == nil {
+		if _, err := m.Forward(model.Batch{Tokens: [][]int{prompt(1, 4)}, Extents: x}, model.Outputs{Logits: true}, nil); err == nil {
 			t.Errorf("%+v of four tokens: no error", x)
 		}
 	}

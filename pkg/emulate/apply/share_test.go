@@ -47,7 +47,7 @@ func TestAGridSharesGraphs(t *testing.T) {
 // TestArmsCompileWhatIsNew: what an intervention leaves alone is the untouched model's, and one that differs in numbers only builds nothing.
 func TestArmsCompileWhatIsNew(t *testing.T) {
 	m := tinyModel(t)
-	want := model.Want{Targets: model.Targets{{{Position: 8, Token: 5}}}}
+	want := model.Outputs{Targets: model.Targets{{{Position: 8, Token: 5}}}}
 	suppress := emulate.Suppress(0.5)
 	suppress.Layers = []int{2}
 	for _, c := range []struct {

@@ -344,7 +344,7 @@ func recomputed(t *testing.T, m *model.Model, p []int, steps int, e model.Experi
 	t.Helper()
 	seq := slices.Clone(p)
 	for range steps {
-		r, err := m.Forward(model.Batch{Tokens: [][]int{seq}, Extents: []model.Extent{{Prompt: len(p)}}}, model.Want{Logits: true}, e)
+		r, err := m.Forward(model.Batch{Tokens: [][]int{seq}, Extents: []model.Extent{{Prompt: len(p)}}}, model.Outputs{Logits: true}, e)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func Forward(s *lab.Session, texts []string, e attention.Experiment) (*model.Res
 	for _, text := range texts {
 		prompts = append(prompts, m.Tokenizer.Encode(text))
 	}
-	return m.Forward(model.Prompts(prompts...), model.Want{}, e)
+	return m.Forward(model.Prompts(prompts...), model.Outputs{}, e)
 }
 
 // Number is the scalar that an experiment emitted under a name at a layer.
@@ -67,7 +67,7 @@ func Moved(m *model.Model, prompt []int, s emulate.Spec) (float64, error) {
 	}
 	var logits [2][]float32
 	for i, experiment := range []attention.Experiment{nil, e} {
-		r, err := m.Forward(model.Prompts(prompt), model.Want{Logits: true}, experiment)
+		r, err := m.Forward(model.Prompts(prompt), model.Outputs{Logits: true}, experiment)
 		if err != nil {
 			return 0, err
 		}
