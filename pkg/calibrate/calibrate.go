@@ -131,7 +131,7 @@ func (c *Calibration) test(ctx context.Context, testing *eval.Task, candidates [
 	if len(c.Chosen) < len(candidates) {
 		others = append(others, arm(All, candidates))
 	}
-	answers, err := eval.Answers(ctx, testing, others, c.Options.Eval)
+	answers, err := c.Options.answers(ctx, testing, others, "other sets of heads")
 	if err != nil {
 		return err
 	}
@@ -189,22 +189,22 @@ func (c *Calibration) draw(candidates []Head) [][]Head {
 // Finding is the calibration in one sentence.
 func (c *Calibration) Finding(metric string) string {
 	o := c.Options
-	how := fmt.Sprintf("%s at gain %.3g, chosen by %s on %d examples", o.Method, c.Gain, o.By, c.Choosing)
 	if c.Test == nil {
-		return fmt.Sprintf("No head gets better under %s on the %d examples that heads are chosen on: there is nothing to test.", o.Method, c.Choosing)
+		return fmt.Sprintf("%s: no head gets better by %s on the %d items that heads are chosen on: there is nothing to test.", o.Method, o.By, c.Choosing)
 	}
+	sentence := fmt.Sprintf("%s (gain %.3g) on the %d heads chosen by %s on %d items, asked %d others", o.Method, c.Gain, len(c.Chosen), o.By, c.Choosing, c.Test.N)
 	row, ok := c.Test.Row(metric, eval.GroupAll, Chosen)
 	if !ok || row.Versus == nil {
-		return how + "."
+		return sentence + "."
 	}
-	sentence := fmt.Sprintf("On the %d other examples the %d heads of %s together: %s against the untouched model", row.N, len(c.Chosen), how, words(row.Versus))
+	sentence += ": " + words(row.Versus, "the untouched model")
 	if len(row.Controls) > 0 {
-		sentence += fmt.Sprintf("; %s against as many random heads", words(&row.Controls[0]))
+		sentence += "; " + words(&row.Controls[0], "as many random heads")
 	}
 	return sentence + "."
 }
 
 // words are a difference with its interval and its word.
-func words(p *eval.Paired) string {
-	return fmt.Sprintf("%s (%+.1f points, 95 %% interval %+.1f to %+.1f, p %.2g after Holm's correction)", p.Word, 100*p.Difference, 100*p.CI95.Low, 100*p.CI95.High, p.Adjusted)
+func words(p *eval.Paired, against string) string {
+	return fmt.Sprintf("%s against %s (%+.1f points, 95 %% interval %+.1f to %+.1f, p %.2g after Holm's correction)", p.Word, against, 100*p.Difference, 100*p.CI95.Low, 100*p.CI95.High, p.Adjusted)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/calibrate"
 	"github.com/attune-lab/attune/pkg/corpus/source"
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
@@ -34,27 +35,28 @@ var handlers map[string]func(context.Context, *job) error
 func init() {
 	handlers = map[string]func(context.Context, *job) error{
 		"ping": func(context.Context, *job) error { return nil }, "about": about, "tokens": tokens, "survey": survey, "attention": attention,
-		"effect": effect, "gains": gains, "compare": compare, "generate": generateText, "parity": parityTable, "bench": speed, "tune": tune, "pretrain": pretrain,
+		"effect": effect, "gains": gains, "compare": compare, "generate": generateText, "parity": parityTable, "bench": speed, "tune": tune, "calibrate": calibrateHeads, "pretrain": pretrain,
 	}
 }
 
 // session is what lives between requests: one model, and what was made with it.
 type session struct {
-	mu       sync.Mutex
-	key      string // of the open model
-	model    *model.Model
-	name     string // of its directory
-	tasks    map[string]*eval.Task
-	surveys  map[string]*sink.Survey // a few, see remember
-	compared map[string]*eval.Comparison
-	logs     map[string]*eval.Logs // of runs, by what they depend on
-	effects  map[string]effects
-	measured map[string]measured // benchmarks
-	runner   *engine.Runner      // of the open model
-	budget   int                 // of the runner
-	fresh    *store.Store        // of a check
-	part     *partRun            // nil but in a part of a submission
-	known    bool                // what parts compute is in the store, or an error: see env.Known
+	mu           sync.Mutex
+	key          string // of the open model
+	model        *model.Model
+	name         string // of its directory
+	tasks        map[string]*eval.Task
+	surveys      map[string]*sink.Survey // a few, see remember
+	compared     map[string]*eval.Comparison
+	logs         map[string]*eval.Logs // of runs, by what they depend on
+	effects      map[string]effects
+	measured     map[string]measured // benchmarks
+	calibrations map[string]*calibrate.Calibration
+	runner       *engine.Runner // of the open model
+	budget       int            // of the runner
+	fresh        *store.Store   // of a check
+	part         *partRun       // nil but in a part of a submission
+	known        bool           // what parts compute is in the store, or an error: see env.Known
 }
 
 func newSession() *session {

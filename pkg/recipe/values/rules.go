@@ -47,6 +47,11 @@ var rules = map[string]ruled{
 	"budgets": integers(1, "tokens of reasoning"), "fillers": integers(1, "tokens of filler"), "repeats": integers(1, "times that the problem is written"),
 	"waits": atLeast(0, "a number of times"), "samples": atLeast(0, "a number of reasonings"), "temperature": real(0, math.Inf(1), "a temperature"),
 
+	// calibration of heads
+	"methods": someOf(1, "zero-tuning", "act", "pasta"), "by": someOf(1, "score", "entropy"), "gain": real(0, 1e6, "a factor, or 0 for the published one"),
+	"calibrate.heads": atLeast(0, "how many heads, or 0 for a tenth of the candidates"), "calibrate.layers": integers(0, "layers"),
+	"percent": atLeast(1, "percent of the items, up to 99"), "draws": atLeast(1, "sets of random heads"), "highlight": oneOf("question", "options"),
+
 	// training
 	"trainItems": atLeast(0, "a number of items"), "gradedItems": atLeast(0, "a number of items"), "heldOut": atLeast(1, "a number of items"),
 	"grades": someOf(1, gradeNames()...), "finetune.sections": {texts, sections}, "pretrain.sections": {texts, weights},
