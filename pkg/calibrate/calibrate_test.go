@@ -292,7 +292,7 @@ func TestPartsShareNoContent(t *testing.T) {
 	}
 }
 
-// TestPASTANeedsHighlights and steers with them.
+// TestPASTASteersToHighlights, and needs them.
 func TestPASTASteersToHighlights(t *testing.T) {
 	part := task(t, 6)
 	o := small(calibrate.Score)
@@ -310,14 +310,9 @@ func TestPASTASteersToHighlights(t *testing.T) {
 	if _, _, err := calibrate.Respond(context.Background(), part, o); err == nil || !strings.Contains(err.Error(), "highlight") {
 		t.Errorf("without highlights: %v", err)
 	}
-	for i, e := range part.Examples {
-		part.Examples[i].Highlight, _, _ = strings.Cut(e.Prompt, "\n")
-	}
+	part = highlighted(t, part, calibrate.Question)
 	question := means()
-	for i, e := range part.Examples {
-		_, options, _ := strings.Cut(e.Prompt, "\n")
-		part.Examples[i].Highlight = options
-	}
+	part = highlighted(t, part, calibrate.Choices)
 	if slices.Equal(means(), question) {
 		t.Error("two highlights steer alike")
 	}
@@ -345,5 +340,37 @@ func TestWhatCannotBeCalibratedIsSaid(t *testing.T) {
 	one.Examples = all.Examples[:1]
 	if _, err := calibrate.Run(context.Background(), &one, small(calibrate.Score)); err == nil || !strings.Contains(err.Error(), "use more examples") {
 		t.Errorf("one example: %v", err)
+	}
+}
+
+func highlighted(t *testing.T, task *eval.Task, part string) *eval.Task {
+	t.Helper()
+	got, err := calibrate.Highlight(task, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// TestHighlightsAreOfTheLastQuestion: worked examples, options and the cue are told from it.
+func TestHighlightsAreOfTheLastQuestion(t *testing.T) {
+	letters := eval.Example{ID: "letters", Prompt: "Question: first?\nOptions:\nA. x\nB. y\nResponse: A\n\nQuestion: second?\nOptions:\nA. x\nB. y\nResponse:", Choices: []string{" A", " B"}, Options: []string{"x", "y"}}
+	texts := eval.Example{ID: "texts", Prompt: "Q: It rains. What now?\nA:", Choices: []string{" run", " stay"}, Options: []string{"run", "stay"}}
+	for _, c := range []struct {
+		part string
+		e    eval.Example
+		want string
+	}{
+		{calibrate.Question, letters, "Question: second?"}, {calibrate.Choices, letters, "A. x\nB. y"}, {calibrate.Question, texts, "Q: It rains. What now?"},
+	} {
+		got := highlighted(t, &eval.Task{Examples: []eval.Example{c.e}}, c.part)
+		if got.Examples[0].Highlight != c.want {
+			t.Errorf("%s of %s is %q, expected %q", c.part, c.e.ID, got.Examples[0].Highlight, c.want)
+		}
+	}
+	for part, want := range map[string]string{calibrate.Choices: "do not stand in its prompt", "cue": "no part of a prompt"} {
+		if _, err := calibrate.Highlight(&eval.Task{Examples: []eval.Example{texts}}, part); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, expected one with %q", part, err, want)
+		}
 	}
 }
