@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/gomlx/compute/dtypes"
@@ -8,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -22,26 +24,28 @@ type Density struct {
 
 // MaskDensity is mean M over the entries that can be in the mask: in layer 0, the share of (head, query, earlier key) whose probability is
 // above tau. The diagonal, which the mask leaves out, is not counted. Prompts of one token have no such entry and are refused.
-func MaskDensity(m *model.Model, prompts [][]int, tau float64) (Density, error) {
-	d := Density{Tau: tau}
+func MaskDensity(ctx context.Context, r *engine.Runner, prompts [][]int, tau float64) (Density, error) {
+	d := Density{Tau: tau, Prompts: len(prompts), PerPrompt: make([]float64, len(prompts))}
+	qs := make([]engine.Sequence, len(prompts))
 	for i, p := range prompts {
 		if len(p) < 2 {
 			return d, fmt.Errorf("mask density: prompt %d has %d tokens, expected 2 or more", i, len(p))
 		}
+		qs[i].Tokens = p
 	}
-	const batch = 16
-	for start := 0; start < len(prompts); start += batch {
-		part := prompts[start:min(start+batch, len(prompts))]
-		r, err := m.Forward(model.Batch{Tokens: part}, model.Outputs{}, densityObserver{tau})
-		if err != nil {
-			return d, fmt.Errorf("mask density of prompts %d to %d: %w", start, start+len(part)-1, err)
+	heads := r.Model().Config.Heads
+	err := r.Observe(ctx, qs, densityObserver{tau}, func(b engine.Batch, got *model.Result) error {
+		marked := tensors.MustCopyFlatData[float32](got.Emitted[densityName][0])
+		for row, at := range b.At {
+			n := len(prompts[at])
+			d.PerPrompt[at] = float64(marked[row]) / float64(heads*n*(n-1)/2)
 		}
-		for i, marked := range tensors.MustCopyFlatData[float32](r.Emitted[densityName][0]) {
-			n := len(part[i])
-			d.PerPrompt = append(d.PerPrompt, float64(marked)/float64(m.Config.Heads*n*(n-1)/2))
-		}
+		return nil
+	})
+	if err != nil {
+		return d, fmt.Errorf("mask density: %w", err)
 	}
-	d.Value, d.Prompts = mean(d.PerPrompt), len(d.PerPrompt)
+	d.Value = mean(d.PerPrompt)
 	return d, nil
 }
 

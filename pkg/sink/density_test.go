@@ -6,15 +6,16 @@ import (
 
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/sink"
 	"github.com/attune-lab/attune/pkg/stats"
 )
 
 func TestMaskDensityOfUniformAttention(t *testing.T) {
-	m := uniformModel(t)
+	r := engine.New(uniformModel(t), engine.Options{})
 	prompts := [][]int{prompt(1, 30), prompt(2, 12)}
 	for _, tau := range []float64{0.001, 0.051, 0.3, 0.6} {
-		d, err := sink.MaskDensity(m, prompts, tau)
+		d, err := sink.MaskDensity(t.Context(), r, prompts, tau)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +31,7 @@ func TestMaskDensityOfUniformAttention(t *testing.T) {
 			}
 		}
 	}
-	if _, err := sink.MaskDensity(m, [][]int{{1}}, 0.1); err == nil {
+	if _, err := sink.MaskDensity(t.Context(), r, [][]int{{1}}, 0.1); err == nil {
 		t.Error("a prompt of one token has no entry that could be in the mask, and is not refused")
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/attune-lab/attune/pkg/cluster"
 	"github.com/attune-lab/attune/pkg/emulate"
-	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/hf/chat"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/plot"
@@ -24,15 +23,9 @@ func effect(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	texts, err := j.texts()
+	_, ids, err := j.encoded(m)
 	if err != nil {
 		return err
-	}
-	var ids [][]int
-	encode := j.encode(m)
-	for _, text := range texts {
-		list := encode(text)
-		ids = append(ids, list[:min(len(list), m.Config.MaxPositions)])
 	}
 	plan, err := j.plan(j.arms()[0], m)
 	if err != nil {
@@ -204,11 +197,7 @@ func generateText(ctx context.Context, j *job) error {
 	var first []int
 	var texts []string
 	for i, arm := range j.arms() {
-		plan, err := j.plan(arm, m)
-		if err != nil {
-			return err
-		}
-		exp, err := apply.Plan(plan)
+		exp, err := j.experiment(arm, m)
 		if err != nil {
 			return err
 		}

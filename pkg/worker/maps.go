@@ -10,7 +10,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/emulate"
-	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/plot"
 	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/sink"
@@ -52,11 +51,7 @@ func attention(_ context.Context, j *job) error {
 	if a.Head >= 0 {
 		heads = []int{a.Head}
 	}
-	plan, err := j.plan(j.arms()[0], m)
-	if err != nil {
-		return err
-	}
-	exp, err := apply.Plan(plan)
+	exp, err := j.experiment(j.arms()[0], m)
 	if err != nil {
 		return err
 	}
@@ -149,11 +144,7 @@ func (j *job) attentionView(a mapArgs, ids []int, labels []string) error {
 	view := report.Attention{Name: "attention", Title: "Attention, token by token", Tokens: labels, Probs: report.Array{Shape: []int{len(arms), c.Layers, c.Heads, n, n}, Axes: []string{"arm", "layer", "head", "query", "key"}},
 		Caption: fmt.Sprintf("%s, every layer and head, post-softmax, one text of %d tokens", j.name(), n)}
 	for _, arm := range arms {
-		plan, err := j.plan(arm, m)
-		if err != nil {
-			return err
-		}
-		exp, err := apply.Plan(plan)
+		exp, err := j.experiment(arm, m)
 		if err != nil {
 			return err
 		}

@@ -306,6 +306,28 @@ func (j *job) plan(a client.Arm, m *model.Model) (emulate.Plan, error) {
 	return p, nil
 }
 
+// experiment is an arm's intervention as the model takes it; nil for the untouched model.
+func (j *job) experiment(a client.Arm, m *model.Model) (model.Experiment, error) {
+	plan, err := j.plan(a, m)
+	if err != nil {
+		return nil, err
+	}
+	return apply.Plan(plan)
+}
+
+// encoded are the request's texts, and what the model reads of them: at most as many tokens as it has positions.
+func (j *job) encoded(m *model.Model) (texts []string, ids [][]int, err error) {
+	if texts, err = j.texts(); err != nil {
+		return nil, nil, err
+	}
+	encode := j.encode(m)
+	for _, text := range texts {
+		list := encode(text)
+		ids = append(ids, list[:min(len(list), m.Config.MaxPositions)])
+	}
+	return texts, ids, nil
+}
+
 // untouched is the arm of a request without arms.
 func (j *job) arms() []client.Arm {
 	if len(j.Arms) == 0 {

@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"github.com/attune-lab/attune/pkg/emulate"
-	"github.com/attune-lab/attune/pkg/engine"
 	"slices"
 	"time"
 
+	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/report"
@@ -87,15 +87,12 @@ func newSurveyed(j *job, a surveyArgs) (*surveyed, error) {
 		return nil, err
 	}
 	v := &surveyed{job: j, surveyArgs: a, model: m}
-	if v.texts, err = j.texts(); err != nil {
+	if v.texts, v.ids, err = j.encoded(m); err != nil {
 		return nil, err
 	}
-	encode := j.encode(m)
-	lengths := make([]int, len(v.texts))
-	for i, text := range v.texts {
-		ids := encode(text)
-		v.ids = append(v.ids, ids[:min(len(ids), m.Config.MaxPositions)])
-		lengths[i] = len(v.ids[i])
+	lengths := make([]int, len(v.ids))
+	for i, ids := range v.ids {
+		lengths[i] = len(ids)
 	}
 	if v.length, v.said, err = surveyLength(j.Options.Length, len(j.Options.Texts) > 0, lengths, m.Config.MaxPositions); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/plot"
 	"github.com/attune-lab/attune/pkg/report"
 	"github.com/attune-lab/attune/pkg/sink"
@@ -224,15 +225,19 @@ func ratesOverLengthView(ctx context.Context, v *surveyed) (*report.Part, error)
 }
 
 // densityView is how much of what queries see the emulation mask of layer 0 takes.
-func densityView(_ context.Context, v *surveyed) (*report.Part, error) {
+func densityView(ctx context.Context, v *surveyed) (*report.Part, error) {
 	var ids [][]int
 	for _, p := range v.ids {
 		if len(p) > 1 {
 			ids = append(ids, p)
 		}
 	}
-	v.progress("mask density", 0, 0)
-	d, err := sink.MaskDensity(v.model, ids, v.Tau)
+	r, err := v.runner()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Watch(func(p engine.Progress) { p.Stage = "mask density"; v.engineProgress(p) })()
+	d, err := sink.MaskDensity(ctx, r, ids, v.Tau)
 	if err != nil {
 		return nil, err
 	}
