@@ -34,6 +34,14 @@ type Operands struct {
 	Half dtypes.DType
 }
 
+// NumKeys is the number of key slots, empty ones included.
+func (o *Operands) NumKeys() int { return o.KeyPos.Shape().Dimensions[1] }
+
+// Diagonal is true where a key is the query's own position: bool [1 or batch, 1, queries, keys].
+func (o *Operands) Diagonal() *Node {
+	return Equal(InsertAxes(o.QueryPos, 1, 2), InsertAxes(o.KeyPos, 1, 1))
+}
+
 // Site is one layer's attention as an experiment sees it: the only seam between a model and an experiment. Its Layer says where it is.
 type Site struct {
 	Layer
@@ -82,9 +90,6 @@ func Compute(o Operands, l Layer, v *Visit, c *Carry) (out *Node, how string, be
 	}
 	return out, how, behind
 }
-
-// NumKeys is the number of key slots, empty ones included.
-func (s *Site) NumKeys() int { return s.KeyPos.Shape().Dimensions[1] }
 
 func (s *Site) graph() *Graph { return s.Query.Graph() }
 
@@ -161,18 +166,13 @@ func (s *Site) setOutput(out *Node, how string, later func(probs *Node) *Node) {
 }
 
 // Rewritten reports whether an experiment has rewritten the layer's probabilities so far: then they are not the softmax of Scores.
-func (s *Site) Rewritten() bool { return s.rewritten }
+func Rewritten(s *Site) bool { return s.rewritten }
 
-// PassOn hands the layer the same probabilities as another node, such as the last of an observer's reshapes: what nobody reads any more the Go backend reshapes
+// PassOn hands the layer its own probabilities as another node, such as the last of an observer's reshapes: what nobody reads any more the Go backend reshapes
 // in place, so that observing copies nothing.
-func (s *Site) PassOn(same *Node) {
+func PassOn(s *Site, same *Node) {
 	same.AssertDims(s.probs.Shape().Dimensions...)
 	s.probs = same
-}
-
-// Diagonal is true where a key is the query's own position: bool [1 or batch, 1, queries, keys].
-func (s *Site) Diagonal() *Node {
-	return Equal(InsertAxes(s.QueryPos, 1, 2), InsertAxes(s.KeyPos, 1, 1))
 }
 
 // Valid is 1 for queries that are real tokens and 0 for padding: float32 [batch, queries]; nil where Lengths is.

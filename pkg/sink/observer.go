@@ -112,8 +112,8 @@ func (c *collector) whole() {
 	if c.measures.Has(Rows) {
 		c.putRows(c.rows(a, first, columns))
 	}
-	if !c.site.Rewritten() {
-		c.site.PassOn(a.square())
+	if !attention.Rewritten(c.site) {
+		attention.PassOn(c.site, a.square())
 	}
 }
 

@@ -26,7 +26,7 @@ func squareOf(site *attention.Site, valid *Node) *square {
 	p := site.Probs()
 	d := p.Shape().Dimensions
 	a := &square{onXLA: backend.IsXLA(p.Graph().Backend()), batch: d[0], heads: d[1], tokens: d[2], probs: p, valid: valid}
-	if !site.Rewritten() && site.Sinks == nil {
+	if !attention.Rewritten(site) && site.Sinks == nil {
 		a.scores = site.Scores()
 	}
 	return a
