@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/hf/chat"
@@ -141,5 +142,57 @@ func TestRealModelAnswersAChat(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// BenchmarkAblation answers all PIQA items under the 13 arms of recipe ablate on a model that is open, and counts what the person waits for: the graphs, the seconds in which
+// something compiles, and all of them. ATTUNE_REAL_MODEL is as above.
+//
+//	ATTUNE_BACKEND=xla:cuda go test -run '^$' -bench Ablation -benchtime 1x ./pkg/eval
+func BenchmarkAblation(b *testing.B) {
+	dir := os.Getenv("ATTUNE_REAL_MODEL")
+	dev, err := backend.FromEnv()
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := model.Load(dir, model.Options{Backend: dev, DTypeName: cmp.Or(os.Getenv("ATTUNE_DTYPE"), "auto")})
+	if err != nil {
+		b.Fatalf("ATTUNE_REAL_MODEL: %v", err)
+	}
+	task, err := eval.LoadTask(filepath.Join("..", "..", "..", "shared", "data", "piqa"), 0, eval.TaskOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	grid := emulate.Grid{Base: emulate.Released(), Alphas: []float64{0.5, 1}, Taus: []float64{0.001, 0.05}, Sources: []int{1, 2}, Renormalise: []emulate.Renormalisation{"row", "keep-diagonal"}}
+	points, err := grid.Points()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{"uniform", "random", "local"} {
+		p, err := grid.Control(name, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		points = append(points, p)
+	}
+	arms := []eval.Arm{{Name: "untouched"}}
+	for _, p := range points {
+		arms = append(arms, eval.Arm{Name: p.Name, Plan: emulate.Plan{p.Spec}})
+	}
+	r := engine.New(m, engine.Options{})
+	for b.Loop() {
+		start, compiled := time.Now(), time.Time{}
+		_, err := eval.Compare(context.Background(), task, arms, eval.Options{Runner: func() (*engine.Runner, error) { return r, nil }, Progress: func(p engine.Progress) {
+			if p.Compiling != "" {
+				compiled = time.Now()
+			}
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(arms)), "arms")
+		b.ReportMetric(float64(m.Compilations()), "graphs")
+		b.ReportMetric(max(0, compiled.Sub(start).Seconds()), "compiling-s")
+		b.ReportMetric(time.Since(start).Seconds(), "all-s")
 	}
 }
