@@ -1,6 +1,6 @@
 // Command pack takes what a study commits out of the directory of a run: the executed notebook, note.md, results.json, the figures of the note, and the samples without what can be
-// made again from the items (documents, prompts, hashes). Their rows keep arm, doc_id, target and metrics; sets of at most -scores rows an arm keep log-likelihoods, rounded to
-// 2 decimals, larger ones the number of the choice. `compare -p a=FILE#ARM -p b=FILE#ARM` reads them.
+// made again from the items (documents, prompts, hashes): of every task a table of what each arm answered, answers_TASK.csv.gz, and of the first arm, the untouched model, the
+// log-likelihoods, samples_TASK.jsonl.gz, rounded to 2 decimals, in sets of at most -scores items. `compare -p a=answers_TASK.csv.gz#baseline -p b=answers_TASK.csv.gz#ARM` reads the table.
 //
 //	go run ./studies/pack -scores 5000 RUN_DIRECTORY FOLDER
 package main
@@ -8,13 +8,15 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"compress/gzip"
+	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,31 +28,34 @@ import (
 )
 
 func main() {
-	scores := flag.Int("scores", 5000, "rows of an arm up to which log-likelihoods are kept")
+	scores := flag.Int("scores", 5000, "items up to which the first arm keeps its log-likelihoods")
 	figures := flag.Bool("figures", true, "take the note's figures")
+	notebook := flag.Bool("notebook", true, "take the executed notebook")
 	flag.Parse()
 	if flag.NArg() != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./studies/pack [-scores N] [-figures=false] RUN_DIRECTORY FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: go run ./studies/pack [-scores N] [-figures=false] [-notebook=false] RUN_DIRECTORY FOLDER")
 		os.Exit(2)
 	}
-	if err := pack(flag.Arg(0), flag.Arg(1), *scores, *figures); err != nil {
+	if err := pack(flag.Arg(0), flag.Arg(1), *scores, *figures, *notebook); err != nil {
 		fmt.Fprintln(os.Stderr, "error: "+err.Error())
 		os.Exit(1)
 	}
 }
 
 // pack copies files and writes lean samples.
-func pack(run, to string, scores int, figures bool) error {
+func pack(run, to string, scores int, figures, notebook bool) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
 	files := []string{"note.md", "results.json"}
-	notebooks, err := filepath.Glob(filepath.Join(run, "*.ipynb"))
-	if err != nil {
-		return err
-	}
-	for _, path := range notebooks {
-		files = append(files, filepath.Base(path))
+	if notebook {
+		found, err := filepath.Glob(filepath.Join(run, "*.ipynb"))
+		if err != nil {
+			return err
+		}
+		for _, path := range found {
+			files = append(files, filepath.Base(path))
+		}
 	}
 	if figures {
 		found, err := filepath.Glob(filepath.Join(run, "figures", "*.png"))
@@ -88,13 +93,13 @@ func pack(run, to string, scores int, figures bool) error {
 			if !strings.HasPrefix(filepath.Base(file), "samples_") {
 				continue
 			}
-			name := filepath.Base(file)
-			name = name[:strings.LastIndexByte(name, '_')] + ".jsonl.gz" // without its date
-			below, err := filepath.Rel(run, filepath.Join(path, name))
+			task := strings.TrimPrefix(filepath.Base(file), "samples_")
+			task = task[:strings.LastIndexByte(task, '_')] // without its date
+			below, err := filepath.Rel(run, path)
 			if err != nil {
 				return err
 			}
-			if err := lean(file, filepath.Join(to, below), scores); err != nil {
+			if err := lean(file, filepath.Join(to, below), task, scores); err != nil {
 				return err
 			}
 		}
@@ -102,108 +107,129 @@ func pack(run, to string, scores int, figures bool) error {
 	})
 }
 
-// sample is what is kept of a row.
+// sample is what is read of a row.
 type sample struct {
-	Arm    string          `json:"arm"`
-	DocID  int             `json:"doc_id"`
-	Target string          `json:"target"`
-	Resps  json.RawMessage `json:"resps,omitempty"`
-	Answer *string         `json:"answer,omitempty"` // the number of the choice, or what was read out of a text
-	Acc    *float64        `json:"acc,omitempty"`
-	Norm   *float64        `json:"acc_norm,omitempty"`
-	Exact  *float64        `json:"exact_match,omitempty"`
-
-	Filtered []json.RawMessage `json:"filtered_resps,omitempty"`
-	arm      int               // its place
+	Arm      string            `json:"arm"`
+	DocID    int               `json:"doc_id"`
+	Target   string            `json:"target"`
+	Resps    json.RawMessage   `json:"resps"`
+	Filtered []json.RawMessage `json:"filtered_resps"`
+	Acc      json.Number       `json:"acc"`
+	AccNorm  json.Number       `json:"acc_norm"`
 }
 
-// lean writes a log's rows by document and then arm, so that they compress well.
-func lean(from, to string, scores int) error {
-	file, err := os.Open(from)
+// lean writes what is kept of a task's samples.
+func lean(from, to, task string, scores int) error {
+	rows, arms, err := read(from)
 	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
+	answers := map[int]map[string]string{} // by document and arm
+	targets := map[int]string{}
+	var first bytes.Buffer
+	for i, s := range rows {
+		answer, kept, err := s.answer()
+		if err != nil {
+			return fmt.Errorf("%s: row %d: %w", from, i+1, err)
+		}
+		if answers[s.DocID] == nil {
+			answers[s.DocID] = map[string]string{}
+		}
+		answers[s.DocID][s.Arm], targets[s.DocID] = answer, s.Target
+		if s.Arm == arms[0] && kept != "" {
+			norm := ""
+			if s.AccNorm != "" {
+				norm = `,"acc_norm":` + string(s.AccNorm)
+			}
+			fmt.Fprintf(&first, `{"arm":%q,"doc_id":%d,"target":%q,"resps":%s,"acc":%s%s}`+"\n", s.Arm, s.DocID, s.Target, kept, s.Acc, norm)
+		}
+	}
+	documents := slices.Sorted(maps.Keys(answers))
+	if first.Len() > 0 && len(documents) <= scores {
+		if err := packed(filepath.Join(to, "samples_"+task+".jsonl.gz"), func(w io.Writer) error { _, err := first.WriteTo(w); return err }); err != nil {
+			return err
+		}
+	}
+	return packed(filepath.Join(to, "answers_"+task+".csv.gz"), func(w io.Writer) error {
+		table := csv.NewWriter(w)
+		_ = table.Write(append([]string{"doc_id", "target"}, arms...)) // Flush keeps the error
+		for _, d := range documents {
+			row := []string{strconv.Itoa(d), targets[d]}
+			for _, arm := range arms {
+				row = append(row, answers[d][arm])
+			}
+			_ = table.Write(row)
+		}
+		table.Flush()
+		return table.Error()
+	})
+}
+
+// read reads a log's rows and the names of its arms in their order.
+func read(path string) (rows []sample, arms []string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
 	defer file.Close()
-	var rows []sample
-	places := map[string]int{}
 	in := bufio.NewScanner(file)
 	in.Buffer(nil, 64<<20)
 	for in.Scan() {
 		var s sample
 		if err := json.Unmarshal(in.Bytes(), &s); err != nil {
-			return fmt.Errorf("%s: row %d: %w", from, len(rows)+1, err)
+			return nil, nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
 		}
-		if _, met := places[s.Arm]; !met {
-			places[s.Arm] = len(places)
+		if !slices.Contains(arms, s.Arm) {
+			arms = append(arms, s.Arm)
 		}
-		s.arm = places[s.Arm]
 		rows = append(rows, s)
 	}
-	if err := in.Err(); err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+	if len(rows) == 0 && in.Err() == nil {
+		return nil, nil, errors.New("no rows")
 	}
-	keep := len(rows) <= scores*len(places)
-	for i := range rows {
-		if err := rows[i].shorten(keep); err != nil {
-			return fmt.Errorf("%s: row %d: %w", from, i+1, err)
-		}
-	}
-	slices.SortFunc(rows, func(a, b sample) int { return cmp.Or(cmp.Compare(a.DocID, b.DocID), cmp.Compare(a.arm, b.arm)) })
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	return env.WriteFile(to, 0o644, func(w io.Writer) error {
-		packed, err := gzip.NewWriterLevel(w, gzip.BestCompression)
+	return rows, arms, in.Err()
+}
+
+// packed writes a compressed file.
+func packed(path string, write func(io.Writer) error) error {
+	return env.WriteFile(path, 0o644, func(w io.Writer) error {
+		z, err := gzip.NewWriterLevel(w, gzip.BestCompression)
 		if err != nil {
 			return err
 		}
-		encoder := json.NewEncoder(packed)
-		for _, s := range rows {
-			if err := encoder.Encode(s); err != nil {
-				return err
-			}
+		if err := write(z); err != nil {
+			return err
 		}
-		return packed.Close()
+		return z.Close()
 	})
 }
 
-// shorten rounds log-likelihoods, or puts the choice in their place; of a text the answer is kept that was read out of it.
-func (s *sample) shorten(keep bool) error {
-	filtered := s.Filtered
-	s.Filtered = nil
+// answer is the number of the choice that the harness takes, or what was read out of a text; resps are the log-likelihoods, rounded, "" of a text.
+func (s sample) answer() (answer, resps string, err error) {
 	var pairs [][][]any
 	if json.Unmarshal(s.Resps, &pairs) != nil { // a text
-		s.Resps = nil
-		if len(filtered) > 0 {
-			var answer string
-			if err := json.Unmarshal(filtered[0], &answer); err != nil {
-				return err
-			}
-			s.Answer = &answer
+		if len(s.Filtered) > 0 {
+			err = json.Unmarshal(s.Filtered[0], &answer)
 		}
-		return nil
+		return answer, "", err
 	}
-	s.Resps = nil
-	var out bytes.Buffer
 	best, largest := 0, 0.0
+	var list []string
 	for i, request := range pairs {
 		if len(request) == 0 || len(request[0]) == 0 {
-			return fmt.Errorf("choice %d has no log-likelihood", i)
+			return "", "", fmt.Errorf("choice %d has no log-likelihood", i)
 		}
 		x, err := strconv.ParseFloat(fmt.Sprint(request[0][0]), 64)
 		if err != nil {
-			return fmt.Errorf("choice %d: %w", i, err)
+			return "", "", fmt.Errorf("choice %d: %w", i, err)
 		}
 		if i == 0 || x > largest {
 			best, largest = i, x
 		}
-		fmt.Fprintf(&out, `%s[["%.2f","None"]]`, map[bool]string{true: "", false: ","}[i == 0], x)
+		list = append(list, fmt.Sprintf(`[["%.2f","None"]]`, x))
 	}
-	if keep {
-		s.Resps = json.RawMessage("[" + out.String() + "]")
-		return nil
-	}
-	answer := strconv.Itoa(best)
-	s.Answer = &answer
-	return nil
+	return strconv.Itoa(best), "[" + strings.Join(list, ",") + "]", nil
 }

@@ -91,7 +91,7 @@ func Read(path string, o Options) (*Log, error) {
 		err = log.inspect(top, o)
 	case top["results"] != nil && top["samples"] == nil:
 		return nil, fmt.Errorf("logs: %s holds an evaluation's totals: name the log of its items, samples_TASK_DATE.jsonl beside it", path)
-	case len(records) > 0 && records[0].has("doc_id") && (records[0].has("resps") || records[0].has("doc") || records[0].has("arm")): // or ours, packed
+	case len(records) > 0 && records[0].has("doc_id") && (records[0].has("resps") || records[0].has("doc")):
 		err = log.lmEval(records, o)
 	default:
 		err = log.plain(records, top, o)

@@ -21,7 +21,7 @@ var (
 	targetNames  = []string{"target", "gold", "label", "reference", "expected", "truth", "answer_key", "correct_answer", "solution"}
 )
 
-// plain reads rows with an item id and correctness, or an answer and its target. Without an id column, the rows' order is taken: of files
+// plain reads rows with an item id and correctness, or an answer and its target; an arm that is asked for may be a column of answers. Without an id column, the rows' order is taken: of files
 // that hold outputs of one published list.
 func (l *Log) plain(records []record, top map[string]json.RawMessage, o Options) error {
 	l.Format = Plain
@@ -48,17 +48,21 @@ func (l *Log) plain(records []record, top map[string]json.RawMessage, o Options)
 	if len(records) == 0 {
 		return errors.New("no rows")
 	}
-	if err := l.pickArm(records, o); err != nil {
+	union := all(records)
+	byColumn := o.Arm != "" && !union.has("arm") && union.has(o.Arm) // a table with a column of answers for each arm
+	if byColumn {
+		o.Answer = o.Arm
+	} else if err := l.pickArm(records, o); err != nil {
 		return err
 	}
-	c, err := columnsOf(all(records), o)
+	c, err := columnsOf(union, o)
 	if err != nil {
 		return err
 	}
 	l.Metric = c.correct
 	at := 0
 	for _, r := range records {
-		if r.text("arm") != l.Arm {
+		if !byColumn && r.text("arm") != l.Arm {
 			continue
 		}
 		s := Sample{ID: strconv.Itoa(at), Item: asked(r)}
