@@ -156,6 +156,7 @@ func TestOtherRecipes(t *testing.T) {
 		{"reason", []string{"limit=4", "budgets=8 12", "samples=2", "interventions=off released"}, []string{"acc/all/direct", "acc/all/self-consistency 2 x 12, released/difference", "tokens/cot 8"}},
 		{"calibrate", []string{"limit=10", "percent=50", "methods=act", "layers=3", "heads=2", "draws=1"}, []string{"calibrate/act/score/heads", "calibrate/act/entropy/heads"}},
 		{"evaluate", []string{"limit=4", "arms=released first-release", "controls=uniform", "items=generated:easy testdata/items/items.csv"}, []string{"acc/all/baseline", "items@", "/acc/all/uniform of released", "/acc/all/released/against uniform of released"}},
+		{"perplexity", []string{"limit=3", "arms=released", "controls=uniform"}, []string{"perplexity/baseline", "loss/released/difference", "loss/released/against uniform of released"}},
 		{"bench", []string{"tokens=16", "prompt=8", "newTokens=4", "batch=2", "repeats=1", "peer=false", "memory=small"}, []string{"speed/prefill", "speed/decode_batch_1", "speed/decode_batch_2", "memory/peak over weights"}},
 		{"pretrain", []string{"trainItems=120", "gradedItems=120", "heldOut=24", "hidden=32", "intermediate=48", "layers=2", "steps=4", "batch=2", "probes=2"}, []string{"loss", "acc/all/model", "sink_rate"}},
 		{"finetune", []string{"trainItems=60", "heldOut=20", "steps=2", "rows=1", "probeEvery=2", "rank=2"}, []string{"held-out loss/after", "change/row entropy", "attention_share_change", "acc/all/after"}},

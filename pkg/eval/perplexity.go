@@ -79,6 +79,7 @@ type LossOptions struct {
 	Job      store.Job
 	Run      string
 	Seed     uint64 // of the bootstrap
+	Plain    bool   // documents are encoded as they stand, without the tokens that the tokenizer adds
 	Progress func(engine.Progress)
 }
 
@@ -147,6 +148,9 @@ func (o LossOptions) losses(ctx context.Context, r *engine.Runner, tok *tokenize
 	}
 	job := o.Job
 	job.Kind, job.Prompt, job.Arm = "loss", fmt.Sprintf("windows of %d, stride %d", o.Window, o.Stride), arm.JSON()
+	if o.Plain {
+		job.Prompt += ", plain"
+	}
 	stored := o.Store != nil && job.Code != "" && job.Model != "" && arm.Experiment == nil
 	known := map[string]store.Record{}
 	var writer *store.Writer
@@ -177,7 +181,11 @@ func (o LossOptions) losses(ctx context.Context, r *engine.Runner, tok *tokenize
 			}
 			continue
 		}
-		list := o.sequences(tok.Encode(text))
+		encode := tok.Encode
+		if o.Plain {
+			encode = tok.EncodePlain
+		}
+		list := o.sequences(encode(text))
 		if len(list) == 0 {
 			return nil, fmt.Errorf("document %d (%.40q) has fewer than two tokens: there is nothing to predict", i, text)
 		}

@@ -76,6 +76,27 @@ func (c *Comparison) Samples(n int) *report.Part { return c.view("samples", args
 // Unparsed shows, for each arm, the first n texts that no answer could be read from.
 func (c *Comparison) Unparsed(n int) *report.Part { return c.view("unparsed", args{"n": n}) }
 
+// Losses is a handle on the loss of the session's texts under each arm, paired by text with the first.
+type Losses struct {
+	session *Session
+	arms    []Arm
+	windows args
+}
+
+// Perplexity measures the mean negative log-likelihood of a token of the session's texts under every arm. A text longer than the context is read in windows of the context that
+// move on by half of it, see [Losses.In].
+func (s *Session) Perplexity(arms ...Arm) *Losses { return &Losses{session: s, arms: arms} }
+
+// In reads long texts in windows of so many tokens that move on by a stride; 0 stands for the context and for half a window.
+func (l *Losses) In(window, stride int) *Losses {
+	return &Losses{l.session, l.arms, args{"window": window, "stride": stride}}
+}
+
+// Parts are the table, the differences and the finding.
+func (l *Losses) Parts() []*report.Part {
+	return []*report.Part{l.session.part("perplexity", "", l.arms, l.windows)}
+}
+
 // Effect is a handle on what one intervention changes in attention and in the next token's distribution, text by text.
 type Effect struct {
 	session *Session

@@ -61,7 +61,7 @@ func plannedComparison(ctx context.Context, j *job) ([]client.Planned, error) {
 		}
 		arms = append(arms, arm)
 	}
-	answers, err := eval.Plan(ctx, c.task, arms, eval.Options{Store: results, Runner: func() (*engine.Runner, error) { return r, nil }, Job: r.Job(), Groups: eval.Groups(c.Options.Groups)})
+	answers, err := eval.Plan(ctx, c.task, arms, eval.Options{Store: results, Runner: func() (*engine.Runner, error) { return r, nil }, Job: r.Job(), Groups: c.groups()})
 	if err != nil {
 		return nil, err
 	}

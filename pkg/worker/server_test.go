@@ -160,6 +160,7 @@ func TestEveryViewAnswers(t *testing.T) {
 		}
 		show("attention", view, map[string]any{"text": "Question: what is 2 + 2?", "layer": 1, "head": head, "tau": 0.01, "n": 3}, nil, want)
 	}
+	show("perplexity", "", map[string]any{"window": 64}, arms(t), "loss/released/difference")
 	show("effect", "rows", nil, arms(t)[1:], "entropy of a row")
 	show("effect", "logits", nil, arms(t)[1:], "KL(plain || changed) per position")
 	show("generate", "", map[string]any{"tokens": 8}, arms(t), "greedy tokens before the texts part")

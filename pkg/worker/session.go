@@ -35,7 +35,7 @@ var handlers map[string]func(context.Context, *job) error
 func init() {
 	handlers = map[string]func(context.Context, *job) error{
 		"ping": func(context.Context, *job) error { return nil }, "about": about, "tokens": tokens, "survey": survey, "attention": attention,
-		"effect": effect, "gains": gains, "compare": compare, "generate": generateText, "parity": parityTable, "bench": speed, "tune": tune, "calibrate": calibrateHeads, "pretrain": pretrain,
+		"effect": effect, "gains": gains, "compare": compare, "perplexity": perplexity, "generate": generateText, "parity": parityTable, "bench": speed, "tune": tune, "calibrate": calibrateHeads, "pretrain": pretrain,
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 var rules = map[string]ruled{
 	"model": modelRule, "finetune.base": modelRule, "checkpoint": optional(modelRule),
 	"adapter": optional(holding("adapter_config.json", "the directory of a PEFT adapter")),
-	"items":   itemsRule(), "prompts": itemsRule(".txt"), "against": each(itemsRule()),
+	"items":   itemsRule(), "prompts": itemsRule(".txt"), "texts": itemsRule(".txt"), "against": each(itemsRule()),
 	"columns": {texts, columns}, "groups": oneOf(append([]string{""}, client.Groupings...)...),
 	"limit": atLeast(0, "how many items, or 0 for all"), "shots": atLeast(0, "worked examples before the question"),
 	"length": atLeast(0, "tokens of a text, or 0 for the default"), "sinks.length": atLeast(1, "tokens of a text"), "finetune.length": atLeast(1, "tokens of a text"),
@@ -32,8 +32,9 @@ var rules = map[string]ruled{
 	"tau": real(0, 1, "a threshold of attention"), "tokens": atLeast(1, "a number of tokens"),
 
 	// evaluation
-	"evaluate.model": each(modelRule), "evaluate.items": each(itemsRule()), "evaluate.controls": someOf(0, "uniform", "random", "local"),
+	"evaluate.model": each(modelRule), "evaluate.items": each(itemsRule()), "evaluate.controls": someOf(0, "uniform", "random", "local"), "perplexity.controls": someOf(0, "uniform", "random", "local"),
 	"answer": oneOf("choices", "written", "instructed"), "margin": real(0, 0.99, "a share of the items"),
+	"window": atLeast(0, "tokens that are seen at once, or 0 for the model's context"), "stride": atLeast(0, "tokens that the window moves on by, or 0 for half of it"),
 
 	// logs of answers
 	"a": log, "b": log, "log": log, "rescore.against": optional(log), "form": oneOf("", "letter", "number", "label", "text"),

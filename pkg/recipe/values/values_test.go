@@ -37,6 +37,7 @@ var wrongTexts = map[string][]string{
 	"evaluate.controls": {"unifrom", "suppress", "random locally"}, "arms": {"relased", "released literl", "{\"alpha\":"}, "answer": {"letter", "", "writen"},
 	"a": {"nowhere.jsonl", "", "nowhere.jsonl#released"}, "b": {"nowhere.jsonl", "", "nowhere#x"}, "log": {"nowhere.json", "", "x#y"}, "rescore.against": {"nowhere.json", " ", "x#y"},
 	"methods": {"acts", "", "act pasa"}, "by": {"accuracy", "", "score entrpy"}, "calibrate.layers": {"middle", "-1", "1.5"}, "highlight": {"answer", "", "Question"},
+	"perplexity.controls": {"unifrom", "suppress", "random locally"}, "texts": {"nowhere.txt", "generated:none", "go.mod"},
 	"form": {"letters", "yesno", "Number"}, "metric": {"?", "acc\x00", "-"}, "filter": {"?", "\xff", ","}, "compare.columns": {"answer", "anwser=label", "id="}, "rescore.columns": {"answer", "anwser=label", "id="},
 }
 
