@@ -8,6 +8,7 @@
 //	go run ./recipes check NAME|DIR       rerun and compare with the committed results, within their tolerances
 //	go run ./recipes submit NAME --parts N [-- SBATCH OPTIONS]    run a recipe in parts on a Slurm cluster, or here with --engine local
 //	go run ./recipes status|resume|cancel DIR                     how it is, continue it, end it
+//	go run ./recipes parity --self        run parity without a reference: what must hold of any model
 //	go run ./recipes doctor               what is installed, which backends load, what is missing and how to get it
 //	go run ./recipes plugin cpu           install XLA's plugin for processors
 //	go run ./recipes jupyter              install the kernel for Jupyter and start what is installed
@@ -52,6 +53,7 @@ const usage = `usage: go run ./recipes COMMAND
       --cell-timeout D     limit for each cell (default: none)
   check NAME|DIR [flags]   rerun and compare each number with the committed one, within its tolerance
       -o, --force, --backend, --timeout, --cell-timeout as for run
+  parity --self [flags]    run parity on a model without a reference, what must hold of any: -p model=DIR, other flags as for run
   diff A B                 what two runs differ in: parameters, provenance, numbers with intervals, items that flipped
   bundle DIR [-o FILE]     pack a run into one .tar.gz: notebook, note, results, samples, specs, go.mod; no weights
   submit NAME --parts N [flags] [-- SBATCH OPTIONS]
@@ -112,7 +114,7 @@ func main() {
 
 var commands = map[string]func(context.Context, site, []string) error{
 	"list": list, "run": run, "check": check, "diff": diff, "bundle": bundle, "submit": submit, "status": status, "resume": resume, "cancel": cancel, "finish": finish,
-	"doctor": doctor, "jupyter": jupyter, "plugin": plugin,
+	"doctor": doctor, "jupyter": jupyter, "parity": parity, "plugin": plugin,
 }
 
 func dispatch(ctx context.Context, args []string) error {

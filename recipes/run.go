@@ -32,6 +32,19 @@ func runFlags(flags *flag.FlagSet, options *recipe.Options) {
 	flags.DurationVar(&options.CellTimeout, "cell-timeout", 0, "limit for each cell")
 }
 
+// parity runs the recipe of that name, with --self without a reference.
+func parity(ctx context.Context, where site, args []string) error {
+	asked := []string{"parity"}
+	for _, a := range args {
+		if a == "--self" || a == "-self" {
+			asked = append(asked, "-p", "reference=self")
+			continue
+		}
+		asked = append(asked, a)
+	}
+	return run(ctx, where, asked)
+}
+
 // run executes a recipe, or any notebook given by its path, and says where the note is; with --sweep at several points, with --from as a bundle says.
 func run(ctx context.Context, where site, args []string) error {
 	options := recipe.Options{Overrides: notebook.Overrides{}}

@@ -135,7 +135,8 @@ func (t *Texts) Parts() []*report.Part {
 	return []*report.Part{t.session.part("generate", "", t.arms, t.args)}
 }
 
-// Parity compares the session's model with tensors that another implementation computed on the same weights: a safetensors file.
+// Parity compares the session's model with tensors that another implementation computed on the same weights: a safetensors file. With "self" it checks what must hold of
+// any model: rows sum to one, a change changes something, padding and batch mates do not matter, decode equals prefill.
 func (s *Session) Parity(reference string) *report.Part {
 	return s.part("parity", "", nil, args{"reference": reference})
 }

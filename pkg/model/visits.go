@@ -28,6 +28,15 @@ func (m *Model) Windows() []int {
 	return windows
 }
 
+// LearnedSinks says of each layer whether a learned sink takes part in its softmax, so that its rows sum to less than one.
+func (m *Model) LearnedSinks() []bool {
+	sinks := make([]bool, len(m.arch.blocks))
+	for l, b := range m.arch.blocks {
+		sinks[l] = b.attn.sinks != ""
+	}
+	return sinks
+}
+
 // layerOf is a layer as an experiment sees it.
 func layerOf(c *Config, a *architecture, l int, phase attn.Phase) attn.Layer {
 	return attn.Layer{Index: l, Phase: phase, HasSinks: a.blocks[l].attn.sinks != "", Dims: c.Dims()}

@@ -9,5 +9,7 @@
 //	sink.rate               float [tokens], eps 0.3                 largest absolute difference
 //	greedy, greedy.<m>      int [1, tokens+new]: the first row's tokens and their greedy continuation; share of new tokens that are equal
 //
+// A model without a reference has [Self]: what must hold of any.
+//
 // Parity is the specification: no figure about a model family counts before these numbers are right.
 package parity

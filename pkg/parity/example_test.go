@@ -9,6 +9,30 @@ import (
 	"github.com/attune-lab/attune/pkg/parity"
 )
 
+// What must hold of any model, without a reference.
+func ExampleSelf() {
+	m, err := model.Load("../../testdata/attune-tiny", model.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	rows, err := parity.Self(m, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, row := range rows {
+		fmt.Println(row.Passed(), row.Tensor)
+	}
+	// Output:
+	// true rows sum to one
+	// true future unseen
+	// true padding
+	// true batch mates
+	// true change by one
+	// true change, layer 4
+	// true decode
+	// true decode, released
+}
+
 // A tiny checkpoint beside what transformers computed with it.
 func ExampleCompare() {
 	m, err := model.Load("../../testdata/reference/llama", model.Options{})

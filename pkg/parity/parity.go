@@ -17,19 +17,23 @@ import (
 	"github.com/attune-lab/attune/pkg/sink"
 )
 
-// Row is the comparison of one reference tensor.
+// Row is the comparison of one reference tensor, or one of a model's own checks.
 type Row struct {
-	Tensor string  // name in the reference
+	Tensor string  // name in the reference, or of the check
 	Value  float64 // largest absolute difference, or the share of equal tokens
 	Share  bool    // Value is a share, 1 is perfect; otherwise a difference, 0 is perfect
+	Least  bool    // Value is a change that must be there
 	N      int     // numbers compared
-	Limit  float64 // what counts as parity: Value <= Limit, or Value == 1 for shares
+	Limit  float64 // what counts as parity: Value <= Limit, or Value == 1 for shares, or Value >= Limit for changes
 }
 
 // Passed reports whether the row is within its limit.
 func (r Row) Passed() bool {
-	if r.Share {
+	switch {
+	case r.Share:
 		return r.Value == 1
+	case r.Least:
+		return r.Value >= r.Limit
 	}
 	return r.Value <= r.Limit
 }

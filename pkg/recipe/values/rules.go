@@ -67,7 +67,7 @@ var rules = map[string]ruled{
 	// benchmarks and parity
 	"dimensions": oneOf(dimensions...), "memory": oneOf(append([]string{""}, dimensions...)...),
 	"bench.prompt": atLeast(1, "a number of tokens"), "newTokens": atLeast(1, "a number of tokens"), "bench.repeats": atLeast(1, "repeats of a measurement"),
-	"reference": file(".safetensors"),
+	"reference": either("self", file(".safetensors")),
 
 	// data sets
 	"similarity": real(0.6, 1, "how alike items are that count as one"), "shares": {texts, shares}, "format": oneOf("jsonl", "parquet"),

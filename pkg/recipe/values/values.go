@@ -266,6 +266,16 @@ func (v value) path() (path string, isDir bool, err error) {
 	return path, info.IsDir(), nil
 }
 
+// either is a word that stands for something else than the rule's values, or one of those.
+func either(word string, r ruled) ruled {
+	return ruled{r.kind, func(v value) error {
+		if v.text() == word {
+			return nil
+		}
+		return r.of(v)
+	}}
+}
+
 // file is an existing file with one of these endings; any where none are given.
 func file(endings ...string) ruled {
 	return ruled{texts, func(v value) error {
