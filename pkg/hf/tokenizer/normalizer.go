@@ -148,20 +148,27 @@ func (f unicodeForm) normalize(p piece) piece {
 		return p
 	}
 	e := edit(p)
-	// Nothing interacts across a boundary, so that each segment is one stretch of the original.
+	unknown := func(r rune) bool { return unicode.Is(newToNormalFormsClass(), r) }
 	for i := 0; i < len(p.text); {
-		j := i + form.NextBoundaryInString(p.text[i:], true)
-		if r, width := utf8.DecodeRuneInString(p.text[i:]); (form == norm.NFKC || form == norm.NFKD) && unicode.Is(notDecomposedClass(), r) {
+		if r, width := utf8.DecodeRuneInString(p.text[i:]); unknown(r) {
 			e.keep(i, i+width)
 			i += width
 			continue
 		}
-		if segment := form.String(p.text[i:j]); segment == p.text[i:j] {
-			e.keep(i, j)
-		} else {
-			e.put(segment, i, j)
+		end := len(p.text)
+		if n := strings.IndexFunc(p.text[i:], unknown); n >= 0 {
+			end = i + n
 		}
-		i = j
+		// Nothing interacts across a boundary, so that each segment is one stretch of the original.
+		for i < end {
+			j := i + form.NextBoundaryInString(p.text[i:end], true)
+			if segment := form.String(p.text[i:j]); segment == p.text[i:j] {
+				e.keep(i, j)
+			} else {
+				e.put(segment, i, j)
+			}
+			i = j
+		}
 	}
 	return e.piece()
 }

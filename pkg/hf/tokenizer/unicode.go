@@ -91,10 +91,16 @@ var notMarks = []runeRange{
 	{0x1E4EC, 0x1E4EF},
 }
 
-// notDecomposed are characters whose compatibility decomposition is newer than the normal forms of Hugging Face's library.
-var notDecomposed = []runeRange{
-	{0x32FF, 0x32FF}, {0xA7F2, 0xA7F4}, {0xAB69, 0xAB69}, {0x10781, 0x10785}, {0x10787, 0x107B0}, {0x107B2, 0x107BA}, {0x1E030, 0x1E06D}, {0x1F16C, 0x1F16C},
-	{0x1FBF0, 0x1FBF9},
+// newToNormalForms are characters that are newer than the normal forms of Hugging Face's library, which are those of Unicode 9: it leaves them as they are and in
+// their place, and nothing composes or changes places across them. Those that no form would change either are left out.
+var newToNormalForms = []runeRange{
+	{0x7FD, 0x7FD}, {0x898, 0x89F}, {0x8CA, 0x8D3}, {0x9FE, 0x9FE}, {0xC3C, 0xC3C}, {0xD3B, 0xD3C}, {0xEBA, 0xEBA}, {0x1715, 0x1715}, {0x1ABF, 0x1ACE},
+	{0x1DF6, 0x1DFA}, {0x32FF, 0x32FF}, {0xA7F2, 0xA7F4}, {0xA82C, 0xA82C}, {0xAB69, 0xAB69}, {0x10781, 0x10785}, {0x10787, 0x107B0}, {0x107B2, 0x107BA},
+	{0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF}, {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070}, {0x1133B, 0x1133B},
+	{0x1145E, 0x1145E}, {0x11839, 0x1183A}, {0x11930, 0x11930}, {0x11935, 0x11935}, {0x11938, 0x11938}, {0x1193D, 0x1193E}, {0x11943, 0x11943},
+	{0x119E0, 0x119E0}, {0x11A34, 0x11A34}, {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11D42, 0x11D42}, {0x11D44, 0x11D45}, {0x11D97, 0x11D97},
+	{0x11F41, 0x11F42}, {0x16FF0, 0x16FF1}, {0x1E030, 0x1E06D}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF},
+	{0x1E4EC, 0x1E4EF}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9},
 }
 
 // addedLower are letters with a lower case that Go does not know yet: first, last and what to add.
@@ -163,8 +169,8 @@ var (
 		})
 		return rangetable.Merge(rangetable.New(runes...), tableOf(punctuation))
 	})
-	notMarksClass      = sync.OnceValue(func() *unicode.RangeTable { return tableOf(notMarks) })
-	notDecomposedClass = sync.OnceValue(func() *unicode.RangeTable { return tableOf(notDecomposed) })
+	notMarksClass         = sync.OnceValue(func() *unicode.RangeTable { return tableOf(notMarks) })
+	newToNormalFormsClass = sync.OnceValue(func() *unicode.RangeTable { return tableOf(newToNormalForms) })
 )
 
 // classFinder finds characters of a class, one at a time or in runs.
