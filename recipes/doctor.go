@@ -147,7 +147,7 @@ func sayDefault() {
 
 func sayJupyter() {
 	if command := jupyterCommand(); command != nil {
-		say("jupyter", "ok", "%s (go run ./recipes jupyter installs the kernel and starts it)", command[0])
+		say("jupyter", "ok", "%s (%s jupyter installs the kernel and starts it)", command[0], called())
 	} else {
 		say("jupyter", "-", "not installed, only interactive use needs it: apt install --no-install-recommends jupyter-notebook, or pip install jupyterlab")
 	}

@@ -79,7 +79,7 @@ func help(w io.Writer, where site, name string) error {
 	}
 	describe(w, r)
 	fmt.Fprintf(w, `
-usage: go run ./recipes run %s [-p key=value]... [flags]
+usage: %s run %s [-p key=value]... [flags]
 
   --params FILE        parameters as a JSON object, or those of a run: its results.json; -p comes before it
   --sweep key=a,b      run at each value, with one note, table and family of tests over all; again for another parameter: all combinations
@@ -89,6 +89,6 @@ usage: go run ./recipes run %s [-p key=value]... [flags]
   --backend NAME       %s
   --timeout D          limit for all cells together (default 24h; 0: none)
   --cell-timeout D     limit for each cell (default: none)
-`, quote(name), r.Name, strings.Join(kernel.Backends, ", "))
+`, called(), quote(name), r.Name, strings.Join(kernel.Backends, ", "))
 	return nil
 }

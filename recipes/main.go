@@ -89,7 +89,7 @@ func main() {
 		return
 	}
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(usage)
+		fmt.Print(strings.Replace(usage, "go run ./recipes", called(), 1))
 		return
 	}
 	var state *statusError
@@ -101,7 +101,7 @@ func main() {
 	var unfinished *unfinishedError
 	switch {
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "(go run ./recipes --help shows every command and its flags)")
+		fmt.Fprintln(os.Stderr, "("+called()+" --help shows every command and its flags)")
 		os.Exit(2)
 	case errors.As(err, &unfinished):
 		fmt.Fprintf(os.Stderr, "\nto continue: %s\n", report.Clean(unfinished.command))
@@ -147,11 +147,25 @@ type site struct {
 func findSite() (site, error) {
 	root, err := env.FindRoot(".")
 	if err != nil {
-		return site{}, err
+		program, programErr := os.Executable() // an archive's lies in its checkout
+		if programErr != nil {
+			return site{}, err
+		}
+		if root, programErr = env.FindRoot(filepath.Dir(program)); programErr != nil {
+			return site{}, err
+		}
 	}
 	info, err := os.Stdout.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 	return site{root: root, recipes: filepath.Join(root, "recipes"), terminal: terminal}, nil
+}
+
+// called is how the user calls this command.
+func called() string {
+	if command := os.Getenv(env.Command); command != "" {
+		return command
+	}
+	return "go run ./recipes"
 }
 
 // parse reads flags that may stand before and after the positional arguments, and checks how many of those there are.

@@ -109,7 +109,7 @@ func (e *unfinishedError) Unwrap() error { return e.err }
 // notebook from outside the recipes folder need not write any. The command ("run NAME", "check NAME") begins the one that continues an unfinished run.
 func execute(ctx context.Context, where site, options recipe.Options, command string) (*recipe.Result, error) {
 	options.Root, options.Log, options.Terminal, options.Check = where.root, os.Stdout, where.terminal, checkValues(where)
-	options.Command = "go run ./recipes " + quote(os.Args[1:]...)
+	options.Command = called() + " " + quote(os.Args[1:]...)
 	started := time.Now()
 	if _, err := recipe.Values(options); err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func buildWorker(ctx context.Context, where site, backend string) error {
 
 // continuation is the command that runs into the same directory again: what is long continues where it stopped.
 func continuation(command, dir string, options recipe.Options) string {
-	words := []string{"go run ./recipes", command}
+	words := []string{called(), command}
 	if !strings.HasPrefix(command, "check") { // its parameters are those of the committed results
 		for _, name := range slices.Sorted(maps.Keys(options.Overrides)) {
 			words = append(words, "-p", quote(name+"="+options.Overrides[name]))

@@ -11,6 +11,7 @@ const (
 	KernelID  = "ATTUNE_KERNEL_ID"  // names the kernel that a process descends from: by it the runner finds what cells left running
 	Store     = "ATTUNE_STORE"      // folder of the store of results; unset: <root>/runs/store
 	Worker    = "ATTUNE_WORKER"     // "once": a worker answers one request and ends
+	Command   = "ATTUNE_COMMAND"    // how the user calls the command, for what it suggests; unset: go run ./recipes
 	DryRun    = "ATTUNE_DRY_RUN"    // "1": cells ask what would be computed, and nothing is
 	Plan      = "ATTUNE_PLAN"       // a file: requests to the worker are written there instead of being answered
 	Known     = "ATTUNE_KNOWN"      // set: scores, surveys and effects come from the store, and one that is not there is an error

@@ -89,6 +89,9 @@ func gitCommit(root string) commit {
 	if root == "" {
 		return unknown
 	}
+	if b, err := os.ReadFile(filepath.Join(root, ".dist", "commit")); err == nil { // an archive: nothing says whether its files were edited
+		return commit{Hash: strings.TrimSpace(string(b)), Dirty: true}
+	}
 	git := func(args ...string) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // a network file system may hang
 		defer cancel()
