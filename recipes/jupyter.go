@@ -30,7 +30,11 @@ func jupyter(ctx context.Context, where site, args []string) error {
 		return err
 	}
 	if err := tools.BuildGopls(ctx, where.root, os.Stdout, where.terminal); err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		fmt.Printf("gopls is not built, so cells run but completion and tooltips are missing: %s\n", line)
 	}
 	dir, err := kernel.InstallSpec(ctx, tools, kernel.SpecOptions{Root: where.root, Backend: *backend})
 	if err != nil {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,6 +81,9 @@ func plannedComparison(ctx context.Context, j *job) ([]client.Planned, error) {
 // planKey tells what is planned apart, so that what several cells or points of a sweep ask for is counted once.
 func planKey(parts ...any) string { return fmt.Sprintf("%x", surveyKey(parts...)[:12]) }
 
+// maskTau is what sink.Options.Tau is by default.
+const maskTau = 0.01
+
 // errDry ends what would compute.
 var errDry = errors.New("a dry request computes nothing")
 
@@ -111,7 +115,7 @@ func plannedSurveys(ctx context.Context, j *job) ([]client.Planned, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := client.Planned{Kind: j.Kind, Arm: arm.Name, Key: planKey(r.Job().Key(), plan.Hash(), o.Measures, v.length, v.Tau, v.ids), Items: len(v.ids), Known: len(v.ids)}
+		p := client.Planned{Kind: j.Kind, Arm: arm.Name, Key: planKey(r.Job().Key(), plan.Hash(), o.Measures, v.length, cmp.Or(v.Tau, maskTau), v.ids), Items: len(v.ids), Known: len(v.ids)}
 		_, err = sink.Kept(ctx, results, r.Job(), func() (*engine.Runner, error) { return nil, errDry }, plan, v.ids, o)
 		switch {
 		case errors.Is(err, errDry):
