@@ -62,7 +62,7 @@ func FindTools(ctx context.Context, root string) (Tools, error) {
 		return Tools{}, err
 	}
 	t := Tools{GonbVersion: versions[0], GoimportsVersion: versions[1], GoplsVersion: versions[2], GoVersion: strings.TrimSpace(goVersion)}
-	base := filepath.Join(cache, "tools", fmt.Sprintf("gonb-%s_tools-%s_%s-%s-%s",
+	base := filepath.Join(cache, "tools", fmt.Sprintf("gonb-%s-tooltips_tools-%s_%s-%s-%s",
 		t.GonbVersion, t.GoimportsVersion, t.GoVersion, runtime.GOOS, runtime.GOARCH))
 	t.Dir = filepath.Join(base, "bin")
 	t.Gonb = filepath.Join(t.Dir, executable("gonb"))
@@ -120,7 +120,20 @@ func buildInto(ctx context.Context, root string, log io.Writer, terminal bool, l
 		return fmt.Errorf("the folder for the kernel: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	err = Build(ctx, gobuild.Build{Dir: root, Packages: slices.Sorted(maps.Keys(targets)), Output: temp + string(filepath.Separator), Env: Environment(GoBackend, ""),
+	environ := Environment(GoBackend, "")
+	if targets[gonbPackage] != "" {
+		changed, err := os.MkdirTemp(dir, ".build-")
+		if err != nil {
+			return fmt.Errorf("the folder for the kernel: %w", err)
+		}
+		defer os.RemoveAll(changed)
+		path, err := changedKernel(ctx, root, changed)
+		if err != nil {
+			return err
+		}
+		environ = withModfile(environ, path)
+	}
+	err = Build(ctx, gobuild.Build{Dir: root, Packages: slices.Sorted(maps.Keys(targets)), Output: temp + string(filepath.Separator), Env: environ,
 		Label: label, Log: log, Terminal: terminal})
 	if err != nil {
 		return err
