@@ -148,7 +148,7 @@ func worth(task *eval.Task, outcomes []eval.Outcome) float64 {
 	sum, n := 0.0, 0
 	for i, o := range outcomes {
 		if o.Refused == "" {
-			sum, n = sum+eval.Judge(task.Metric, task.Examples[i], o.Scores).Worth, n+1
+			sum, n = sum+o.Judge(task.Metric, task.Examples[i]).Worth, n+1
 		}
 	}
 	return sum / float64(max(1, n))

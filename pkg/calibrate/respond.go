@@ -138,7 +138,7 @@ func (o Options) measure(task *eval.Task, outcomes []eval.Outcome) ([]measured, 
 			m.value = -entropy(logs)
 		} else {
 			m.value = logs[task.Examples[i].Answer]
-			m.right = eval.Judge(task.Metric, task.Examples[i], outcome.Scores).Right
+			m.right = outcome.Judge(task.Metric, task.Examples[i]).Right
 		}
 		out[i] = m
 	}

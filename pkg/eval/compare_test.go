@@ -210,7 +210,7 @@ func TestReadAnswersAreJudgedByTheirLetter(t *testing.T) {
 		{Outcome{Scores: []float64{0, 0}}, Verdict{Tied: true, Undecided: true, Worth: 0.5}},
 	} {
 		for _, metric := range []string{Acc, AccNorm} {
-			if got := c.o.judge(metric, e); got != c.want {
+			if got := c.o.Judge(metric, e); got != c.want {
 				t.Errorf("%s of %+v: %+v, expected %+v", metric, c.o, got, c.want)
 			}
 		}

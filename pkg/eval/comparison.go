@@ -124,7 +124,7 @@ func summarise(task *Task, arms []Arm, answers [][]Outcome, o Options) (*Compari
 		for a := range arms {
 			judged[a] = make([]Verdict, len(task.Examples))
 			for i, e := range task.Examples {
-				judged[a][i] = answers[a][i].judge(metric, e)
+				judged[a][i] = answers[a][i].Judge(metric, e)
 			}
 		}
 		from := len(c.Rows)

@@ -81,7 +81,7 @@ func (c *Comparison) Samples() []logs.Row {
 				for _, metric := range c.metrics() {
 					right := Predict(metric, e.Choices, o.Scores) == e.Answer
 					if o.Parsed { // a vote
-						right = o.judge(metric, e).Right
+						right = o.Judge(metric, e).Right
 					}
 					row.Metrics = append(row.Metrics, logs.Metric{Name: metric, Value: worth(right)})
 				}
@@ -92,7 +92,7 @@ func (c *Comparison) Samples() []logs.Row {
 				} else {
 					row.Target = corpus.Letter(e.Answer)
 				}
-				row.Metrics = []logs.Metric{{Name: "exact_match", Value: worth(o.judge(Acc, e).Right)}}
+				row.Metrics = []logs.Metric{{Name: "exact_match", Value: worth(o.Judge(Acc, e).Right)}}
 			}
 			rows = append(rows, row)
 		}

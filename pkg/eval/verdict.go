@@ -75,8 +75,8 @@ func Choose(metric string, e Example, scores []float64) (choice int, tied, decid
 	return drawn(e, best), true, true
 }
 
-// judge gives the verdict on an outcome: on the letter that was read or that won a vote, else on the scores. What could not be read from a text is wrong, not undecided.
-func (o Outcome) judge(metric string, e Example) Verdict {
+// Judge gives the verdict on an outcome: on the letter that was read or that won a vote, else on the scores. What could not be read from a text is wrong, not undecided.
+func (o Outcome) Judge(metric string, e Example) Verdict {
 	switch {
 	case e.Open != nil:
 		if o.Parsed && e.Open.Right(o.Letter, e.Target) {

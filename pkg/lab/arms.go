@@ -135,6 +135,7 @@ type Reasoning struct {
 	Budgets       string  // tokens of reasoning at most; the last is that of budget forcing and of self-consistency
 	Fillers       string  // tokens of filler
 	Repeats       string  // times that the problem is written
+	Matched       bool    // beside each arm that reasons once or repeats, its control: fillers of as many tokens, item by item
 	Waits         int     // times that reasoning which ends is made to go on; 0 = no such arm
 	Samples       int     // reasonings of self-consistency; 0 = no such arm
 	Temperature   float64 // of their sampling
@@ -153,26 +154,34 @@ func (s *Session) Reasoning(r Reasoning) Arms {
 		Seed        uint64  `json:"seed,omitempty"`
 		Times       int     `json:"times,omitempty"`
 		Instructed  bool    `json:"instructed,omitempty"`
+		Like        *way    `json:"like,omitempty"`
 	}
 	ways := []way{{Kind: "direct"}}
 	names := []string{"direct"}
 	add := func(name string, w way) { ways, names = append(ways, w), append(names, name) }
+	matched := map[string]string{} // arm to control
+	addMatched := func(name string, w way) {
+		if add(name, w); r.Matched {
+			matched[name] = "filler like " + name
+			add(matched[name], way{Kind: "filler", Like: &w})
+		}
+	}
 	for _, n := range integers("fillers", r.Fillers) {
 		add(fmt.Sprintf("filler %d", n), way{Kind: "filler", Budget: n})
 	}
 	for _, n := range integers("repeats", r.Repeats) {
-		add(fmt.Sprintf("repeat %d", n), way{Kind: "repeat", Times: n})
+		addMatched(fmt.Sprintf("repeat %d", n), way{Kind: "repeat", Times: n})
 	}
 	most := 0
 	for _, n := range integers("budgets", r.Budgets) {
-		add(fmt.Sprintf("cot %d", n), way{Kind: "cot", Budget: n, Instructed: r.Instruction})
+		addMatched(fmt.Sprintf("cot %d", n), way{Kind: "cot", Budget: n, Instructed: r.Instruction})
 		most = n
 	}
 	if r.Waits < 0 || r.Samples < 0 || r.Temperature < 0 {
 		fail(client.Parameter("samples", fmt.Sprint(r.Samples), "waits, samples and temperature are 0 or more"))
 	}
 	if r.Waits > 0 && most > 0 {
-		add(fmt.Sprintf("budget %d, waits %d", most, r.Waits), way{Kind: "budget", Budget: most, Waits: r.Waits, Instructed: r.Instruction})
+		addMatched(fmt.Sprintf("budget %d, waits %d", most, r.Waits), way{Kind: "budget", Budget: most, Waits: r.Waits, Instructed: r.Instruction})
 	}
 	if r.Samples > 0 && most > 0 {
 		add(fmt.Sprintf("self-consistency %d x %d", r.Samples, most), way{Kind: "self-consistency", Budget: most, Samples: r.Samples, Temperature: r.Temperature, Seed: s.options.Seed, Instructed: r.Instruction})
@@ -183,10 +192,14 @@ func (s *Session) Reasoning(r Reasoning) Arms {
 		if name != "off" {
 			plan = s.intervention("interventions", r.Interventions, name)
 		}
+		under := ""
+		if name != "off" {
+			under = ", " + armName(name)
+		}
 		for i, w := range ways {
-			arm := Arm{Name: names[i], Plan: plan, Answer: check(json.Marshal(w))}
-			if name != "off" {
-				arm.Name += ", " + armName(name)
+			arm := Arm{Name: names[i] + under, Plan: plan, Answer: check(json.Marshal(w))}
+			if control := matched[names[i]]; control != "" {
+				arm.Controls = []string{control + under}
 			}
 			arms = append(arms, arm)
 		}

@@ -29,8 +29,11 @@ type Arm struct {
 	Waits  int    `json:"waits,omitempty"`  // of BudgetForcing; 0 = 1
 	Wait   string `json:"wait,omitempty"`   // of BudgetForcing; "" = "\nWait"
 	Fill   string `json:"fill,omitempty"`   // of Filler, what is repeated; "" = " ."
-	// Each is the budget of a Filler item by item, by the hash of the example, see [Matched]; nil = Budget.
-	Each        map[string]int `json:"-"`
+	// Like makes a Filler the control of equal size of another arm: as many tokens as that arm puts or generates before the cue, example by example. nil = Budget.
+	Like *Arm `json:"like,omitempty"`
+	// Known are the tokens of Like, by the hash of the example, where they were counted before, see [Arm.Counted]; others are computed. They are no part of what the
+	// arm is.
+	Known       map[string]int `json:"-"`
 	Times       int            `json:"times,omitempty"`       // of Repeat; 0 = 1
 	Samples     int            `json:"samples,omitempty"`     // of SelfConsistency; 0 = 5
 	Temperature float64        `json:"temperature,omitempty"` // of SelfConsistency; 0 = 0.7
@@ -56,9 +59,12 @@ func (a Arm) withDefaults() Arm {
 	}
 	if a.Kind == Filler {
 		full.Fill = or(a.Fill, " .")
-		if full.Each = a.Each; a.Each == nil {
+		if a.Like == nil {
 			full.Budget = or(a.Budget, 128)
+			return full
 		}
+		like := a.Like.withDefaults()
+		full.Like, full.Known = &like, a.Known
 		return full
 	}
 	full.Budget = or(a.Budget, 128)
@@ -92,6 +98,17 @@ func (a Arm) Validate() error {
 			return fmt.Errorf("reason: %s of arm %q is %d, expected 1 or more, or 0 for the default", name, a.Kind, n)
 		}
 	}
+	if a.Like != nil {
+		switch {
+		case a.Kind != Filler:
+			return fmt.Errorf("reason: arm %q is to be like another one, which only %q can be", a.Kind, Filler)
+		case a.Like.Kind == Filler || a.Like.Kind == Direct || a.Like.Kind == SelfConsistency:
+			return fmt.Errorf("reason: fillers like arm %q: expected an arm that reasons once or repeats", a.Like.Kind)
+		}
+		if err := a.Like.Validate(); err != nil {
+			return err
+		}
+	}
 	if a.Temperature < 0 {
 		return fmt.Errorf("reason: temperature of arm %q is %v, expected more than 0", a.Kind, a.Temperature)
 	}
@@ -100,20 +117,8 @@ func (a Arm) Validate() error {
 
 // JSON implements [eval.Answer]: the arm with its defaults filled in.
 func (a Arm) JSON() json.RawMessage {
-	full := struct {
-		Arm
-		Each string `json:"each,omitempty"` // a hash of the budgets
-	}{Arm: a.withDefaults()}
-	if full.Arm.Each != nil {
-		budgets, err := json.Marshal(full.Arm.Each) // in the order of keys
-		if err != nil {                             // strings and numbers only: cannot fail
-			panic(err)
-		}
-		sum := sha256.Sum256(budgets)
-		full.Each = hex.EncodeToString(sum[:])
-	}
-	text, err := json.Marshal(full)
-	if err != nil { // the same
+	text, err := json.Marshal(a.withDefaults())
+	if err != nil { // strings and numbers only: cannot fail
 		panic(err)
 	}
 	return text
@@ -141,8 +146,8 @@ func (a Arm) String() string {
 	case SelfConsistency:
 		return fmt.Sprintf("%s %d x %d", a.Kind, a.Samples, a.Budget)
 	case Filler:
-		if a.Each != nil {
-			return string(a.Kind) + ", matched"
+		if a.Like != nil {
+			return fmt.Sprintf("%s like %s", a.Kind, a.Like)
 		}
 	}
 	return fmt.Sprintf("%s %d", a.Kind, a.Budget)

@@ -30,18 +30,17 @@ func Ledger(c *eval.Comparison, arm int) ([]Entry, error) {
 	return entries, nil
 }
 
-// Matched is the control of equal size of an arm that a comparison has answered: fillers of as many tokens as that arm put or generated before the cue, example by
-// example.
-func Matched(c *eval.Comparison, arm int) (Arm, error) {
-	entries, err := Ledger(c, arm)
+// Counted is the arm with what a comparison has counted of the arm that it is like, at that place among the arms that were compared: so that it is not computed again.
+func (a Arm) Counted(c *eval.Comparison, like int) (Arm, error) {
+	entries, err := Ledger(c, like)
 	if err != nil {
-		return Arm{}, err
+		return a, err
 	}
-	control := Arm{Kind: Filler, Each: map[string]int{}}
+	a.Known = map[string]int{}
 	for i, e := range entries {
-		control.Each[c.Examples[i].Hash()] = e.Reasoning + e.Forced
+		a.Known[c.Examples[i].Hash()] = e.Reasoning + e.Forced
 	}
-	return control, nil
+	return a, nil
 }
 
 // Usage is what an arm takes: tokens per example, means.

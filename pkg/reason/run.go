@@ -116,9 +116,16 @@ func cue(e eval.Example) (question, cue string, err error) {
 // lengthened answers after fillers, or after repetitions of the question. They stand before the cue, so that the model is not asked to continue them.
 func (c *computation) lengthened(ctx context.Context) ([]eval.Outcome, error) {
 	outcomes := make([]eval.Outcome, len(c.examples))
+	budgets, refused, err := c.budgets(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var asked []eval.Example
 	var places, cues, more []int // cues and what is put before them in tokens
 	for i, e := range c.examples {
+		if outcomes[i].Refused = refused[i]; refused[i] != "" {
+			continue
+		}
 		question, cue, err := cue(e)
 		if err != nil {
 			return nil, err
@@ -126,16 +133,8 @@ func (c *computation) lengthened(ctx context.Context) ([]eval.Outcome, error) {
 		length := func(between string) int { return len(e.Encode(c.tok, question+between+cue)) }
 		between := strings.Repeat("\n\n"+question, c.arm.Times)
 		if c.arm.Kind == Filler { // as many as make at most so many tokens more
-			budget := c.arm.Budget
-			if c.arm.Each != nil {
-				var ok bool
-				if budget, ok = c.arm.Each[e.Hash()]; !ok {
-					outcomes[i].Refused = "the arm that the fillers are matched with has not answered it"
-					continue
-				}
-			}
-			most := length("") + budget
-			n := sort.Search(budget, func(n int) bool { return length(strings.Repeat(c.arm.Fill, n+1)) > most })
+			most := length("") + budgets[i]
+			n := sort.Search(budgets[i], func(n int) bool { return length(strings.Repeat(c.arm.Fill, n+1)) > most })
 			between = strings.Repeat(c.arm.Fill, n)
 		}
 		cues, more = append(cues, len(c.tok.EncodePlain(cue))), append(more, length(between)-length(""))
@@ -152,6 +151,34 @@ func (c *computation) lengthened(ctx context.Context) ([]eval.Outcome, error) {
 		outcomes[i] = o
 	}
 	return outcomes, err
+}
+
+// budgets are the tokens of filler of each example: those of the arm that the fillers are like, where there is one, which may refuse an example.
+func (c *computation) budgets(ctx context.Context) (budgets []int, refused []string, err error) {
+	budgets, refused = slices.Repeat([]int{c.arm.Budget}, len(c.examples)), make([]string, len(c.examples))
+	if c.arm.Like == nil {
+		return budgets, refused, nil
+	}
+	like := &computation{arm: *c.arm.Like, runner: c.runner, tok: c.tok, experiment: c.experiment}
+	var places []int
+	for i, e := range c.examples {
+		if known, ok := c.arm.Known[e.Hash()]; ok {
+			budgets[i] = known
+			continue
+		}
+		like.examples, places = append(like.examples, e), append(places, i)
+	}
+	if len(places) == 0 {
+		return budgets, refused, nil
+	}
+	outcomes, err := like.run(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for k, i := range places {
+		budgets[i], refused[i] = outcomes[k].Tokens.Reasoning+outcomes[k].Tokens.Forced, outcomes[k].Refused
+	}
+	return budgets, refused, nil
 }
 
 // answer scores the choices after whole prompts.

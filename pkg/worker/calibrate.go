@@ -43,6 +43,9 @@ func calibrateHeads(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	if j.session.part != nil {
+		return errPartDone // a choice needs all items: it is computed where the parts are brought together
+	}
 	c := &calibrated{job: j, calibrateArgs: a}
 	if err := c.compute(ctx); err != nil {
 		return err

@@ -425,12 +425,16 @@ func curveName(arm client.Arm) string {
 	if json.Unmarshal(arm.Answer, &a) != nil || a.Kind == "" {
 		return arm.Name
 	}
-	if _, under, ok := strings.Cut(arm.Name, ", "); ok && !strings.HasPrefix(under, "waits") {
-		return string(a.Kind) + ", " + under
-	} else if i := strings.LastIndex(arm.Name, ", "); ok && strings.Count(arm.Name, ", ") > 1 {
-		return string(a.Kind) + ", " + arm.Name[i+2:]
+	kind := string(a.Kind)
+	if a.Like != nil {
+		kind += " like " + string(a.Like.Kind)
 	}
-	return string(a.Kind)
+	if _, under, ok := strings.Cut(arm.Name, ", "); ok && !strings.HasPrefix(under, "waits") {
+		return kind + ", " + under
+	} else if i := strings.LastIndex(arm.Name, ", "); ok && strings.Count(arm.Name, ", ") > 1 {
+		return kind + ", " + arm.Name[i+2:]
+	}
+	return kind
 }
 
 // withinTable compares each arm under an intervention with the same arm without one.
@@ -447,7 +451,7 @@ func withinTable(_ context.Context, c *compared) (*report.Part, error) {
 			}
 			n := stats.Counts{}
 			for i, e := range c.Examples {
-				x, y := eval.Judge(c.task.Metric, e, c.Outcomes[b][i].Scores), eval.Judge(c.task.Metric, e, c.Outcomes[a][i].Scores)
+				x, y := c.Outcomes[b][i].Judge(c.task.Metric, e), c.Outcomes[a][i].Judge(c.task.Metric, e)
 				if x.Undecided || y.Undecided {
 					continue
 				}

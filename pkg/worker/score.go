@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +73,9 @@ func (c *compared) compute(ctx context.Context) (*eval.Comparison, error) {
 		return nil, errPartDone
 	}
 	watch := c.stopwatch(&o)
+	if err := c.count(ctx, arms, o); err != nil {
+		return nil, err
+	}
 	found, err := eval.Compare(ctx, c.task, arms, o)
 	if err != nil {
 		return nil, err
@@ -185,7 +189,20 @@ func (c *compared) armKeys() string {
 // answer is how an arm answers, as a request has it.
 type answer struct {
 	reason.Arm
-	Instructed bool `json:"instructed"` // with reason.Instruction before the prompt
+	Instructed bool    `json:"instructed"` // with reason.Instruction before the prompt
+	Like       *answer `json:"like"`       // the arm that fillers are like
+}
+
+// reasoning is the arm with its instruction.
+func (a answer) reasoning() reason.Arm {
+	if a.Instructed {
+		a.Instruction = reason.Instruction
+	}
+	if a.Like != nil {
+		like := a.Like.reasoning()
+		a.Arm.Like = &like
+	}
+	return a.Arm
 }
 
 // arm makes a request's arm one that a comparison can answer by.
@@ -214,12 +231,36 @@ func (j *job) arm(a client.Arm) (eval.Arm, error) {
 		out.Answer = written
 		return out, nil
 	}
-	if how.Instructed {
-		how.Instruction = reason.Instruction
-	}
-	if err := how.Validate(); err != nil {
+	arm := how.reasoning()
+	if err := arm.Validate(); err != nil {
 		return out, fmt.Errorf("arm %q: %w", a.Name, err)
 	}
-	out.Answer = how.Arm
+	out.Answer = arm
 	return out, nil
+}
+
+// count gives fillers that are like another arm of the comparison what that arm is known to take, or takes now: so that it is computed once.
+func (c *compared) count(ctx context.Context, arms []eval.Arm, o eval.Options) error {
+	o.Controls, o.Groups = nil, eval.GroupsNone
+	for i, arm := range arms {
+		control, ok := arm.Answer.(reason.Arm)
+		if !ok || control.Like == nil {
+			continue
+		}
+		like := slices.IndexFunc(arms, func(a eval.Arm) bool {
+			of, ok := a.Answer.(reason.Arm)
+			return ok && of.Hash() == control.Like.Hash() && a.Plan.Hash() == arm.Plan.Hash()
+		})
+		if like < 0 {
+			continue // it computes what it is like
+		}
+		found, err := eval.Compare(ctx, c.task, arms[like:like+1], o)
+		if err != nil {
+			return err
+		}
+		if arms[i].Answer, err = control.Counted(found, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
