@@ -358,7 +358,8 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 		q, k, v = heads(0, group), heads(group, group+1), heads(group+1, group+2)
 	default:
 		y := d.dense(a.fused, x)
-		n, m := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+		dim := y.Shape().Dimensions[2] / (c.Heads + 2*c.KVHeads) // the layer's own: in gemma4 not the configuration's
+		n, m := c.Heads*dim, c.KVHeads*dim
 		q, k, v = SliceAxis(y, -1, AxisRange(0, n)), SliceAxis(y, -1, AxisRange(n, n+m)), SliceAxis(y, -1, AxisRange(n+m, n+2*m))
 	}
 	if a.normWhole {
