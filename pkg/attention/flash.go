@@ -46,7 +46,7 @@ func (s *Site) oneSquare() bool { return s.whole() && s.kind() == kernel.Kind{} 
 
 // kind is what the layer's attention has beyond one square, as our kernel names it.
 func (s *Site) kind() kernel.Kind {
-	return kernel.Kind{Capped: s.Softcap > 0, Windowed: s.Window > 0 && s.Window < s.NumKeys(), Sinking: s.Sinks != nil}
+	return kernel.Kind{HasSoftcap: s.Softcap > 0, HasWindow: s.Window > 0 && s.Window < s.NumKeys(), HasSinks: s.Sinks != nil}
 }
 
 // plain reports whether the layer's attention is the causal softmax of scaled scores and nothing else, so that queries, keys, the scale and a row's LSE say
@@ -149,7 +149,7 @@ func (s *Site) ownKernel(k kernel.Kind) bool {
 
 func (s *Site) runOwnKernel(gain *kernel.Gain) (out, lse *Node) {
 	o := kernel.Options{Scale: s.Scale, Softcap: s.Softcap, Sinks: s.Sinks, Gain: gain}
-	if s.kind().Windowed {
+	if s.kind().HasWindow {
 		o.Window = s.Window
 	}
 	out, lse = kernel.Attention(tokensFirst(s.Query), tokensFirst(s.Keys[0]), tokensFirst(s.Values[0]), o)

@@ -97,14 +97,14 @@ var types = map[dtypes.DType]string{dtypes.BFloat16: "bf16", dtypes.Float16: "f1
 // Kind is what of the kernel's text an attention takes.
 type Kind struct {
 	ByBits, ByLimits bool // a Gain and where its mask is from
-	Capped           bool
-	Windowed         bool
-	Sinking          bool
+	HasSoftcap       bool
+	HasWindow        bool
+	HasSinks         bool
 }
 
 func (o Options) kind() Kind {
 	byBits := o.Gain != nil && o.Gain.Mask.Bits != nil
-	return Kind{ByBits: byBits, ByLimits: o.Gain != nil && !byBits, Capped: o.Softcap > 0, Windowed: o.Window > 0, Sinking: o.Sinks != nil}
+	return Kind{ByBits: byBits, ByLimits: o.Gain != nil && !byBits, HasSoftcap: o.Softcap > 0, HasWindow: o.Window > 0, HasSinks: o.Sinks != nil}
 }
 
 // Gained reports whether there is a gain.
@@ -162,7 +162,7 @@ func (f fill) WordsPerRow() int { return words(f.Tokens) }
 
 // Factor is what products of queries and keys are multiplied by: to scores in units of log2 or, below a cap, to the power of two that its tanh is made of.
 func (f fill) Factor() string {
-	if f.Capped {
+	if f.HasSoftcap {
 		return constant(2 * f.Scale / f.Softcap * math.Log2E)
 	}
 	return constant(f.Scale * math.Log2E)

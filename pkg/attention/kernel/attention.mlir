@@ -9,7 +9,7 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
 
 {{- define "tile"}}
       %at = arith.muli %key, %keyStride : i32
-      {{- if or .Diagonal .Windowed}}
+      {{- if or .Diagonal .HasWindow}}
       %first = tt.splat %key : i32 -> !keysInt
       %keys = arith.addi %first, %tileKeys : !keysInt
       %keysOver = tt.expand_dims %keys {axis = 0 : i32} : !keysInt -> !keysRow
@@ -34,7 +34,7 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       %kAt = tt.addptr %kHead, %keyOffsets : !keyPtr, !keyInt
       %k = tt.load %kAt : !keyPtr
       %products = tt.dot %q, %k, %zeroSquare : !outHalf * !keyHalf -> !square
-      {{- if .Capped}}
+      {{- if .HasSoftcap}}
       %doubled = arith.mulf %products, %factorSquare : !square
       %power = tt.elementwise_inline_asm "ex2.approx.ftz.f32 $0, $1;" {constraints = "=f,f", packed_element = 1 : i32, pure = true} %doubled : !square -> !square
       %powerOne = arith.addf %power, %oneSquare : !square
@@ -44,19 +44,19 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       {{- else}}
       %scaled = arith.mulf %products, %factorSquare : !square
       {{- end}}
-      {{- if or .Diagonal .Windowed}}
+      {{- if or .Diagonal .HasWindow}}
       {{- if .Diagonal}}
       %before = arith.cmpi sge, %rowsSquare, %keysSquare : !squareInt
       {{- end}}
-      {{- if .Windowed}}
+      {{- if .HasWindow}}
       %near = arith.cmpi sgt, %keysSquare, %behindSquare : !squareInt
       {{- end}}
-      {{- if and .Diagonal .Windowed}}
+      {{- if and .Diagonal .HasWindow}}
       %visible = arith.andi %before, %near : !squareBool
       {{- end}}
-      %scores = arith.select {{if not .Windowed}}%before{{else if .Diagonal}}%visible{{else}}%near{{end}}, %scaled, %unseen : !squareBool, !square
+      %scores = arith.select {{if not .HasWindow}}%before{{else if .Diagonal}}%visible{{else}}%near{{end}}, %scaled, %unseen : !squareBool, !square
       {{- end}}
-      %tops = "tt.reduce"({{if or .Diagonal .Windowed}}%scores{{else}}%scaled{{end}}) <{axis = 1 : i32}> ({
+      %tops = "tt.reduce"({{if or .Diagonal .HasWindow}}%scores{{else}}%scaled{{end}}) <{axis = 1 : i32}> ({
       ^bb0(%left: f32, %right: f32):
         %larger = arith.maxnumf %left, %right : f32
         tt.reduce.return %larger : f32
@@ -64,7 +64,7 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
       %top = arith.maxnumf %topBefore, %tops : !row
       %topColumn = tt.expand_dims %top {axis = 1 : i32} : !row -> !rowColumn
       %topSquare = tt.broadcast %topColumn : !rowColumn -> !square
-      %below = arith.subf {{if or .Diagonal .Windowed}}%scores{{else}}%scaled{{end}}, %topSquare : !square
+      %below = arith.subf {{if or .Diagonal .HasWindow}}%scores{{else}}%scaled{{end}}, %topSquare : !square
       %p = tt.elementwise_inline_asm "ex2.approx.ftz.f32 $0, $1;" {constraints = "=f,f", packed_element = 1 : i32, pure = true} %below : !square -> !square
       %step = arith.subf %topBefore, %top : !row
       %shrink = math.exp2 %step : !row
@@ -145,7 +145,7 @@ Exponentials are the hardware's, which flushes denormals to zero: through math.e
 
 module {
   tt.func public @{{.Name}}(%Q: !element {tt.divisibility = 16 : i32}, %K: !element {tt.divisibility = 16 : i32}, %V: !element {tt.divisibility = 16 : i32},
-      {{- if .Sinking}} %sinks: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{end}}
+      {{- if .HasSinks}} %sinks: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{end}}
       {{- if .Gained}} %gains: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{end}}
       {{- if .ByLimits}} %Q0: !element {tt.divisibility = 16 : i32}, %K0: !element {tt.divisibility = 16 : i32}, %limits: !tt.ptr<f32> {tt.divisibility = 16 : i32},{{end}}
       {{- if .ByBits}} %bits: !tt.ptr<i32> {tt.divisibility = 16 : i32},{{end}} %O: !element {tt.divisibility = 16 : i32}
@@ -164,7 +164,7 @@ module {
     %lastKeys = arith.constant dense<{{.Last}}> : !keysInt
     %zeroSquare = arith.constant dense<0.0> : !square
     %factorSquare = arith.constant dense<{{.Factor}}> : !square
-    {{- if .Capped}}
+    {{- if .HasSoftcap}}
     %capSquare = arith.constant dense<{{.Cap}}> : !square
     %oneSquare = arith.constant dense<1.0> : !square
     %twoSquare = arith.constant dense<2.0> : !square
@@ -212,7 +212,7 @@ module {
     %keyAt = arith.addi %keyAtBatch, %keyAtHead : i64
 
     // A learned sink is a score with no value; rows that sum to 1 over their keys lose it again.
-    {{- if and .Sinking (not .Normalise)}}
+    {{- if and .HasSinks (not .Normalise)}}
     %sinkAt = tt.addptr %sinks, %head : !tt.ptr<f32>, i32
     %sinkLoaded = tt.load %sinkAt : !tt.ptr<f32>
     %log2e = arith.constant {{.Log2E}} : f32
@@ -223,7 +223,7 @@ module {
     %top0 = arith.constant dense<-1.0e30> : !row
     %sum0 = arith.constant dense<0.0> : !row
     {{- end}}
-    {{- if .Windowed}}
+    {{- if .HasWindow}}
     %windowSquare = arith.constant dense<{{.Window}}> : !squareInt
     %behindSquare = arith.subi %rowsSquare, %windowSquare : !squareInt
     %window = arith.constant {{.Window}} : i32
@@ -301,7 +301,7 @@ module {
     %bitsRows = tt.addptr %bitsSplat, %wordOffsets : !wordPtr, !word
     {{- end}}
 
-    %passed:3 = scf.for %key = {{if .Windowed}}%firstKey{{else}}%c0{{end}} to %row step %keysPerTile iter_args(%outBefore = %out0, %sumBefore = %sum0, %topBefore = %top0) -> (!out, !row, !row) : i32 {
+    %passed:3 = scf.for %key = {{if .HasWindow}}%firstKey{{else}}%c0{{end}} to %row step %keysPerTile iter_args(%outBefore = %out0, %sumBefore = %sum0, %topBefore = %top0) -> (!out, !row, !row) : i32 {
       {{- template "tile" .Before}}
     }
     %all:3 = scf.for %key = %row to %afterRows step %keysPerTile iter_args(%outBefore = %passed#0, %sumBefore = %passed#1, %topBefore = %passed#2) -> (!out, !row, !row) : i32 {

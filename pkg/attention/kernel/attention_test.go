@@ -104,7 +104,7 @@ func TestAttentionIsThatOfPlainOperations(t *testing.T) {
 // everyKind that a model or an intervention can ask for.
 func everyKind() (kinds []Kind) {
 	for i := range 1 << 3 {
-		k := Kind{Capped: i&1 > 0, Windowed: i&2 > 0, Sinking: i&4 > 0}
+		k := Kind{HasSoftcap: i&1 > 0, HasWindow: i&2 > 0, HasSinks: i&4 > 0}
 		bits, limits := k, k
 		bits.ByBits, limits.ByLimits = true, true
 		kinds = append(kinds, k, bits, limits)
@@ -116,7 +116,7 @@ func everyKind() (kinds []Kind) {
 func TestTrialsSucceed(t *testing.T) {
 	dev := openCUDA(t)
 	for _, dim := range []int{16, 64, 128, 256} {
-		for _, k := range []Kind{{}, {ByBits: true}, {ByLimits: true}, {Capped: true, Windowed: true, Sinking: true}} {
+		for _, k := range []Kind{{}, {ByBits: true}, {ByLimits: true}, {HasSoftcap: true, HasWindow: true, HasSinks: true}} {
 			query := shapes.Make(dtypes.BFloat16, 1, 512, 4, dim)
 			if err := Available(dev, query, query, k); err != nil {
 				t.Errorf("dimension %d, %+v: %v", dim, k, err)

@@ -23,7 +23,7 @@ func Available(dev compute.Backend, query, key shapes.Shape, k Kind) error {
 		return err
 	}
 	v := variant{k, dev, query.DType, query.Dimensions[3]}
-	return remembered(v, trial{dev: dev, text: attentionIR, kind: fmt.Sprintf("%+v %s %d", k, v.dtype, v.dim), try: v.try})
+	return remembered(v, trial{dev: dev, text: attentionIR, kind: fmt.Sprintf("%+v %s %d", k, v.dtype, v.dim), selfTest: v.selfTest})
 }
 
 // possible says what keeps any kernel from taking queries and keys of these shapes.
@@ -36,12 +36,12 @@ func possible(dev compute.Backend, query, key shapes.Shape) error {
 
 // remembered is a trial's outcome, made once in a process. The variant holds all that tells it from others.
 func remembered(variant any, t trial) error {
-	tried.Lock()
-	defer tried.Unlock()
-	err, known := tried.outcome[variant]
+	tested.Lock()
+	defer tested.Unlock()
+	err, known := tested.outcome[variant]
 	if !known {
 		err = t.run()
-		tried.outcome[variant] = err
+		tested.outcome[variant] = err
 	}
 	return err
 }
@@ -54,7 +54,7 @@ type variant struct {
 	dim   int
 }
 
-var tried = struct {
+var tested = struct {
 	sync.Mutex
 	outcome map[any]error
 }{outcome: map[any]error{}}
@@ -62,21 +62,21 @@ var tried = struct {
 // tolerance of a trial, relative: three times the rounding of half precision to 8 bits.
 const tolerance = 3.0 / 256
 
-// try compares the kernel with plain operations: two heads that share keys, more than a tile of tokens and no whole number of them.
-func (v variant) try() error {
+// selfTest compares the kernel with plain operations: two heads that share keys, more than a tile of tokens and no whole number of them.
+func (v variant) selfTest() error {
 	const tokens, heads, tau = 200, 2, 0.01
 	var worst float32
 	err := exceptions.TryCatch[error](func() {
 		worst = tensors.ToScalar[float32](MustExecOnce(v.dev, func(g *Graph) *Node {
 			x := trialOperands(g, tokens, heads, v.dim, v.dtype)
 			o := Options{Scale: 2 / math.Sqrt(float64(v.dim))}
-			if v.Capped {
+			if v.HasSoftcap {
 				o.Softcap = 2
 			}
-			if v.Windowed {
+			if v.HasWindow {
 				o.Window = tokens / 3
 			}
-			if v.Sinking {
+			if v.HasSinks {
 				o.Sinks = Ones(g, shapes.Make(dtypes.Float32, heads))
 			}
 			mask, limit, near := above(x[3], x[4], o.Scale, tau)

@@ -15,7 +15,7 @@
 // Statistics adds attention up instead, over queries, from the keys' side: what each key receives and what surveys ask of whole heads, with no probability formed.
 //
 // The kernels are written in Triton's intermediate representation (attention.mlir, statistics.mlir), which XLA compiles within the graph. They need an NVIDIA GPU, half precision and a
-// plugin that understands this text; Available and StatisticsAvailable try each kind on a small
+// plugin that understands this text; Available and StatisticsAvailable test each kind on a small
 // case before anything relies on it.
 //
 // On an H200, bfloat16, 4,096 tokens, 32 heads of 128 (of 256), a pass takes, in ms (go test -bench Attention): cuDNN's plain attention 0.28 (it has none); this one

@@ -63,7 +63,7 @@ func Statistics(query, key, lse *Node, w Wanted) Sums {
 	d := query.Shape().Dimensions
 	batch, tokens, heads := d[0], d[1], d[2]
 	f := statistics{Type: types[query.DType()], Tokens: tokens, Heads: heads, Group: heads / key.Shape().Dimensions[2], Dim: d[3], Form: w.Form,
-		Rows: w.Rows, Local: w.Local, Cells: w.Cells, Tau: w.Tau, Sinking: w.Rows && w.Share != nil}
+		Rows: w.Rows, Local: w.Local, Cells: w.Cells, Tau: w.Tau, HasSinks: w.Rows && w.Share != nil}
 	f.cut()
 	padded := func(what string, x *Node) *Node { // in units of log2, and nothing behind the last token
 		x = MulScalar(expect(what, x, dtypes.Float32, batch, heads, tokens), math.Log2E)
@@ -73,7 +73,7 @@ func Statistics(query, key, lse *Node, w Wanted) Sums {
 		return x
 	}
 	operands := []*Node{query, key, padded("log-sum-exps", lse)}
-	if f.Sinking {
+	if f.HasSinks {
 		operands = append(operands, padded("shares", w.Share))
 	}
 	if s := w.Source; s != nil && w.Tau > 0 {
@@ -137,7 +137,7 @@ type statistics struct {
 	Tokens, Heads, Group, Dim int
 	Form, SourceForm          Form
 	Rows, Cells               bool
-	Sinking, Sourced          bool
+	HasSinks, Sourced         bool
 	Local                     int
 	Tau                       float64
 	Near                      bool // of a tile: the causal mask cuts it
@@ -179,7 +179,7 @@ func (f statistics) Sums() []string {
 	if f.Rows {
 		names = append(names, "entropy", "local")
 	}
-	if f.Sinking {
+	if f.HasSinks {
 		names = append(names, "distances")
 	}
 	if f.Marks() {
@@ -206,18 +206,18 @@ func (f statistics) Yields() string {
 	return strings.Join(names, ", ")
 }
 
-func (f statistics) Marks() bool    { return f.Tau > 0 }
-func (f statistics) Windowed() bool { return f.Form.Window > 0 && f.Form.Window < f.Tokens }
-func (f statistics) SourceWindowed() bool {
+func (f statistics) Marks() bool     { return f.Tau > 0 }
+func (f statistics) HasWindow() bool { return f.Form.Window > 0 && f.Form.Window < f.Tokens }
+func (f statistics) SourceHasWindow() bool {
 	return f.Sourced && f.SourceForm.Window > 0 && f.SourceForm.Window < f.Tokens
 }
 
 // Masked reports whether a tile that the causal mask does not cut needs distances.
-func (f statistics) Masked() bool { return f.Windowed() || f.SourceWindowed() || f.Sinking }
+func (f statistics) Masked() bool { return f.HasWindow() || f.SourceHasWindow() || f.HasSinks }
 
 // Logs are the logarithms of a tile's probabilities.
 func (f statistics) Logs() string {
-	if f.Near || f.Windowed() {
+	if f.Near || f.HasWindow() {
 		return "%logs"
 	}
 	return "%log"
@@ -264,7 +264,7 @@ func (f statistics) FarKeys() int { return f.up(f.Keys + f.Form.Window - 1) }
 
 // Factor is what products are multiplied by, see fill.Factor.
 func (f Form) Factor() string {
-	return fill{Kind: Kind{Capped: f.Softcap > 0}, Scale: f.Scale, Softcap: f.Softcap}.Factor()
+	return fill{Kind: Kind{HasSoftcap: f.Softcap > 0}, Scale: f.Scale, Softcap: f.Softcap}.Factor()
 }
 
 // Cap is the cap in units of log2.
@@ -272,12 +272,12 @@ func (f Form) Cap() string { return fill{Softcap: f.Softcap}.Cap() }
 
 // statisticsKind is what of the kernel's text a Wanted takes.
 type statisticsKind struct {
-	Capped, Windowed, Sinking   bool
-	Rows, Cells, Marks, Sourced bool
-	SourceCapped, SourceWindow  bool
-	dev                         compute.Backend
-	dtype                       dtypes.DType
-	dim                         int
+	HasSoftcap, HasWindow, HasSinks bool
+	Rows, Cells, Marks, Sourced     bool
+	SourceCapped, SourceWindow      bool
+	dev                             compute.Backend
+	dtype                           dtypes.DType
+	dim                             int
 }
 
 // StatisticsAvailable reports whether Statistics can add up attention of queries and keys of these shapes: nil, or why not. As with Available the first question of a
@@ -288,19 +288,19 @@ func StatisticsAvailable(dev compute.Backend, query, key shapes.Shape, w Wanted)
 	}
 	tokens := query.Dimensions[1]
 	windowed := func(f Form) bool { return f.Window > 0 && f.Window < tokens }
-	k := statisticsKind{Capped: w.Softcap > 0, Windowed: windowed(w.Form), Sinking: w.Rows && w.Share != nil, Rows: w.Rows, Cells: w.Cells, Marks: w.Tau > 0,
+	k := statisticsKind{HasSoftcap: w.Softcap > 0, HasWindow: windowed(w.Form), HasSinks: w.Rows && w.Share != nil, Rows: w.Rows, Cells: w.Cells, Marks: w.Tau > 0,
 		dev: dev, dtype: query.DType, dim: query.Dimensions[3]}
 	if s := w.Source; s != nil && k.Marks {
 		k.Sourced, k.SourceCapped, k.SourceWindow = true, s.Softcap > 0, windowed(s.Form)
 	}
-	return remembered(k, trial{dev: dev, text: statisticsIR, kind: fmt.Sprintf("statistics %+v", k.plain()), try: k.try})
+	return remembered(k, trial{dev: dev, text: statisticsIR, kind: fmt.Sprintf("statistics %+v", k.plain()), selfTest: k.selfTest})
 }
 
 // plain is the kind without the device, which is no part of its name.
 func (k statisticsKind) plain() statisticsKind { k.dev = nil; return k }
 
-// try compares the kernel with plain operations, as variant.try does.
-func (k statisticsKind) try() error {
+// selfTest compares the kernel with plain operations, as variant.selfTest does.
+func (k statisticsKind) selfTest() error {
 	const tokens, heads = 200, 2
 	var worst float32
 	err := exceptions.TryCatch[error](func() {
@@ -316,9 +316,9 @@ func (k statisticsKind) try() error {
 				}
 				return f
 			}
-			w := Wanted{Form: form(k.Capped, k.Windowed), Rows: k.Rows, Local: 16, Cells: k.Cells}
+			w := Wanted{Form: form(k.HasSoftcap, k.HasWindow), Rows: k.Rows, Local: 16, Cells: k.Cells}
 			lse := plainLSE(x[0], x[1], w.Form)
-			if k.Sinking {
+			if k.HasSinks {
 				w.Share = MulScalar(Ones(g, lse.Shape()), -0.5)
 			}
 			if k.Marks {

@@ -58,14 +58,14 @@ and no query sees them; the log-sum-exp of queries behind the last token, and of
       {{- if .Near}}
       %behind = arith.cmpi sge, %distance, %zeroInt : !squareInt
       {{- end}}
-      {{- if .Windowed}}
+      {{- if .HasWindow}}
       %within = arith.cmpi slt, %distance, %windowSquare : !squareInt
       {{- end}}
-      {{- if and .Near .Windowed}}
+      {{- if and .Near .HasWindow}}
       %visible = arith.andi %behind, %within : !squareBool
       {{- end}}
-      {{- if or .Near .Windowed}}
-      %logs = arith.select {{if not .Windowed}}%behind{{else if .Near}}%visible{{else}}%within{{end}}, %log, %unseen : !squareBool, !square
+      {{- if or .Near .HasWindow}}
+      %logs = arith.select {{if not .HasWindow}}%behind{{else if .Near}}%visible{{else}}%within{{end}}, %log, %unseen : !squareBool, !square
       {{- end}}
       %columnsSquare = tt.elementwise_inline_asm "ex2.approx.ftz.f32 $0, $1;" {constraints = "=f,f", packed_element = 1 : i32, pure = true} {{.Logs}} : !square -> !square
       {{- template "add" "columns"}}
@@ -82,7 +82,7 @@ and no query sees them; the log-sum-exp of queries behind the last token, and of
       tt.store %cellAt, %cell : !number
       {{- end}}
       {{- if .Rows}}
-      {{- if .Sinking}}
+      {{- if .HasSinks}}
       %shareHere = tt.addptr %shareHead, %queries : !queryPtr, !queryInt
       %share = tt.load %shareHere : !queryPtr
       %shareRow = tt.expand_dims %share {axis = 0 : i32} : !queryVector -> !queryRow
@@ -117,11 +117,11 @@ and no query sees them; the log-sum-exp of queries behind the last token, and of
       %q0 = tt.load %q0At : !queriesPtr
       %products0 = tt.dot %k0, %q0, %zeroSquare : !keysHalf * !queriesHalf -> !square
       {{- template "score" .Source}}
-      {{- if .SourceWindowed}}
+      {{- if .SourceHasWindow}}
       %within0 = arith.cmpi slt, %distance, %window0Square : !squareInt
       %logs0 = arith.select %within0, %log0, %unseen : !squareBool, !square
       {{- end}}
-      %passes0 = arith.cmpf ogt, %log{{if .SourceWindowed}}s{{end}}0, %logTau : !square
+      %passes0 = arith.cmpf ogt, %log{{if .SourceHasWindow}}s{{end}}0, %logTau : !square
       %shares = arith.andi {{.Marked}}, %passes0 : !squareBool
       %sharedSquare = arith.select %shares, %oneSquare, %zeroSquare : !squareBool, !square
       {{- template "add" "shared"}}
@@ -156,7 +156,7 @@ and no query sees them; the log-sum-exp of queries behind the last token, and of
 
 module {
   tt.func public @statistics(%Q: !element {tt.divisibility = 16 : i32}, %K: !element {tt.divisibility = 16 : i32}, %L: !number {tt.divisibility = 16 : i32}
-      {{- if .Sinking}}, %S: !number {tt.divisibility = 16 : i32}{{end}}
+      {{- if .HasSinks}}, %S: !number {tt.divisibility = 16 : i32}{{end}}
       {{- if .Sourced}}, %Q0: !element {tt.divisibility = 16 : i32}, %K0: !element {tt.divisibility = 16 : i32}, %L0: !number {tt.divisibility = 16 : i32}{{end}}
       {{- range .Sums}}, %to_{{.}}: !number {tt.divisibility = 16 : i32}{{end}}
       {{- if .Cells}}, %to_cells: !number {tt.divisibility = 16 : i32}{{end}}) {
@@ -184,10 +184,10 @@ module {
     %cap0 = arith.constant dense<{{.SourceForm.Cap}}> : !square
     {{- end}}
     {{- end}}
-    {{- if .Windowed}}
+    {{- if .HasWindow}}
     %windowSquare = arith.constant dense<{{.Form.Window}}> : !squareInt
     {{- end}}
-    {{- if .SourceWindowed}}
+    {{- if .SourceHasWindow}}
     %window0Square = arith.constant dense<{{.SourceForm.Window}}> : !squareInt
     {{- end}}
     {{- if .Rows}}
@@ -256,7 +256,7 @@ module {
     %paddedAt = arith.muli %batchHead, %padded : i64
     %lHead = tt.addptr %L, %paddedAt : !number, i64
     %lseHead = tt.splat %lHead : !number -> !queryPtr
-    {{- if .Sinking}}
+    {{- if .HasSinks}}
     %sHead = tt.addptr %S, %paddedAt : !number, i64
     %shareHead = tt.splat %sHead : !number -> !queryPtr
     {{- end}}
@@ -281,7 +281,7 @@ module {
     %nearKeys = arith.constant {{.NearKeys}} : i32
     %nearAll = arith.addi %key, %nearKeys : i32
     %nearEnd = arith.minsi %nearAll, %end : i32
-    {{- if .Windowed}}
+    {{- if .HasWindow}}
     %farKeys = arith.constant {{.FarKeys}} : i32
     %farAll = arith.addi %key, %farKeys : i32
     %farEnd = arith.minsi %farAll, %end : i32
@@ -291,16 +291,16 @@ module {
     }
     {{- if .Tail}}
     %wholeTiles = arith.constant {{.WholeTokens}} : i32
-    {{- if .Windowed}}
+    {{- if .HasWindow}}
     %wholeEnd = arith.minsi %farEnd, %wholeTiles : i32
     {{- end}}
     {{- end}}
-    %far:{{.NumSums}} = scf.for %query = %nearEnd to {{if and .Tail .Windowed}}%wholeEnd{{else if .Tail}}%wholeTiles{{else if .Windowed}}%farEnd{{else}}%end{{end}} step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %near#{{$i}}{{end}}) -> ({{.SumTypes}}) : i32 {
+    %far:{{.NumSums}} = scf.for %query = %nearEnd to {{if and .Tail .HasWindow}}%wholeEnd{{else if .Tail}}%wholeTiles{{else if .HasWindow}}%farEnd{{else}}%end{{end}} step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %near#{{$i}}{{end}}) -> ({{.SumTypes}}) : i32 {
       {{- template "tile" .AsFar}}
     }
     {{- if .Tail}}
     %tailStart = arith.maxsi %nearEnd, %wholeTiles : i32
-    %tail:{{.NumSums}} = scf.for %query = %tailStart to {{if .Windowed}}%farEnd{{else}}%end{{end}} step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %far#{{$i}}{{end}}) -> ({{.SumTypes}}) : i32 {
+    %tail:{{.NumSums}} = scf.for %query = %tailStart to {{if .HasWindow}}%farEnd{{else}}%end{{end}} step %queriesPerTile iter_args({{range $i, $n := .Sums}}{{if $i}}, {{end}}%{{$n}}Before = %far#{{$i}}{{end}}) -> ({{.SumTypes}}) : i32 {
       {{- template "tile" .AsTail}}
     }
     {{- end}}

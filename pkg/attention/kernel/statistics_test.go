@@ -24,8 +24,8 @@ func wantedKinds() map[string]statistics {
 		"shapes":                    {Form: plain, Cells: true},
 		"first layer":               {Form: plain, Rows: true, Local: 16, Cells: true, Tau: 0.01},
 		"everything":                {Form: plain, Rows: true, Local: 16, Cells: true, Tau: 0.01, Sourced: true, SourceForm: plain},
-		"everything, sinks":         {Form: plain, Rows: true, Local: 16, Cells: true, Tau: 0.01, Sinking: true, Sourced: true, SourceForm: windowed},
-		"everything, sinks, window": {Form: windowed, Rows: true, Local: 16, Cells: true, Tau: 0.01, Sinking: true, Sourced: true, SourceForm: windowed},
+		"everything, sinks":         {Form: plain, Rows: true, Local: 16, Cells: true, Tau: 0.01, HasSinks: true, Sourced: true, SourceForm: windowed},
+		"everything, sinks, window": {Form: windowed, Rows: true, Local: 16, Cells: true, Tau: 0.01, HasSinks: true, Sourced: true, SourceForm: windowed},
 		"everything, cap, window":   {Form: capped, Rows: true, Local: 16, Tau: 0.01, Sourced: true, SourceForm: Form{Scale: 0.2, Softcap: 5}},
 	}
 }
@@ -58,7 +58,7 @@ func TestStatisticsAreThoseOfPlainOperations(t *testing.T) {
 					if c.batch > 1 { // the last rows are padding
 						lse = Where(LessThan(i, Scalar(g, dtypes.Float32, float64(max(1, c.tokens-40)))), lse, MulScalar(OnesLike(lse), 1e30))
 					}
-					if f.Sinking {
+					if f.HasSinks {
 						w.Share = Neg(Mod(i, Scalar(g, dtypes.Float32, 3)))
 					}
 					if f.Sourced {
@@ -82,7 +82,7 @@ func TestStatisticsTrialsSucceed(t *testing.T) {
 		for _, dim := range []int{64, 128, 256} {
 			shape := shapes.Make(dtypes.BFloat16, 1, 512, 4, dim)
 			w := Wanted{Form: f.Form, Rows: f.Rows, Local: f.Local, Cells: f.Cells, Tau: f.Tau}
-			if f.Sinking {
+			if f.HasSinks {
 				w.Share = new(Node)
 			}
 			if f.Sourced {

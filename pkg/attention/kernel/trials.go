@@ -18,10 +18,10 @@ var callSource string // how the kernel's text is handed to the plugin
 
 // trial of a kernel on a small case.
 type trial struct {
-	dev  compute.Backend
-	text string // of the kernel, not filled in
-	kind string // what it is filled in for
-	try  func() error
+	dev      compute.Backend
+	text     string // of the kernel, not filled in
+	kind     string // what it is filled in for
+	selfTest func() error
 }
 
 // record is the file that stands for a trial that succeeded here: its name is a hash of the plugin and its version, the device, XLA's flags, the kernel's text and
@@ -35,7 +35,7 @@ func (t trial) record() string {
 	return filepath.Join(dir, "kernel", fmt.Sprintf("%x", key[:16]))
 }
 
-// run is try's outcome, from an earlier process where it succeeded in one.
+// run is the outcome of selfTest, from an earlier process where it succeeded in one.
 func (t trial) run() error {
 	path := t.record()
 	if path != "" {
@@ -43,11 +43,11 @@ func (t trial) run() error {
 			return nil
 		}
 	}
-	if err := t.try(); err != nil {
+	if err := t.selfTest(); err != nil {
 		return err
 	}
 	if path != "" && os.MkdirAll(filepath.Dir(path), 0o755) == nil {
-		_ = env.WriteBytes(path, 0o644, fmt.Appendf(nil, "%s on %s\n", t.kind, backend.Describe(t.dev))) // unwritten, it is tried again
+		_ = env.WriteBytes(path, 0o644, fmt.Appendf(nil, "%s on %s\n", t.kind, backend.Describe(t.dev))) // unwritten, it is tested again
 	}
 	return nil
 }
