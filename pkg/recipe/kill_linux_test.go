@@ -15,13 +15,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/attune-lab/attune/pkg/notebook"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 )
 
-// TestMain doubles as the runner that the tests below kill: with TEST_RUN_NOTEBOOK it runs that notebook into TEST_RUN_DIR.
+// TestMain doubles as the runner that the tests below kill: with TEST_RUN_NOTEBOOK it runs that notebook, with the lines of TEST_RUN_PARAMETERS, into TEST_RUN_DIR.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("TEST_RUN_NOTEBOOK"); path != "" {
-		_, err := Run(context.Background(), Options{Root: os.Getenv("TEST_RUN_ROOT"), Path: path, Dir: os.Getenv("TEST_RUN_DIR"), Force: true, Command: "the test", Log: os.Stdout})
+		overrides := notebook.Overrides{}
+		for line := range strings.Lines(os.Getenv("TEST_RUN_PARAMETERS")) {
+			if err := overrides.Set(strings.TrimSpace(line)); err != nil {
+				fmt.Println(err)
+				os.Exit(1)
+			}
+		}
+		_, err := Run(context.Background(), Options{Root: os.Getenv("TEST_RUN_ROOT"), Path: path, Overrides: overrides, Dir: os.Getenv("TEST_RUN_DIR"), Force: true, Command: "the test", Log: os.Stdout})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
