@@ -182,7 +182,7 @@ func NewLogs(dir string, about logs.Results) *Logs {
 }
 
 // Add writes a comparison's samples, and the results of all comparisons that were added. Of two comparisons of one task the arms are joined; of an arm that both
-// have, the later rows stay. Files of a task that an earlier run left in the folder are removed, so that there is one for each task.
+// have, the rows of more items stay, of as many the later ones. Files of a task that an earlier run left in the folder are removed, so that there is one for each task.
 func (l *Logs) Add(task *Task, c *Comparison) error {
 	rows := c.Samples()
 	arms := c.Arms()
@@ -199,12 +199,21 @@ func (l *Logs) Add(task *Task, c *Comparison) error {
 			}
 		}
 	}
-	kept := slices.DeleteFunc(l.rows[c.Task], func(r logs.Row) bool { return slices.Contains(arms, r.Arm) })
-	l.rows[c.Task] = append(kept, rows...)
-	left := slices.DeleteFunc(l.results[c.Task], func(r logs.TaskResult) bool {
-		return slices.ContainsFunc(totals, func(t logs.TaskResult) bool { return t.Name == r.Name })
-	})
-	l.results[c.Task] = append(left, totals...)
+	for a, arm := range arms {
+		of := func(r logs.Row) bool { return r.Arm == arm }
+		own := rows[a*len(c.Examples) : (a+1)*len(c.Examples)]
+		before := 0
+		for _, r := range l.rows[c.Task] {
+			if of(r) {
+				before++
+			}
+		}
+		if before > len(own) {
+			continue
+		}
+		l.rows[c.Task] = append(slices.DeleteFunc(l.rows[c.Task], of), own...)
+		l.results[c.Task] = append(slices.DeleteFunc(l.results[c.Task], func(r logs.TaskResult) bool { return r.Name == totals[a].Name }), totals[a])
+	}
 	about := l.about
 	for _, name := range l.tasks {
 		about.Tasks = append(about.Tasks, l.results[name]...)

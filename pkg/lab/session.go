@@ -88,6 +88,13 @@ func (s *Session) On(texts ...string) *Session {
 	return &other
 }
 
+// Limit is the same session on at most so many items, 0 for all; those of a smaller limit are part of those of a larger one.
+func (s *Session) Limit(items int) *Session {
+	other := *s
+	other.options.Limit = items
+	return &other
+}
+
 // WithoutBOS is the same session without the token that begins a text.
 func (s *Session) WithoutBOS() *Session {
 	other := *s
