@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Entry is what an arm computed for one example, in tokens of the model's tokenizer. Self-consistency counts every sample, its prompt included.
@@ -12,6 +13,7 @@ type Entry struct {
 	eval.Tokens
 	Ended    int      // thoughts that ended by themselves within the budget
 	Thoughts []string // what was reasoned, one text per sample
+	Answers  []int    // of self-consistency: the choice of each sample, -1 where all choices tie
 }
 
 // Ledger is an arm's entries in a comparison, one per example in the comparison's order. The arm is its place among the arms that were compared.
@@ -25,7 +27,7 @@ func Ledger(c *eval.Comparison, arm int) ([]Entry, error) {
 		if err := json.Unmarshal(o.Detail, &d); err != nil {
 			return nil, fmt.Errorf("reason: ledger of arm %d, example %d: %w: was it answered by this package?", arm, i, err)
 		}
-		entries[i] = Entry{Tokens: o.Tokens, Ended: d.Ended, Thoughts: d.Thoughts}
+		entries[i] = Entry{Tokens: o.Tokens, Ended: d.Ended, Thoughts: d.Thoughts, Answers: d.Answers}
 	}
 	return entries, nil
 }
@@ -41,6 +43,22 @@ func (a Arm) Counted(c *eval.Comparison, like int) (Arm, error) {
 		a.Known[c.Examples[i].Hash()] = e.Reasoning + e.Forced
 	}
 	return a, nil
+}
+
+// Variation is how an arm's sampled answers vary, within items and between them; ok is false of an arm that answers each item once.
+func Variation(c *eval.Comparison, entries []Entry) (spread stats.Spread, ok bool) {
+	samples := make([][]float64, len(entries))
+	for i, e := range entries {
+		for _, choice := range e.Answers {
+			right := 0.0
+			if choice == c.Examples[i].Answer {
+				right = 1
+			}
+			samples[i] = append(samples[i], right)
+		}
+		ok = ok || len(e.Answers) > 1
+	}
+	return stats.Variation(samples), ok
 }
 
 // Usage is what an arm takes: tokens per example, means.

@@ -340,3 +340,15 @@ func TestLedgerIsInTheStore(t *testing.T) {
 		t.Error("the ledger of an arm that is not there")
 	}
 }
+
+// TestSampledAnswersVaryWithinItemsAndBetweenThem: one item that is always right, one that never is, and one that is right every other time.
+func TestSampledAnswersVaryWithinItemsAndBetweenThem(t *testing.T) {
+	c := &eval.Comparison{Examples: []eval.Example{{Answer: 1}, {Answer: 0}, {Answer: 2}}}
+	spread, ok := reason.Variation(c, []reason.Entry{{Answers: []int{1, 1}}, {Answers: []int{1, -1}}, {Answers: []int{2, 0}}})
+	if !ok || spread.Mean != 0.5 || math.Abs(spread.Within-1.0/6) > 1e-12 || math.Abs(spread.Between-(0.25-1.0/12)) > 1e-12 {
+		t.Errorf("%+v, %t", spread, ok)
+	}
+	if _, ok := reason.Variation(c, []reason.Entry{{}, {}, {}}); ok {
+		t.Error("answers that were not sampled have a variation")
+	}
+}

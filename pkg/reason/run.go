@@ -79,6 +79,7 @@ type thought struct {
 type detail struct {
 	Ended    int      `json:"ended"`              // thoughts that ended by themselves within the budget
 	Thoughts []string `json:"thoughts,omitempty"` // what was reasoned, one text per sample
+	Answers  []int    `json:"answers,omitempty"`  // of self-consistency: the choice of each sample, -1 where all choices tie
 }
 
 func (c *computation) run(ctx context.Context) (outcomes []eval.Outcome, err error) {
@@ -336,9 +337,13 @@ func (c *computation) vote(ctx context.Context, details []detail) ([]eval.Outcom
 				continue
 			}
 			o.Tokens = sum(o.Tokens, each[i].Tokens)
-			if choice, _, decided := eval.Choose(eval.Acc, e, each[i].Scores); decided {
+			choice, _, decided := eval.Choose(eval.Acc, e, each[i].Scores)
+			if decided {
 				o.Scores[choice]++
+			} else {
+				choice = -1
 			}
+			details[i].Answers = append(details[i].Answers, choice)
 			total := 0.0
 			for _, x := range each[i].Scores {
 				total += math.Exp(x)

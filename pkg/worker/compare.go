@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -383,6 +384,7 @@ func costTable(_ context.Context, c *compared) (*report.Part, error) {
 		Columns: []string{"arm", "n", "accuracy", "95 % interval", "tokens", "of reasoning", "ended", "difference", "95 % interval of it", "gained / lost", "p (Holm)", "detectable"}}
 	behind := report.Table{Name: "tokens", Title: "Accuracy against computed tokens", Columns: []string{"arm", "tokens", "accuracy"}}
 	p := &report.Part{Method: `The tokens of an item are those of its prompt, of its reasoning and of its answer; self-consistency counts every sample whole. "Ended" is the share of reasonings that came to an end by themselves within the budget.`}
+	votes := report.Table{Name: "sampled", Title: "Sampled answers, each by itself", Columns: []string{"arm", "items", "samples", "accuracy of one sample", "variance within items", "variance between items", "standard error of the mean"}}
 	var series []plot.Series
 	at := map[string]int{}
 	for i, arm := range c.arms() {
@@ -395,6 +397,11 @@ func costTable(_ context.Context, c *compared) (*report.Part, error) {
 			return nil, err
 		}
 		u := reason.Sum(entries)
+		if spread, ok := reason.Variation(c.Comparison, entries); ok {
+			n, k := float64(len(entries)), float64(len(entries[0].Answers))
+			votes.Rows = append(votes.Rows, []any{arm.Name, len(entries), len(entries[0].Answers), spread.Mean, spread.Within, spread.Between, math.Sqrt((spread.Between + spread.Within/k) / n)})
+			p.Numbers = append(p.Numbers, report.Number{Name: "samples/" + arm.Name, Value: spread.Mean, Unit: "accuracy of one sample", N: len(entries), Tolerance: 1e-3})
+		}
 		p.Numbers = append(p.Numbers, report.Number{Name: "tokens/" + arm.Name, Value: u.Total(), Unit: "tokens per item", N: r.N, Tolerance: 0.5})
 		row := []any{arm.Name, r.N, r.Accuracy, interval(r.CI95), u.Total(), u.Reasoning, nil, nil, nil, nil, nil, nil}
 		if u.Reasoning > 0 {
@@ -413,6 +420,10 @@ func costTable(_ context.Context, c *compared) (*report.Part, error) {
 		s.X, s.Y = append(s.X, u.Total()), append(s.Y, r.Accuracy)
 	}
 	p.Tables = []report.Table{t}
+	if len(votes.Rows) > 0 {
+		p.Tables = append(p.Tables, votes)
+		p.Method += " Of arms that sample, the variance within items is what more samples make smaller, that between items what only more items do; the standard error is that of the mean of all samples."
+	}
 	p.Figures = []report.Figure{{Name: "tokens", Title: "Accuracy against computed tokens", Table: &behind,
 		Caption: fmt.Sprintf("%s on %d items of %s; prompt, reasoning and answer; the points of a line are budgets", c.name(), c.N, c.Task),
 		Chart:   plot.Curves{Series: series, Title: "Accuracy against computed tokens", XLabel: "tokens per item", YLabel: c.task.Metric}}}
