@@ -82,10 +82,11 @@ func (s *Submission) Merge() (*United, error) {
 			return nil, err
 		}
 	}
-	if u.Merged, err = to.MergeAs("submission-"+s.Submitted.UTC().Format("20060102T150405"), as, from...); err != nil {
+	if err := found(to, from, done); err != nil {
 		return nil, err
 	}
-	return u, found(to, done)
+	u.Merged, err = to.MergeAs("submission-"+s.Submitted.UTC().Format("20060102T150405"), as, from...)
+	return u, err
 }
 
 // oneDevice collects the devices of the parts, and refuses several unless they may be united.
@@ -127,21 +128,26 @@ func complete(done []Done) error {
 	return nil
 }
 
-// found checks that the store has a result of every item that the parts answered.
-func found(s *store.Store, done []Done) error {
-	have := map[store.Key]map[string]bool{}
+// found checks that every item which a part answered has a result, in its store or in the one that it began with.
+func found(to *store.Store, from []*store.Store, done []Done) error {
+	before := map[store.Key]map[string]bool{} // of to, where a part has not all
 	for part, d := range done {
 		for _, a := range d.Answered {
 			for _, key := range a.Jobs {
-				if have[key] == nil {
-					items, err := s.Items(key)
-					if err != nil {
-						return err
-					}
-					have[key] = items
+				have, err := from[part].Items(key)
+				if err != nil {
+					return err
 				}
 				for _, item := range a.Items {
-					if !have[key][item] {
+					if have[item] {
+						continue
+					}
+					if before[key] == nil {
+						if before[key], err = to.Items(key); err != nil {
+							return err
+						}
+					}
+					if !before[key][item] {
 						return fmt.Errorf("part %d says that it is done, and item %.12s has no result under job %.12s: its store was changed; remove its done.json and resume", part+1, item, key)
 					}
 				}

@@ -165,16 +165,16 @@ func (p Progress) runs() bool {
 // lastStatus is how the last job is.
 func (s *Submission) lastStatus(known map[int]task) (PartStatus, error) {
 	p := PartStatus{}
-	if _, err := os.Stat(filepath.Join(s.dir, "results.json")); err == nil {
-		p.State = StateDone
-		return p, nil
-	}
 	t, hasTask := known[0]
 	if hasTask && t.active() {
 		p.State, p.Task = StateRunning, t.id
 		if t.state != "RUNNING" && t.state != "COMPLETING" {
 			p.State = StateWaiting
 		}
+		return p, nil
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "results.json")); err == nil { // written last
+		p.State = StateDone
 		return p, nil
 	}
 	failed, ok, err := readState[Progress](s, 0, "failed.json")

@@ -1,0 +1,285 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/store"
+	"github.com/attune-lab/attune/pkg/worker/client"
+)
+
+// commands puts scripts of these names first in PATH, in place of Slurm's.
+func commands(t *testing.T, scripts map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, script := range scripts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+}
+
+func submissionOf(t *testing.T, s Submission) *Submission {
+	t.Helper()
+	s.Recipe, s.Store, s.Submitted = "test", filepath.Join(t.TempDir(), "store"), time.Now()
+	made, err := Begin(filepath.Join(t.TempDir(), "run"), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := made.Save(); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func fails(t *testing.T, err error, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "\n") {
+		t.Errorf("the error has several lines: %v", err)
+	}
+}
+
+func TestWhatSlurmCannotTakeIsSaidInALine(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	fails(t, CheckSlurm(t.Context(), 4, nil), "sbatch is not installed", "--engine local")
+	commands(t, map[string]string{"sbatch": "exit 1", "scontrol": `echo "MaxArraySize            = 101"`})
+	fails(t, CheckSlurm(t.Context(), 200, nil), "--parts 200", "use --parts 100")
+	fails(t, CheckSlurm(t.Context(), 4, []string{"--time=10", "--array=1-3"}), "--array=1-3", "sets it itself")
+	if err := CheckSlurm(t.Context(), 100, []string{"--time=10", "--gres=gpu:1", "-p", "gpu"}); err != nil {
+		t.Error(err)
+	}
+	commands(t, map[string]string{"sbatch": "exit 1", "scontrol": "echo 'slurm_load_ctl_conf error: Unable to contact slurm controller (connect failure)' >&2; exit 1"})
+	fails(t, CheckSlurm(t.Context(), 4, nil), "scontrol", "Unable to contact slurm controller")
+}
+
+func TestAJobThatWasSubmittedIsNoted(t *testing.T) {
+	commands(t, map[string]string{"sbatch": `case "$*" in *afterok*) echo 'sbatch: error: Batch job submission failed: Invalid account' >&2; exit 1;; esac; echo "17;cluster"`})
+	s := submissionOf(t, Submission{Parts: 4, Engine: Slurm, Options: []string{"--time=10"}})
+	fails(t, s.submitSlurm(t.Context(), []int{1, 2, 4}, nil), "the last job is not", "Invalid account")
+	again, err := Open(s.Dir())
+	if err != nil || len(again.Jobs) != 1 || again.Jobs[0].ID != "17" || !slices.Equal(again.Jobs[0].Parts, []int{1, 2, 4}) {
+		t.Errorf("noted %+v, %v: expected job 17 with its parts", again.Jobs, err)
+	}
+}
+
+func TestRangesAreReadAsWritten(t *testing.T) {
+	for text, numbers := range map[string][]int{"1-3,7": {1, 2, 3, 7}, "5": {5}, "1,3": {1, 3}} {
+		if got := ranges(numbers); got != text {
+			t.Errorf("%v is written %s, expected %s", numbers, got, text)
+		}
+		if got := expand(text + "%2"); !slices.Equal(got, numbers) {
+			t.Errorf("%s is read as %v", text, got)
+		}
+	}
+}
+
+// TestStatusIsWhatFilesSayFirst: a finished part is done whatever Slurm says, and a job that Slurm has forgotten loses nothing.
+func TestStatusIsWhatFilesSayFirst(t *testing.T) {
+	array := `JobId=20 ArrayJobId=17 ArrayTaskId=1 JobName=a JobState=FAILED Reason=NonZeroExitCode Restarts=0 ExitCode=3:0 NodeList=n1
+JobId=21 ArrayJobId=17 ArrayTaskId=2 JobName=a JobState=FAILED Reason=None Restarts=0 ExitCode=0:9 NodeList=n1
+JobId=22 ArrayJobId=17 ArrayTaskId=3 JobName=a JobState=RUNNING Reason=None Restarts=1 ExitCode=0:0 NodeList=n2
+JobId=17 ArrayJobId=17 ArrayTaskId=4-5%2 JobName=a JobState=PENDING Reason=Resources Restarts=0 ExitCode=0:0 NodeList=(null)
+`
+	s := submissionOf(t, Submission{Parts: 6, Engine: Slurm, Jobs: []Job{{ID: "17", Parts: []int{1, 2, 3, 4, 5, 6}}, {ID: "18"}}})
+	commands(t, map[string]string{"scontrol": `if [ "$3" = 17 ]; then echo '` + array + `'; else echo 'JobId=18 JobName=a JobState=PENDING Reason=Dependency Restarts=0 ExitCode=0:0 NodeList=(null)'; fi`})
+	for _, part := range []int{1, 3} {
+		r, err := s.StartPart(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if part == 1 {
+			if err := r.Finish(nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(s.Log(2)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.Log(2), []byte("opening\nKilled \x1b[31mby hand\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	found := statesOf(t, s)
+	if want := []State{StateDone, StateFailed, StateRunning, StateWaiting, StateWaiting, StateNot}; !slices.Equal(found.states, want) {
+		t.Errorf("states %v, expected %v", found.states, want)
+	}
+	if why := found.Parts[1].Why; !strings.Contains(why, "0:9") || !strings.Contains(why, "Killed by hand") {
+		t.Errorf("the killed part says %q, expected signal and log", why)
+	}
+	if found.Parts[2].Progress.Restarts != 1 || found.Last.State != StateWaiting || !found.Failed() {
+		t.Errorf("%+v", found)
+	}
+	var text strings.Builder
+	found.Write(&text)
+	for _, want := range []string{"6 parts: 1 done, 1 running, 2 waiting, 1 failed, 1 not started", "restarts 1", "job 17_3", "the last job waiting"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the status has no %q:\n%s", want, text.String())
+		}
+	}
+
+	commands(t, map[string]string{"scontrol": "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"})
+	found = statesOf(t, s)
+	if want := []State{StateDone, StateNot, StateLost, StateNot, StateNot, StateNot}; !slices.Equal(found.states, want) || !strings.Contains(found.Notice, "no longer knows job 17, 18") {
+		t.Errorf("after Slurm forgot: %v, %q", found.states, found.Notice)
+	}
+	t.Setenv("PATH", t.TempDir())
+	found = statesOf(t, s)
+	if found.states[0] != StateDone || found.states[2] != StateRunning || !strings.Contains(found.Notice, "cannot be asked") {
+		t.Errorf("without Slurm: %v, %q", found.states, found.Notice)
+	}
+}
+
+type states struct {
+	*Status
+	states []State
+}
+
+func statesOf(t *testing.T, s *Submission) states {
+	t.Helper()
+	found, err := s.Status(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := states{Status: found}
+	for _, p := range found.Parts {
+		out.states = append(out.states, p.State)
+	}
+	return out
+}
+
+// partWith finishes a part whose store has a record of each item.
+func partWith(t *testing.T, s *Submission, part int, device, data string, of int, items ...string) {
+	t.Helper()
+	job := store.Job{Kind: "choices", Code: "c", Model: "m", Numerics: device}
+	results, err := s.PartStore(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.StartPart(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := results.Writer(job, r.Attempt())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range items {
+		if err := w.Put(store.Record{Item: item, Data: json.RawMessage(data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.now.Device = device
+	if err := r.Finish([]Answered{{Jobs: []store.Key{job.Key()}, Items: items, Of: of}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMergeRefusesWhatIsNotWhole(t *testing.T) {
+	merge := func(s *Submission) error {
+		_, err := s.Merge()
+		return err
+	}
+	s := submissionOf(t, Submission{Parts: 3, Engine: Local})
+	partWith(t, s, 2, "go", "1", 3, "a", "b")
+	fails(t, merge(s), "parts 1,3 are not done")
+	partWith(t, s, 1, "go", "1", 3, "c")
+	partWith(t, s, 3, "xla", "1", 3)
+	fails(t, merge(s), "part 1", "go", "part 3", "xla", "--mixed")
+	partWith(t, s, 3, "go", "1", 4)
+	fails(t, merge(s), "3 items in part 1 and 4 in part 3", "submit again")
+	partWith(t, s, 1, "go", "1", 3)
+	partWith(t, s, 3, "go", "1", 3)
+	fails(t, merge(s), "2 of 3 items")
+
+	s = submissionOf(t, Submission{Parts: 2, Engine: Local})
+	partWith(t, s, 1, "go", "1", 2, "a")
+	partWith(t, s, 2, "go", "1", 2, "b")
+	store2, err := s.PartStore(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(store2.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, merge(s), "part 2 says that it is done", "item b", "remove its done.json")
+	partWith(t, s, 2, "go", "2", 2, "a") // the other part's item, computed otherwise
+	fails(t, merge(s), "part-1-", "part-2-", "unequal")
+}
+
+// TestMixedDevicesAreUnitedApart: in a store of the submission's own, where each device's job has the results of all.
+func TestMixedDevicesAreUnitedApart(t *testing.T) {
+	s := submissionOf(t, Submission{Parts: 2, Engine: Local, Mixed: true})
+	partWith(t, s, 1, "go", "1", 2, "a")
+	partWith(t, s, 2, "xla", "1", 2, "b")
+	u, err := s.Merge()
+	if err != nil || len(u.Devices) != 2 || u.Records != 4 || u.Store == s.Store {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	if _, err := os.Stat(s.Store); err == nil {
+		t.Error("results of mixed devices went to the store of all runs")
+	}
+}
+
+func TestAStoreThatCannotBeWrittenIsFoundFirst(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(filepath.Join(file, "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails(t, CheckStore(s), file, "cannot be written", "ATTUNE_STORE")
+	made := submissionOf(t, Submission{Parts: 1, Engine: Local})
+	partWith(t, made, 1, "go", "1", 1, "a")
+	made.Store = filepath.Join(file, "store")
+	_, err = made.Merge()
+	fails(t, err, "cannot be written")
+	made.Store = t.TempDir()
+	if u, err := made.Merge(); err != nil || u.Records != 1 {
+		t.Errorf("into another store: %+v, %v: expected that nothing was lost", u, err)
+	}
+}
+
+func TestPlansHoldEachComputationOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "requests.jsonl")
+	_, err := ReadRequests(path)
+	fails(t, err, "nothing to compute in parts")
+	ask := func(kind, view, args string) {
+		t.Helper()
+		if err := (client.Request{Kind: kind, View: view, Args: json.RawMessage(args), RunDir: view}).Record(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("about", "", "null")
+	_, err = ReadRequests(path)
+	fails(t, err, "none of compare, survey, effect")
+	ask("compare", "table", "{}")
+	ask("compare", "bars", `{"byDomain":true}`)
+	ask("compare", "table", `{"other":{"model":"b"}}`)
+	ask("effect", "rows", "null")
+	ask("effect", "logits", "null")
+	ask("survey", "rates", `{"eps":[0.3]}`)
+	requests, err := ReadRequests(path)
+	if err != nil || len(requests) != 4 {
+		t.Errorf("%d requests, %v: expected two comparisons, an effect and a survey", len(requests), err)
+	}
+	ask("tune", "run", "{}")
+	_, err = ReadRequests(path)
+	fails(t, err, "trains a model", "use run")
+}

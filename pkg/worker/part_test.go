@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/cluster"
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/store"
+	"github.com/attune-lab/attune/pkg/worker/client"
+)
+
+// submitTest makes a submission of requests that nobody runs, on a store of its own.
+func submitTest(t *testing.T, parts int, requests ...client.Request) *cluster.Submission {
+	t.Helper()
+	code, err := store.Sources(root(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := cluster.Begin(filepath.Join(t.TempDir(), "run"), cluster.Submission{Recipe: "test", Parts: parts, Engine: cluster.Local, Backend: "go", Root: root(t),
+		Store: filepath.Join(t.TempDir(), "store"), Code: code, Submitted: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range requests {
+		if err := r.Record(s.Requests()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Save(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// answerOf is what a view of a request shows in a session.
+func answerOf(t *testing.T, session *session, r client.Request, results string) (string, error) {
+	t.Helper()
+	r.Store = results
+	var shown []byte
+	j := &job{Request: &r, session: session, out: &events{each: func(e client.Event) {
+		if e.Parts != nil || e.Data != nil {
+			e.Progress = nil
+			text, err := json.Marshal(e)
+			if err != nil {
+				t.Error(err)
+			}
+			shown = append(shown, text...)
+		}
+	}}}
+	err := handlers[r.Kind](t.Context(), j)
+	return string(shown), err
+}
+
+// TestPartsShowWhatOneRunShows: views of comparisons, surveys and effects that were computed in parts and united are those of one run; nothing is computed in their place.
+func TestPartsShowWhatOneRunShows(t *testing.T) {
+	var requests []client.Request
+	for _, view := range []struct {
+		kind, view string
+		args       any
+	}{
+		{"compare", "table", nil}, {"compare", "bars", nil}, {"survey", "rates", map[string]any{"eps": []float64{0.3}}}, {"survey", "overdepth", map[string]any{"all": true, "what": []string{"entropy"}}},
+		{"survey", "ratesoverlength", map[string]any{"lengths": []int{16}, "eps": []float64{0.3}}}, {"survey", "armchanges", nil}, {"survey", "density", map[string]any{"tau": 0.01}},
+		{"effect", "logits", nil}, {"effect", "rows", nil},
+	} {
+		r := request(t, view.kind, view.view, view.args)
+		r.Options.Limit, r.RunDir = 4, ""
+		if r.Arms = arms(t); view.kind == "effect" {
+			r.Arms = r.Arms[1:]
+		}
+		requests = append(requests, r)
+	}
+	const parts = 3
+	s := submitTest(t, parts, requests...)
+	w, err := Count(t.Context(), s)
+	if err != nil || w.Items() != 4 {
+		t.Fatalf("%+v, %v: expected 4 items in each request", w, err)
+	}
+	t.Setenv(env.Known, "1")
+	united := newSession()
+	os.Unsetenv(env.Known)
+	for part := parts; part >= 1; part-- {
+		if _, err := s.Merge(); err == nil || !strings.Contains(err.Error(), "not done") {
+			t.Errorf("merged before part %d is done: %v", part, err)
+		}
+		for _, r := range requests {
+			if part != parts {
+				break // once is enough
+			}
+			if _, err := answerOf(t, united, r, s.Store); r.View != "density" && (err == nil || !strings.Contains(err.Error(), "not in the store")) {
+				t.Errorf("%s %s before the parts are united: %v", r.Kind, r.View, err)
+			}
+		}
+		if err := RunPart(t.Context(), s, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err := s.Merge(); err != nil || u.Records != 2*4+4 || len(u.Devices) != 1 {
+		t.Fatalf("united %+v, %v: expected 8 answers and 4 effects of one device", u, err)
+	}
+	one, fresh := newSession(), filepath.Join(t.TempDir(), "one")
+	for _, r := range requests {
+		want, err := answerOf(t, one, r, fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := answerOf(t, united, r, s.Store)
+		if err != nil || got != want || got == "" {
+			t.Errorf("%s %s: %v, the parts show\n%.300s\nand one run\n%.300s", r.Kind, r.View, err, got, want)
+		}
+	}
+}
+
+// TestPartsOfOneDeviceOnly: a part that computes otherwise than the first is refused before it computes, unless the submission is mixed.
+func TestPartsOfOneDeviceOnly(t *testing.T) {
+	r := request(t, "compare", "table", nil)
+	r.Arms, r.Options.Limit = arms(t), 2
+	s := submitTest(t, 2, r)
+	if err := os.WriteFile(filepath.Join(s.Dir(), "submission", "device"), []byte("xla:cuda NVIDIA H200\npart-2-job-7-0 n4\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := RunPart(t.Context(), s, 1)
+	for _, want := range []string{"xla:cuda NVIDIA H200", "n4", "--mixed"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not name %q", err, want)
+		}
+	}
+	found, err := s.Status(t.Context())
+	if err != nil || found.Parts[0].State != cluster.StateFailed || !strings.Contains(found.Parts[0].Why, "--mixed") {
+		t.Errorf("%+v, %v: expected a failed part that says why", found, err)
+	}
+	s.Mixed = true
+	if err := RunPart(t.Context(), s, 1); err != nil {
+		t.Errorf("a mixed submission: %v", err)
+	}
+}

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/attune-lab/attune/pkg/cluster"
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/store"
+)
+
+// asRecipes makes the test's program the command: what submit copies beside a submission is the program that runs.
+const asRecipes = "ATTUNE_TEST_AS_RECIPES"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asRecipes) != "" && len(os.Args) > 1 && os.Args[1] == "finish" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// submitted is what the tests of this file submit: 48 items under three arms. Surveys and effects in parts are tested in package worker.
+var submitted = []string{"ablate", "-p", "limit=48", "-p", "alphas=", "-p", "taus=", "-p", "sources=", "-p", "renormalise=", "-p", "controls=uniform", "--backend", "go"}
+
+// TestSubmit runs a recipe in four parts, by a Slurm of the test's own where it is installed, else as processes: results are byte for byte those of one run, whatever is
+// killed on the way.
+func TestSubmit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: runs a recipe four times")
+	}
+	where, err := findSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asRecipes, "1")
+	engine := slurmOfTheTest(t)
+	one := filepath.Join(t.TempDir(), "one")
+	t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
+	if err := run(t.Context(), where, append(submitted, "-o", one)); err != nil {
+		t.Fatal(err)
+	}
+	reference := os.Getenv(env.Store)
+
+	t.Run("node lost", func(t *testing.T) {
+		if engine.name != cluster.Slurm {
+			t.Skip("no Slurm is installed: processes have no nodes to lose")
+		}
+		dir := engine.submit(t, where)
+		lost := engine.await(t, dir, func(p cluster.PartStatus) bool { return p.Progress.Node != "" && answers(dir, p.Part) > 0 })
+		engine.script(t, "fail", engine.dir, lost.Progress.Node)
+		engine.finished(t, dir)
+		s := statusOf(t, dir)
+		if got := s.Parts[lost.Part-1].Progress; got.Restarts != 1 || got.Node == lost.Progress.Node {
+			t.Errorf("part %d was restarted %d times and ended on %s, expected once, and not on %s, which was lost", lost.Part, got.Restarts, got.Node, lost.Progress.Node)
+		}
+		engine.script(t, "revive", engine.dir, lost.Progress.Node)
+		sameRun(t, one, dir, reference, os.Getenv(env.Store))
+	})
+	t.Run("part killed", func(t *testing.T) {
+		dir, ended := engine.submitLocally(t, where)
+		killed := engine.await(t, dir, func(p cluster.PartStatus) bool { return p.State == cluster.StateRunning && answers(dir, p.Part) > 0 })
+		if err := syscall.Kill(killed.Progress.Process.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; engine.name == cluster.Local && err == nil {
+			t.Error("submit succeeds though a part was killed")
+		}
+		engine.idle(t, dir)
+		if s := statusOf(t, dir); !s.Failed() || s.Done() || s.Parts[killed.Part-1].State == cluster.StateDone {
+			t.Errorf("after the kill: %+v", s)
+		}
+		kept := answers(dir, killed.Part)
+		if err := resume(t.Context(), where, []string{dir}); err != nil {
+			t.Fatal(err)
+		}
+		engine.finished(t, dir)
+		if kept == 0 || answers(dir, killed.Part) <= kept {
+			t.Errorf("the killed part had %d answers and has %d", kept, answers(dir, killed.Part))
+		}
+		sameRun(t, one, dir, reference, os.Getenv(env.Store))
+	})
+	t.Run("part fails", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "run")
+		t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
+		broken := filepath.Join(dir, "submission", "parts", "3", "store") // a file where the part wants a folder
+		if err := os.MkdirAll(filepath.Dir(broken), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(broken, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := submit(t.Context(), where, engine.args(dir)); engine.name == cluster.Local && err == nil {
+			t.Error("submit succeeds though a part fails")
+		}
+		engine.idle(t, dir)
+		var state *statusError
+		if err := status(t.Context(), where, []string{dir}); !errors.As(err, &state) || state.code != 2 {
+			t.Errorf("status ends with %v, expected exit status 2", err)
+		}
+		s := statusOf(t, dir)
+		if p := s.Parts[2]; p.State != cluster.StateFailed || !strings.Contains(p.Why, broken) {
+			t.Errorf("the failed part: %+v", p)
+		}
+		if s.Done() || s.Last.State != cluster.StateNot {
+			t.Errorf("the last job: %+v, expected one that is not started", s.Last)
+		}
+	})
+}
+
+// answers counts the records of a part.
+func answers(dir string, part int) (n int) {
+	paths, _ := filepath.Glob(filepath.Join(dir, "submission", "parts", fmt.Sprint(part), "store", "??", "*", "*.jsonl"))
+	for _, path := range paths {
+		if text, err := os.ReadFile(path); err == nil {
+			n += max(0, bytes.Count(text, []byte("\n"))-1) // without the header
+		}
+	}
+	return n
+}
+
+func statusOf(t *testing.T, dir string) *cluster.Status {
+	t.Helper()
+	s, err := cluster.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// testEngine is what runs parts: a Slurm in a folder of the test, or processes.
+type testEngine struct {
+	name string
+	dir  string // of slurm-local.sh
+}
+
+// slurmOfTheTest starts a cluster of three nodes, which ends with the test and leaves nothing running.
+func slurmOfTheTest(t *testing.T) *testEngine {
+	t.Helper()
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	for _, command := range []string{"munged", "slurmctld", "slurmd", "sbatch"} {
+		if _, err := exec.LookPath(command); err != nil {
+			t.Logf("%s is not installed (Debian: slurmctld slurmd slurm-client munge): parts run as processes, with --engine local", command)
+			return &testEngine{name: cluster.Local}
+		}
+	}
+	dir, err := os.MkdirTemp("", "slurm-") // t.TempDir's paths are too long for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &testEngine{name: cluster.Slurm, dir: dir}
+	t.Cleanup(func() {
+		e.script(t, "stop", dir)
+		if left := processesOf(dir); len(left) > 0 {
+			t.Errorf("left running: %v", left)
+		}
+		os.RemoveAll(dir)
+	})
+	e.script(t, "start", dir, "3")
+	t.Setenv("SLURM_CONF", filepath.Join(dir, "slurm.conf"))
+	return e
+}
+
+func (e *testEngine) script(t *testing.T, args ...string) {
+	t.Helper()
+	out, err := exec.Command(filepath.Join(root, ".ci", "slurm-local.sh"), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("slurm-local.sh %s: %v\n%s", args[0], err, out)
+	}
+}
+
+// processesOf are the processes that carry a folder in their command or environment, but for this one.
+func processesOf(dir string) (found []string) {
+	paths, _ := filepath.Glob("/proc/[0-9]*")
+	for _, path := range paths {
+		command, _ := os.ReadFile(filepath.Join(path, "cmdline"))
+		environ, _ := os.ReadFile(filepath.Join(path, "environ"))
+		if filepath.Base(path) != fmt.Sprint(os.Getpid()) && (bytes.Contains(command, []byte(dir)) || bytes.Contains(environ, []byte(dir))) {
+			found = append(found, filepath.Base(path)+" "+strings.ReplaceAll(string(command), "\x00", " "))
+		}
+	}
+	return found
+}
+
+func (e *testEngine) args(dir string) []string {
+	return append(append([]string{}, submitted...), "--parts", "4", "--engine", e.name, "-o", dir)
+}
+
+// submit hands a run to the engine; its results go to a store of its own.
+func (e *testEngine) submit(t *testing.T, where site) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "run")
+	t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
+	if err := submit(t.Context(), where, e.args(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// submitLocally is submit that does not wait for parts that run as processes.
+func (e *testEngine) submitLocally(t *testing.T, where site) (dir string, ended chan error) {
+	t.Helper()
+	ended = make(chan error, 1)
+	if e.name == cluster.Slurm {
+		ended <- nil
+		return e.submit(t, where), ended
+	}
+	dir = filepath.Join(t.TempDir(), "run")
+	t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
+	go func() { ended <- submit(context.WithoutCancel(t.Context()), where, e.args(dir)) }()
+	return dir, ended
+}
+
+// patience is how long a test waits for what takes seconds on an idle machine.
+const patience = 4 * time.Minute
+
+// await waits for a part of which ok holds.
+func (e *testEngine) await(t *testing.T, dir string, ok func(cluster.PartStatus) bool) cluster.PartStatus {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		s, err := cluster.Open(dir)
+		if err != nil {
+			continue // not submitted yet
+		}
+		found, err := s.Status(t.Context())
+		if err != nil {
+			continue
+		}
+		for _, p := range found.Parts {
+			if p.State != cluster.StateDone && ok(p) {
+				return p
+			}
+		}
+		if found.Done() {
+			break
+		}
+	}
+	t.Fatalf("no part came to where it was waited for: %+v", statusOf(t, dir))
+	return cluster.PartStatus{}
+}
+
+// idle waits until nothing waits or runs.
+func (e *testEngine) idle(t *testing.T, dir string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+		s := statusOf(t, dir)
+		busy := 0
+		for _, p := range append(s.Parts, s.Last) {
+			if p.State == cluster.StateRunning || p.State == cluster.StateWaiting {
+				busy++
+			}
+		}
+		if busy == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d jobs still wait or run: %+v", busy, s)
+		}
+	}
+}
+
+// finished waits for the note.
+func (e *testEngine) finished(t *testing.T, dir string) {
+	t.Helper()
+	e.idle(t, dir)
+	if s := statusOf(t, dir); !s.Done() {
+		var text bytes.Buffer
+		s.Write(&text)
+		t.Fatalf("there is no note: %s", text.String())
+	}
+}
+
+// sameRun compares two runs: numbers, tables, parameters and provenance, times apart, and everything that their stores hold.
+func sameRun(t *testing.T, one, other, oneStore, otherStore string) {
+	t.Helper()
+	a, b := results(t, one), results(t, other)
+	for _, key := range []string{"recipe", "parameters", "results", "tables"} {
+		if len(a[key]) == 0 || !bytes.Equal(a[key], b[key]) {
+			t.Errorf("%q of results.json differs:\n%s\n%s", key, a[key], b[key])
+		}
+	}
+	provenance := func(text json.RawMessage) map[string]any {
+		found := map[string]any{}
+		if err := json.Unmarshal(text, &found); err != nil {
+			t.Fatal(err)
+		}
+		for _, time := range []string{"started", "finished", "seconds"} {
+			delete(found, time)
+		}
+		return found
+	}
+	if p, q := provenance(a["provenance"]), provenance(b["provenance"]); !reflect.DeepEqual(p, q) {
+		t.Errorf("provenance differs:\n%v\n%v", p, q)
+	}
+	if x, y := contents(t, oneStore), contents(t, otherStore); !reflect.DeepEqual(x, y) {
+		t.Errorf("the stores hold %d and %d results, or unequal ones", len(x), len(y))
+	}
+}
+
+func results(t *testing.T, dir string) (found map[string]json.RawMessage) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "results.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &found)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// contents are a store's records and blobs.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for j, err := range s.Jobs() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := s.Load(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for item, r := range records {
+			found[string(j.Key())+" "+item] = string(r.Data)
+		}
+		if path := s.FindBlob(j); path != "" {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[string(j.Key())] = string(text)
+		}
+	}
+	return found
+}
