@@ -62,6 +62,7 @@ const usage = `usage: go run ./recipes COMMAND
       --engine local       run the parts here instead, one on each card
       --at-once K          of --engine local: how many
       --mixed              unite results of different devices
+      --dry-run [--rate T] what there is to compute, what a device must hold, and how long N parts take, at T tokens a second
   status DIR               how the parts are; exit 0 done, 3 not yet, 2 something failed
   resume DIR               continue what is not done
   cancel DIR               end what waits and runs

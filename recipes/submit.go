@@ -27,6 +27,8 @@ import (
 type submitFlags struct {
 	options recipe.Options
 	sub     cluster.Submission
+	dry     bool
+	rate    float64
 }
 
 // submit plans a recipe and hands its parts to Slurm, or runs them here.
@@ -43,6 +45,8 @@ func submit(ctx context.Context, where site, args []string) error {
 	flags.IntVar(&f.sub.Parts, "parts", 0, "how many parts")
 	flags.StringVar(&f.sub.Engine, "engine", cluster.Slurm, "slurm or local")
 	flags.IntVar(&f.sub.AtOnce, "at-once", 0, "parts that run at once with --engine local; 0: one a card, or one for every 8 cores")
+	flags.BoolVar(&f.dry, "dry-run", false, "say what there is to compute, and how long it takes in so many parts")
+	flags.Float64Var(&f.rate, "rate", 0, "tokens a second of a part's device, for --dry-run; 0: as timed here")
 	flags.BoolVar(&f.sub.Mixed, "mixed", false, "unite results of different devices")
 	names, err := parse(flags, args, 1, "the name of one recipe")
 	if err != nil {
@@ -55,11 +59,30 @@ func submit(ctx context.Context, where site, args []string) error {
 	if f.options.Path, err = recipe.Find(where.recipes, names[0]); err != nil {
 		return err
 	}
+	if f.dry {
+		return submitDry(ctx, where, f)
+	}
 	s, err := prepare(ctx, where, f)
 	if err != nil {
 		return err
 	}
 	return proceed(ctx, s)
+}
+
+// submitDry plans in a temporary directory, says what there is to compute, and submits nothing.
+func submitDry(ctx context.Context, where site, f submitFlags) error {
+	dir, err := os.MkdirTemp("", "attune-submit-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	f.options.Dir = filepath.Join(dir, "run")
+	_, work, err := planned(ctx, where, f)
+	if err != nil {
+		return err
+	}
+	fmt.Println()
+	return work.Write(os.Stdout, f.sub.Parts, f.rate)
 }
 
 // check refuses what cannot be submitted before anything is planned.
@@ -76,7 +99,9 @@ func (f *submitFlags) check(ctx context.Context) error {
 		return fmt.Errorf("%w: --at-once %d: expected 0 or more", errUsage, s.AtOnce)
 	case s.AtOnce > 0 && s.Engine != cluster.Local:
 		return fmt.Errorf("%w: --at-once is of --engine local; Slurm takes --array=...%%N of its own accord from the partition's limits", errUsage)
-	case s.Engine == cluster.Slurm:
+	case f.rate < 0:
+		return fmt.Errorf("%w: --rate %v: expected tokens a second, or 0 for what was timed here", errUsage, f.rate)
+	case s.Engine == cluster.Slurm && !f.dry:
 		return cluster.CheckSlurm(ctx, s.Parts, s.Options)
 	}
 	return nil
@@ -91,52 +116,55 @@ func prepare(ctx context.Context, where site, f submitFlags) (*cluster.Submissio
 	if err := cluster.CheckStore(base); err != nil {
 		return nil, err
 	}
-	dir := f.options.Dir
-	if dir == "" {
-		dir = filepath.Join(where.root, "runs", f.sub.Recipe, time.Now().UTC().Format("20060102T150405Z"))
+	if f.options.Dir == "" {
+		f.options.Dir = filepath.Join(where.root, "runs", f.sub.Recipe, time.Now().UTC().Format("20060102T150405Z"))
 	}
-	s, err := cluster.Begin(dir, f.sub)
+	f.sub.Store = base.Dir()
+	s, work, err := planned(ctx, where, f)
 	if err != nil {
 		return nil, err
 	}
+	if s.Items = work.Items(); s.Items > 0 && s.Parts > s.Items {
+		err = fmt.Errorf("--parts %d: there are %d items, and a part without any would do nothing: use --parts %d or fewer", s.Parts, s.Items, s.Items)
+		return nil, errors.Join(err, os.RemoveAll(filepath.Join(s.Dir(), "submission"))) // nothing was submitted: the directory is free again
+	}
+	return s, s.Save()
+}
+
+// planned plans the recipe, writes everything that parts need and counts what there is to compute.
+func planned(ctx context.Context, where site, f submitFlags) (s *cluster.Submission, work *cluster.Work, err error) {
+	if s, err = cluster.Begin(f.options.Dir, f.sub); err != nil {
+		return nil, nil, err
+	}
 	if s.Sources, err = client.Sources(where.root); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.Code, err = store.Sources(where.root); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s.Root, s.Store, s.Notebook, s.Parameters, s.Submitted = where.root, base.Dir(), f.options.Path, f.options.Overrides, time.Now().UTC()
+	s.Root, s.Notebook, s.Parameters, s.Submitted = where.root, f.options.Path, f.options.Overrides, time.Now().UTC()
 	if s.Caller, err = os.Getwd(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.Backend, err = plan(ctx, where, f.options, s); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	environment := kernel.Environment(s.Backend, "")
 	built, err := client.Build(ctx, where.root, s.Sources, environment, os.Stdout)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := errors.Join(copyProgram(built, s.Worker()), copyProgram(self, s.Recipes()), s.WriteScripts(environment)); err != nil {
-		return nil, err
+	if err := errors.Join(copyProgram(built, s.Worker()), copyProgram(self, s.Recipes()), s.WriteScripts(environment), s.Save()); err != nil {
+		return nil, nil, err
 	}
-	if err := s.Save(); err != nil { // before the worker reads it
-		return nil, err
+	if work, err = countWork(ctx, s, environment, f.dry && f.rate == 0); err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(filepath.Join(s.Dir(), "submission"))) // nothing was submitted: the directory is free again
 	}
-	work, err := countWork(ctx, s, environment)
-	if err == nil {
-		if s.Items = work.Items(); s.Items > 0 && s.Parts > s.Items {
-			err = fmt.Errorf("--parts %d: there are %d items, and a part without any would do nothing: use --parts %d or fewer", s.Parts, s.Items, s.Items)
-		}
-	}
-	if err != nil { // nothing was submitted: the directory is free again
-		return nil, errors.Join(err, os.RemoveAll(filepath.Join(s.Dir(), "submission")))
-	}
-	return s, s.Save()
+	return s, work, nil
 }
 
 // plan runs the recipe's notebook without computing: what it would ask of the worker is written down.
@@ -159,14 +187,14 @@ func plan(ctx context.Context, where site, options recipe.Options, s *cluster.Su
 }
 
 // countWork asks the worker how much there is to compute.
-func countWork(ctx context.Context, s *cluster.Submission, environment []string) (*cluster.Work, error) {
-	cmd := exec.CommandContext(ctx, s.Worker(), "--submission", s.Dir(), "--count")
+func countWork(ctx context.Context, s *cluster.Submission, environment []string, timed bool) (*cluster.Work, error) {
+	cmd := exec.CommandContext(ctx, s.Worker(), "--submission", s.Dir(), "--count", fmt.Sprintf("--timed=%t", timed))
 	cmd.Env, cmd.Dir = environment, s.Root
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("reading the items: %s", strings.TrimSpace(said.String()+" ("+err.Error()+")"))
+		return nil, errors.New(strings.Join(strings.Fields(said.String()+" ("+err.Error()+")"), " "))
 	}
 	work := &cluster.Work{}
 	return work, json.Unmarshal(out, work)

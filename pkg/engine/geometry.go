@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/env"
 )
 
 // Geometry says how sequences share graphs. Width and rows follow from a sequence's own length, so that a result does not depend on what else is asked.
@@ -35,17 +37,28 @@ const (
 // On the Go backend a graph costs next to nothing, so widths are multiples of 16, and a pass takes one sequence: its matrix products take other loops for other
 // numbers of rows, and sums of another order would make a score depend on its batch in the last digits. Several passes run side by side instead.
 func GeometryFor(b compute.Backend, positions, budget int) Geometry {
+	switch {
+	case backend.IsCUDA(b):
+		return GeometryNamed("xla:cuda", positions, budget)
+	case backend.IsXLA(b):
+		return GeometryNamed("xla:cpu", positions, budget)
+	}
+	return GeometryNamed(env.GoBackend, positions, budget)
+}
+
+// GeometryNamed is GeometryFor of a backend that need not be open, by the name that ATTUNE_BACKEND has.
+func GeometryNamed(name string, positions, budget int) Geometry {
 	g := Geometry{Budget: budget, Positions: positions}
 	if budget <= 0 {
 		g.Budget = budgetProcessor
 	}
 	switch {
-	case backend.IsCUDA(b):
+	case strings.HasPrefix(name, "xla:cuda"):
 		g.Smallest = smallestCUDA
 		if budget <= 0 {
 			g.Budget = budgetCUDA
 		}
-	case backend.IsXLA(b):
+	case strings.HasPrefix(name, "xla:"):
 		g.Smallest, g.MaxRows = smallestCPU, rowsCPU
 	default:
 		g.Step, g.MaxRows = stepGo, 1

@@ -1,15 +1,27 @@
 package worker
 
 import (
+	"cmp"
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
+
 	"github.com/attune-lab/attune/pkg/cluster"
+	"github.com/attune-lab/attune/pkg/engine"
+	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/hf/tokenizer"
+	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
 
-// Count reads the items of a submission's requests and says how much there is to compute. It opens no model, and finds wrong items and arms before anything is queued.
-func Count(ctx context.Context, s *cluster.Submission) (*cluster.Work, error) {
+// Count reads the items of a submission's requests and says how much there is to compute. It opens no weights, and finds wrong items before anything is queued. Tokens are
+// counted where the model is a directory with config.json and tokenizer.json, whether its weights are there or not.
+//
+// Timed asks how long it takes, too, by what was timed on this machine: for that the weights are opened.
+func Count(ctx context.Context, s *cluster.Submission, timed bool) (*cluster.Work, error) {
 	requests, err := cluster.ReadRequests(s.Requests())
 	if err != nil {
 		return nil, err
@@ -22,7 +34,17 @@ func Count(ctx context.Context, s *cluster.Submission) (*cluster.Work, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.Requests = append(w.Requests, cluster.RequestWork{Kind: j.Kind, Items: n, Arms: len(j.arms())})
+		r := cluster.RequestWork{Kind: j.Kind, Items: n, Arms: len(j.arms())}
+		prompts, err := j.count(ctx, s.Backend, w, &r)
+		if err != nil {
+			return nil, err
+		}
+		if timed && prompts > 0 {
+			if runner, err := j.runner(); err == nil { // a machine without the device has timed nothing
+				w.Seconds += secondsFor(runner.Job(), speedKind(j.Kind, r.Writes), prompts)
+			}
+		}
+		w.Requests = append(w.Requests, r)
 	}
 	return w, ctx.Err()
 }
@@ -40,4 +62,77 @@ func (j *job) items() (int, error) {
 		return 0, err
 	}
 	return len(t.Examples), nil
+}
+
+// account adds what a model takes of a device, by its configuration alone: a pass holds the residual stream four times, the MLP's two products, and queries, keys and values.
+func account(w *cluster.Work, c *model.Config, g engine.Geometry, backend, dtype string) {
+	d := dtypes.Float32
+	if dtype == "bfloat16" || dtype != "float32" && strings.HasPrefix(backend, "xla:cuda") && c.PrefersBFloat16() {
+		d = dtypes.BFloat16
+	}
+	size := int64(d.Size())
+	w.Parameters, w.DType, w.Budget = int64(c.NumParameters()), dtypeName(d), g.Budget
+	w.Weights = w.Parameters * size
+	w.Pass = int64(g.Budget) * size * int64(4*c.HiddenSize+2*c.IntermediateSize+(c.Heads+2*c.KVHeads)*c.HeadDim)
+}
+
+// count adds the tokens of a request to r, and what its model takes to w. Prompts are the tokens of all arms' prompts, by which work is timed.
+func (j *job) count(ctx context.Context, backend string, w *cluster.Work, r *cluster.RequestWork) (prompts int, err error) {
+	if client.IsReference(j.Options.Model) || r.Items == 0 {
+		return 0, nil
+	}
+	dir, err := j.path("model", j.Options.Model)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+		return 0, nil // a GGUF file
+	}
+	c, err := model.LoadConfig(dir)
+	if err != nil {
+		return 0, client.Parameter("model", j.Options.Model, "%v", err)
+	}
+	tok, err := tokenizer.Load(dir)
+	if err != nil {
+		return 0, client.Parameter("model", j.Options.Model, "%v", err)
+	}
+	g := engine.GeometryNamed(backend, c.MaxPositions, j.Options.Budget)
+	account(w, c, g, backend, j.Options.DType)
+	if j.Kind == "compare" {
+		t, err := j.task()
+		if err != nil {
+			return 0, err
+		}
+		for _, a := range j.arms() {
+			var how eval.Answer
+			if len(a.Answer) > 0 {
+				how, r.Writes = eval.Extracted{}, true
+			}
+			size, err := eval.SizeOf(ctx, t, how, c, tok, g)
+			if err != nil {
+				return 0, err
+			}
+			r.Tokens, r.Padded, prompts = r.Tokens+size.Tokens, r.Padded+size.Padded, prompts+size.Prompts
+		}
+		return prompts, nil
+	}
+	texts, err := j.texts()
+	if err != nil {
+		return 0, err
+	}
+	var lengths []int
+	for _, text := range texts {
+		n := min(len(tok.Encode(text)), c.MaxPositions)
+		if t := cmp.Or(j.Options.Length, defaultLength); j.Kind == "survey" && len(j.Options.Texts) == 0 && n > t {
+			n = t
+		}
+		lengths = append(lengths, n)
+	}
+	size := eval.SizeOfLengths(lengths, g)
+	times := r.Arms
+	if j.Kind == "effect" {
+		times = 2 // plain and changed
+	}
+	r.Tokens, r.Padded = times*size.Tokens, times*size.Padded
+	return r.Tokens, nil
 }

@@ -76,7 +76,7 @@ func TestPartsShowWhatOneRunShows(t *testing.T) {
 	}
 	const parts = 3
 	s := submitTest(t, parts, requests...)
-	w, err := Count(t.Context(), s)
+	w, err := Count(t.Context(), s, false)
 	if err != nil || w.Items() != 4 {
 		t.Fatalf("%+v, %v: expected 4 items in each request", w, err)
 	}

@@ -28,11 +28,12 @@ func main() {
 		of      = flag.String("submission", "", "compute one part of the submission in this run's directory, and end")
 		part    = flag.Int("part", 0, "its number, from 1")
 		count   = flag.Bool("count", false, "with --submission: read the items of its requests, print how much there is to compute as JSON, and end")
+		timed   = flag.Bool("timed", false, "with --count: and how long it takes, by what was timed here")
 		peak    = flag.String("peak", "", "open and run the checkpoint in this directory, print the bytes of memory that it took at most, and end")
 	)
 	flag.Parse()
 	if *of != "" {
-		if err := submission(*of, *part, *count); err != nil {
+		if err := submission(*of, *part, *count, *timed); err != nil {
 			log.Fatal(err)
 		}
 		return
@@ -43,7 +44,7 @@ func main() {
 }
 
 // submission computes a part, or counts what there is to compute.
-func submission(dir string, part int, count bool) error {
+func submission(dir string, part int, count, timed bool) error {
 	s, err := cluster.Open(dir)
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func submission(dir string, part int, count bool) error {
 	if !count {
 		return worker.RunPart(ctx, s, part)
 	}
-	work, err := worker.Count(ctx, s)
+	work, err := worker.Count(ctx, s, timed)
 	if err != nil {
 		return err
 	}
