@@ -58,7 +58,7 @@ func TestSubmit(t *testing.T) {
 			t.Skip("no Slurm is installed: processes have no nodes to lose")
 		}
 		dir := engine.submit(t, where)
-		lost := engine.await(t, dir, func(p cluster.PartStatus) bool { return p.Progress.Node != "" && answers(dir, p.Part) > 0 })
+		lost := engine.await(t, dir, stopped(dir))
 		engine.script(t, "fail", engine.dir, lost.Progress.Node)
 		engine.finished(t, dir)
 		s := statusOf(t, dir)
@@ -70,7 +70,7 @@ func TestSubmit(t *testing.T) {
 	})
 	t.Run("part killed", func(t *testing.T) {
 		dir, ended := engine.submitLocally(t, where)
-		killed := engine.await(t, dir, func(p cluster.PartStatus) bool { return p.State == cluster.StateRunning && answers(dir, p.Part) > 0 })
+		killed := engine.await(t, dir, stopped(dir))
 		if err := syscall.Kill(killed.Progress.Process.PID, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
@@ -117,6 +117,20 @@ func TestSubmit(t *testing.T) {
 			t.Errorf("the last job: %+v, expected one that is not started", s.Last)
 		}
 	})
+}
+
+// stopped waits for a part that has answered something and not all, and stops its process there.
+func stopped(dir string) func(cluster.PartStatus) bool {
+	return func(p cluster.PartStatus) bool {
+		if p.State != cluster.StateRunning || answers(dir, p.Part) == 0 || syscall.Kill(p.Progress.Process.PID, syscall.SIGSTOP) != nil {
+			return false
+		}
+		if _, err := os.Stat(filepath.Join(dir, "submission", "parts", fmt.Sprint(p.Part), "done.json")); err == nil { // too late
+			_ = syscall.Kill(p.Progress.Process.PID, syscall.SIGCONT)
+			return false
+		}
+		return true
+	}
 }
 
 // answers counts the records of a part.

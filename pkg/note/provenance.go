@@ -56,6 +56,9 @@ func (r *Run) gather(s *start, facts map[string]any, now time.Time) map[string]a
 	for key, value := range facts {
 		p[key] = value
 	}
+	if devices := os.Getenv(env.Mixed); devices != "" {
+		p["devices"] = strings.Split(devices, "; ") // parts of the run were computed on each
+	}
 	return p
 }
 
