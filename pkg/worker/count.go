@@ -103,16 +103,25 @@ func (j *job) count(ctx context.Context, backend string, w *cluster.Work, r *clu
 		if err != nil {
 			return 0, err
 		}
-		for _, a := range j.arms() {
+		for _, written := range []bool{false, true} { // what is asked of each arm that answers alike is the same
+			n := 0
+			for _, a := range j.arms() {
+				if (len(a.Answer) > 0) == written {
+					n++
+				}
+			}
+			if n == 0 {
+				continue
+			}
 			var how eval.Answer
-			if len(a.Answer) > 0 {
+			if written {
 				how, r.Writes = eval.Extracted{}, true
 			}
 			size, err := eval.SizeOf(ctx, t, how, c, tok, g)
 			if err != nil {
 				return 0, err
 			}
-			r.Tokens, r.Padded, prompts = r.Tokens+size.Tokens, r.Padded+size.Padded, prompts+size.Prompts
+			r.Tokens, r.Padded, prompts = r.Tokens+n*size.Tokens, r.Padded+n*size.Padded, prompts+n*size.Prompts
 		}
 		return prompts, nil
 	}
