@@ -38,7 +38,7 @@ func init() { // map, select and reject call other filters and tests.
 		"capitalize": onText(capitalize),
 		"center": func(r *run, v value, a arguments) value {
 			width := given(a.bind("center", 0, "width")[0], int64(80))
-			return r.justified(r.str(v), arguments{positional: []value{width}}, 1, 2)
+			return safeAs(v, r.justified(r.str(v), arguments{positional: []value{width}}, 1, 2))
 		},
 		"count": lengthFilter, "length": lengthFilter,
 		"d": defaultFilter, "default": defaultFilter,
@@ -137,7 +137,7 @@ func init() { // map, select and reject call other filters and tests.
 				r.grow(4 * len(s))
 				letters := []rune(s)
 				slices.Reverse(letters)
-				return string(letters)
+				return safeAs(v, string(letters))
 			}
 			items := slices.Clone(r.iterate(v))
 			r.grow(16 * len(items))
@@ -180,10 +180,7 @@ func init() { // map, select and reject call other filters and tests.
 			} else {
 				s = strings.Trim(s, pythonSpace)
 			}
-			if _, ok := v.(markup); ok {
-				return markup(s)
-			}
-			return s
+			return safeAs(v, s)
 		},
 		"truncate": truncate,
 		"unique":   unique,
@@ -200,11 +197,16 @@ func onText(change func(string) string) func(r *run, v value, a arguments) value
 		a.bind("case", 0)
 		s := r.str(v)
 		r.grow(3 * len(s))
-		if _, ok := v.(markup); ok {
-			return markup(change(s))
-		}
-		return change(s)
+		return safeAs(v, change(s))
 	}
+}
+
+// safeAs is a text as the value that it was made of has it: safe if that is.
+func safeAs(v value, s string) value {
+	if _, ok := v.(markup); ok {
+		return markup(s)
+	}
+	return s
 }
 
 func lengthFilter(r *run, v value, a arguments) value {
