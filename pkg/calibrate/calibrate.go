@@ -54,6 +54,11 @@ func (c *Calibration) Spec() emulate.Spec {
 	return c.Options.spec(c.Gain, heads)
 }
 
+// Taken is the profile of the gain that the heads were chosen at.
+func (c *Calibration) Taken() Profile {
+	return c.Profiles[max(0, slices.IndexFunc(c.Profiles, func(p Profile) bool { return p.Gain == c.Gain }))]
+}
+
 // Run splits a task, chooses heads on one part and tests them on the other. The testing part is not read before the choice is made.
 func Run(ctx context.Context, task *eval.Task, o Options) (*Calibration, error) {
 	if err := o.check(); err != nil {
@@ -100,7 +105,7 @@ func (c *Calibration) choose() {
 	}
 	best := c.Profiles[0]
 	for _, p := range c.Profiles[1:] {
-		if n, m := p.positive(), best.positive(); n > m || n == m && total(p) > total(best) {
+		if n, m := p.Better(), best.Better(); n > m || n == m && total(p) > total(best) {
 			best = p
 		}
 	}

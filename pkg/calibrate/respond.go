@@ -37,8 +37,8 @@ func (p Profile) Best(n int) []Response {
 	return best[:min(n, len(best))]
 }
 
-// positive is how many heads respond by getting better.
-func (p Profile) positive() (n int) {
+// Better is how many heads respond by getting better.
+func (p Profile) Better() (n int) {
 	for _, r := range p.Responses {
 		if r.Mean > 0 {
 			n++

@@ -124,7 +124,8 @@ func (c *calibrated) heads() *report.Part {
 		c.Candidates, c.Choosing, c.Method, c.Calibration.Gain, c.criterion(), c.Calibration.Options.Heads, c.Testing),
 		Facts: map[string]any{"calibration." + c.called() + ".graphs": c.Compilations}}
 	if len(c.Profiles) > 1 {
-		p.Method += fmt.Sprintf(" Gains %.3g and %.3g were tried; taken is that to which more heads respond by getting better.", c.Profiles[0].Gain, c.Profiles[1].Gain)
+		a, b := c.Profiles[0], c.Profiles[1]
+		p.Method += fmt.Sprintf(" Gains %.3g and %.3g were tried; taken is that to which more heads respond by getting better (%d and %d of them).", a.Gain, b.Gain, a.Better(), b.Better())
 	}
 	t := report.Table{Name: c.file("chosen"), Title: fmt.Sprintf("Heads chosen for %s by %s", c.Method, c.By), Columns: []string{"layer", "head", "response, nats", "standard error", "gained / lost"}}
 	for _, r := range c.Chosen {
@@ -145,24 +146,21 @@ func (c *calibrated) heads() *report.Part {
 	return p
 }
 
-// maps are the responses by layer and head, one figure for each gain.
+// maps are the responses to the gain of the choice, by layer and head.
 func (c *calibrated) maps() *report.Part {
-	p := &report.Part{}
-	for i, profile := range c.Profiles {
-		values := make([][]float64, c.Calibration.Layers)
-		for l := range values {
-			values[l] = slices.Repeat([]float64{math.NaN()}, c.Calibration.Heads)
-		}
-		behind := report.Table{Name: fmt.Sprintf("%s-%d", c.file("responses"), i+1), Title: "Responses by layer and head", Columns: []string{"layer", "head", "response", "standard error"}}
-		for _, r := range profile.Responses {
-			values[r.Layer][r.Head.Head] = r.Mean
-			behind.Rows = append(behind.Rows, []any{r.Layer, r.Head.Head, r.Mean, r.StandardError})
-		}
-		p.Figures = append(p.Figures, report.Figure{Name: behind.Name, Title: fmt.Sprintf("Response of every head, %s by %s, gain %.3g", c.Method, c.By, profile.Gain), Table: &behind,
-			Caption: fmt.Sprintf("%s on the %d items that heads are chosen on; each head is changed alone; mean %s. Blank layers are no candidates.", c.name(), c.Choosing, c.criterion()),
-			Chart:   plot.Heatmap{Values: values, Title: fmt.Sprintf("Response to gain %.3g", profile.Gain), XLabel: "head", YLabel: "layer", ZLabel: "response, nats", Palette: plot.Diverging}})
+	profile := c.Taken()
+	values := make([][]float64, c.Calibration.Layers)
+	for l := range values {
+		values[l] = slices.Repeat([]float64{math.NaN()}, c.Calibration.Heads)
 	}
-	return p
+	behind := report.Table{Name: c.file("responses"), Title: "Responses by layer and head", Columns: []string{"layer", "head", "response", "standard error"}}
+	for _, r := range profile.Responses {
+		values[r.Layer][r.Head.Head] = r.Mean
+		behind.Rows = append(behind.Rows, []any{r.Layer, r.Head.Head, r.Mean, r.StandardError})
+	}
+	return &report.Part{Figures: []report.Figure{{Name: behind.Name, Title: fmt.Sprintf("Response of every head, %s by %s, gain %.3g", c.Method, c.By, profile.Gain), Table: &behind,
+		Caption: fmt.Sprintf("%s on the %d items that heads are chosen on; each head is changed alone; mean %s. Blank layers are no candidates.", c.name(), c.Choosing, c.criterion()),
+		Chart:   plot.Heatmap{Values: values, Title: fmt.Sprintf("Response to gain %.3g", profile.Gain), XLabel: "head", YLabel: "layer", ZLabel: "response, nats", Palette: plot.Diverging}}}}
 }
 
 // tested is the paired test on the other items.
