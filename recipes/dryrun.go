@@ -23,24 +23,10 @@ import (
 
 // dryRun executes a recipe's cells with a worker that computes nothing and says what it would: at every point of a sweep, what several points share counted once.
 func dryRun(ctx context.Context, where site, options recipe.Options, axes []string) error {
-	var sweep []recipe.Axis
-	for _, text := range axes {
-		axis, err := recipe.ParseAxis(text)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
-		}
-		sweep = append(sweep, axis)
-	}
-	points, err := recipe.Points(sweep, options.Overrides)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
 	options.Root, options.Log, options.Terminal, options.Check = where.root, os.Stdout, where.terminal, checkValues(where)
-	for _, p := range points {
-		options.Overrides = p.Overrides
-		if _, err := recipe.Values(options); err != nil {
-			return err
-		}
+	_, points, _, err := pointsOf(options, axes)
+	if err != nil {
+		return err
 	}
 	if err := buildWorker(ctx, where, options.Backend); err != nil {
 		return err
@@ -123,7 +109,7 @@ func writePlan(w io.Writer, list []client.Planned) error {
 		about := "nothing to do"
 		switch {
 		case left > 0 && p.Seconds > 0:
-			about = seconds3(p.Seconds)
+			about = roughly(p.Seconds)
 		case left > 0:
 			about = "not timed yet"
 			untimed++
@@ -143,7 +129,7 @@ func writePlan(w io.Writer, list []client.Planned) error {
 	}
 	fmt.Fprintf(w, "to compute: %d answers and texts of surveys, %d tokens of prompts", missing, tokens)
 	if seconds > 0 {
-		fmt.Fprintf(w, "; about %s with compilation, by the largest such work of this model that was timed here", seconds3(seconds))
+		fmt.Fprintf(w, "; about %s with compilation, by the largest such work of this model that was timed here", roughly(seconds))
 	}
 	if untimed > 0 {
 		fmt.Fprintf(w, "; %d of them without a time: no such work of this model on this backend was timed here", untimed)
@@ -152,8 +138,8 @@ func writePlan(w io.Writer, list []client.Planned) error {
 	return nil
 }
 
-// seconds3 rounds a time to what an estimate is worth.
-func seconds3(s float64) string {
+// roughly rounds a time to what an estimate is worth.
+func roughly(s float64) string {
 	d := time.Duration(s * float64(time.Second))
 	switch {
 	case d < 10*time.Second:

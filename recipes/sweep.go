@@ -15,33 +15,40 @@ import (
 	"github.com/attune-lab/attune/pkg/recipe"
 )
 
-// runSweep runs a recipe at every point of a sweep, each in a folder of the sweep's directory, and writes one note over all of them. A point that fails does not
-// stop the others; the note is over those that finished.
-func runSweep(ctx context.Context, where site, options recipe.Options, name string, axes []string) error {
-	var sweep []recipe.Axis
+// pointsOf reads the axes of a sweep and checks the values of every point; shared are the values of the first.
+func pointsOf(options recipe.Options, axes []string) (sweep []recipe.Axis, points []recipe.Point, shared map[string]any, err error) {
 	for _, text := range axes {
 		axis, err := recipe.ParseAxis(text)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
+			return nil, nil, nil, fmt.Errorf("%w: %w", errUsage, err)
 		}
 		sweep = append(sweep, axis)
 	}
-	points, err := recipe.Points(sweep, options.Overrides)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+	if points, err = recipe.Points(sweep, options.Overrides); err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	options.Check = checkValues(where)
-	var shared map[string]any
-	for _, p := range points { // all values before the first run
-		point := options
-		point.Overrides = p.Overrides
-		values, err := recipe.Values(point)
-		if err != nil {
-			return fmt.Errorf("at %s: %w", p.Name, err)
-		}
-		if shared == nil {
+	for _, p := range points {
+		options.Overrides = p.Overrides
+		values, err := recipe.Values(options)
+		switch {
+		case err != nil && len(axes) > 0:
+			return nil, nil, nil, fmt.Errorf("at %s: %w", p.Name, err)
+		case err != nil:
+			return nil, nil, nil, err
+		case shared == nil:
 			shared = maps.Clone(values)
 		}
+	}
+	return sweep, points, shared, nil
+}
+
+// runSweep runs a recipe at every point of a sweep, each in a folder of the sweep's directory, and writes one note over all of them. A point that fails does not
+// stop the others; the note is over those that finished.
+func runSweep(ctx context.Context, where site, options recipe.Options, name string, axes []string) error {
+	options.Check = checkValues(where)
+	sweep, points, shared, err := pointsOf(options, axes) // all values before the first run
+	if err != nil {
+		return err
 	}
 	for i, axis := range sweep {
 		delete(shared, axis.Name)
