@@ -28,5 +28,5 @@ unshare --map-root-user --net --mount --pid --fork bash -c '
   mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
   for device in null zero urandom random; do touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
   if chroot "$root" /bin/sh -c "command -v go git gcc" >/dev/null; then echo "the root holds a compiler" >&2; exit 1; fi
-  exec env -i PATH=/bin TERM=dumb HOME=/tmp chroot "$root" /opt/attune/attune "$@"' _ "$root" "$@"
+  exec env -i PATH=/bin TERM=dumb HOME=/tmp "$(command -v chroot)" "$root" /opt/attune/attune "$@"' _ "$root" "$@"
 echo "finished after $((SECONDS - started)) s without Go and without a network"
