@@ -36,6 +36,7 @@ func dryRun(ctx context.Context, where site, options recipe.Options, axes []stri
 		return err
 	}
 	defer os.RemoveAll(dir)
+	options.WorkerBuilt = true
 	options.Env = append(options.Env, env.DryRun+"=1")
 	var all []client.Planned
 	for i, p := range points {

@@ -117,6 +117,7 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 	if err := buildWorker(ctx, where, options.Backend); err != nil {
 		return nil, err
 	}
+	options.WorkerBuilt = true
 	result, err := recipe.Run(ctx, options)
 	if result == nil {
 		return nil, err

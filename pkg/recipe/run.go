@@ -24,6 +24,7 @@ type Options struct {
 	Overrides   notebook.Overrides // parameters given
 	Dir         string             // run directory; "": runs/NAME/TIME below the root
 	Force       bool               // run into a Dir that already holds a run
+	WorkerBuilt bool               // the worker is there: what it is built of is not compiled ahead
 	Fresh       bool               // results known already are not taken from the store: the run has a store of its own
 	Backend     string             // "": what the environment names, else xla:cpu for larger models where it is found, else "go"
 	Timeout     time.Duration      // for all cells together; 0: none
@@ -105,7 +106,7 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		return result, err
 	}
 	environment := append(kernel.Environment(options.Backend, tools.Dir), variables...) // the last of two entries counts
-	buildErr := kernel.Prebuild(ctx, options.Root, packages(nb, options.Root), environment, options.Log, options.Terminal)
+	buildErr := kernel.Prebuild(ctx, options.Root, packages(nb, options), environment, options.Log, options.Terminal)
 	if ctx.Err() != nil {
 		return result, buildErr
 	}
@@ -163,10 +164,10 @@ func Relative(path string) string {
 	return path
 }
 
-// packages are what the run needs compiled: what cells import, and the worker that lab asks.
-func packages(nb *notebook.Notebook, root string) []string {
+// packages are what the run needs compiled: what cells import, and the worker that lab asks unless it is built.
+func packages(nb *notebook.Notebook, options Options) []string {
 	imports := nb.Imports()
-	if _, err := os.Stat(filepath.Join(root, "recipes", "work")); err == nil && slices.Contains(imports, env.Module+"/pkg/lab") {
+	if _, err := os.Stat(filepath.Join(options.Root, "recipes", "work")); err == nil && !options.WorkerBuilt && slices.Contains(imports, env.Module+"/pkg/lab") {
 		imports = append(imports, "./recipes/work")
 	}
 	return imports

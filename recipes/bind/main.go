@@ -100,7 +100,8 @@ func imports(root, folder string) (packages []string) {
 			packages = append(packages, string(m[1]))
 		}
 	}
-	if _, err := os.Stat(filepath.Join(root, "recipes", "work")); err == nil {
+	// Under the command, which sets the variable, the worker is built before the first cell.
+	if _, err := os.Stat(filepath.Join(root, "recipes", "work")); err == nil && os.Getenv("ATTUNE_RUN_DIR") == "" {
 		packages = append(packages, "./recipes/work")
 	}
 	slices.SortFunc(packages, strings.Compare)
