@@ -52,6 +52,8 @@ type Visit struct {
 	Inputs map[string][]float32
 	// Build observes or rewrites the layer's attention; may be nil.
 	Build func(*Site)
+	// MLP is called with the output of the layer's MLP, [batch, tokens, hidden] in the model's type, behind a norm of its own where it has one, in prefills only; may be nil.
+	MLP func(*Site, *Node)
 	// Residual is called with the residual stream behind the layer, [batch, tokens, hidden] in the model's type, in prefills only; may be nil.
 	Residual func(*Site, *Node)
 }
@@ -93,7 +95,7 @@ func (s sequence) Visit(l Layer) *Visit {
 	all := &Visit{Inputs: map[string][]float32{}}
 	var keys []string
 	var builds []func(*Site)
-	var residuals []func(*Site, *Node)
+	var mlps, residuals []func(*Site, *Node)
 	for i, e := range s {
 		v := e.Visit(l)
 		if v == nil {
@@ -107,8 +109,14 @@ func (s sequence) Visit(l Layer) *Visit {
 		if v.Build != nil {
 			builds = append(builds, func(site *Site) { site.within(scope, func() { v.Build(site) }) })
 		}
+		scoped := func(f func(*Site, *Node)) func(*Site, *Node) {
+			return func(site *Site, x *Node) { site.within(scope, func() { f(site, x) }) }
+		}
+		if v.MLP != nil {
+			mlps = append(mlps, scoped(v.MLP))
+		}
 		if v.Residual != nil {
-			residuals = append(residuals, func(site *Site, x *Node) { site.within(scope, func() { v.Residual(site, x) }) })
+			residuals = append(residuals, scoped(v.Residual))
 		}
 	}
 	if keys == nil {
@@ -122,12 +130,18 @@ func (s sequence) Visit(l Layer) *Visit {
 			}
 		}
 	}
-	if residuals != nil {
-		all.Residual = func(site *Site, x *Node) {
-			for _, f := range residuals {
-				f(site, x)
-			}
+	all.MLP, all.Residual = inOrder(mlps), inOrder(residuals)
+	return all
+}
+
+// inOrder calls all of them; nil for none.
+func inOrder(fs []func(*Site, *Node)) func(*Site, *Node) {
+	if fs == nil {
+		return nil
+	}
+	return func(site *Site, x *Node) {
+		for _, f := range fs {
+			f(site, x)
 		}
 	}
-	return all
 }

@@ -12,15 +12,6 @@ import (
 	"github.com/attune-lab/attune/pkg/backend"
 )
 
-// fusable reports whether a fused kernel computes exactly this layer: causal prefill in half precision on XLA, by the library's kernel or by ours.
-func (s *Site) fusable() bool {
-	half := s.Query.DType() == dtypes.BFloat16 || s.Query.DType() == dtypes.Float16
-	if !half || !s.whole() || !backend.IsXLA(s.graph().Backend()) {
-		return false
-	}
-	return s.oneSquare() && s.Query.Shape().Dimensions[3]%8 == 0 || s.ownKernel(s.kind())
-}
-
 // narrow rounds a layer's float32 queries, keys and values to the half precision of its weights where its probabilities would be too large to be formed at once and a
 // fused kernel then computes it; it reports whether it did. Where a map fits, the layer keeps its digits: gpt-oss sends a token to other experts for want of them.
 func (s *Site) narrow() bool {
@@ -37,12 +28,14 @@ func (s *Site) narrow() bool {
 	return true
 }
 
+func (s *Site) onXLA() bool { return backend.IsXLA(s.graph().Backend()) }
+
 // whole reports whether the site is a prefill of whole prompts, not a part of one.
 func (s *Site) whole() bool { return s.Phase == Prefill && !s.part && len(s.Keys) == 1 }
 
 // oneSquare reports whether the layer's attention is the softmax of one square of scaled scores, up to the mask: no soft cap, no window shorter than the
 // keys, no learned sinks, no cache. The library's kernel (cuDNN) computes no other.
-func (s *Site) oneSquare() bool { return s.whole() && s.kind() == kernel.Kind{} }
+func (s *Site) oneSquare() bool { return s.whole() && kernelsOf(s.kind())[0] == Library }
 
 // kind is what the layer's attention has beyond one square, as our kernel names it.
 func (s *Site) kind() kernel.Kind {

@@ -70,26 +70,32 @@ type Site struct {
 }
 
 // Compute builds a layer's attention with what a Visit, nil for none, does to it: [batch, heads, queries, head_dim] in the values' type, and how it was computed, for
-// the plan. behind is to be called with the residual stream behind the layer.
-func Compute(o Operands, l Layer, v *Visit, c *Carry) (out *Node, how string, behind func(*Node)) {
+// the plan. after are to be called with what the layer computes later.
+func Compute(o Operands, l Layer, v *Visit, c *Carry) (out *Node, how string, after Observers) {
 	s := &Site{Layer: l, Operands: o, carry: c, inputs: map[string]*Node{}}
 	narrowed := s.narrow()
-	behind = func(*Node) {}
+	after = Observers{MLP: func(*Node) {}, Residual: func(*Node) {}}
 	if v != nil {
 		s.values = v.Inputs
 		if v.Build != nil {
 			v.Build(s)
 		}
+		if v.MLP != nil {
+			after.MLP = func(x *Node) { v.MLP(s, x) }
+		}
 		if v.Residual != nil {
-			behind = func(x *Node) { v.Residual(s, x) }
+			after.Residual = func(x *Node) { v.Residual(s, x) }
 		}
 	}
 	out, how = s.output()
 	if narrowed {
 		out, how = ConvertDType(out, o.Values[0].DType()), how+", operands rounded to half precision"
 	}
-	return out, how, behind
+	return out, how, after
 }
+
+// Observers see what a layer computes behind its attention, [batch, tokens, hidden]: the output of its MLP and the residual stream behind the layer.
+type Observers struct{ MLP, Residual func(*Node) }
 
 func (s *Site) graph() *Graph { return s.Query.Graph() }
 

@@ -127,6 +127,12 @@ type Maps struct {
 	arms    []Arm
 }
 
+// Activation is what one layer computes of one text, as an arm's intervention (none: the untouched model) leaves it, by a name that is the same in every family: "attention" [heads,
+// queries, keys], "mlp" or "residual" [tokens, hidden]. docs/models.md says what checkpoints and other tools call them.
+func (s *Session) Activation(text, name string, layer int, arm ...Arm) report.Array {
+	return data[report.Array](s, "activation", "", arm, args{"text": text, "name": name, "layer": layer})
+}
+
 // Attention is the attention of one text, under the first arm or, in Parts, under every one.
 func (s *Session) Attention(text string, arms ...Arm) *Maps {
 	return &Maps{session: s, text: text, arms: arms}

@@ -110,21 +110,27 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	if d.visits != nil {
 		visit = d.visits[l]
 	}
-	out, how, behind := attn.Compute(o, layerOf(d.config, d.arch, l, d.phase), visit, d.carry)
+	out, how, after := attn.Compute(o, layerOf(d.config, d.arch, l, d.phase), visit, d.carry)
 	d.plan = append(d.plan, how)
 	out = d.dense(a.out, mergeHeads(out))
+	seen := func(y *Node) *Node {
+		if d.phase == attn.Prefill {
+			after.MLP(y)
+		}
+		return y
+	}
 	switch {
 	case b.parallel:
 		if !b.oneNorm {
 			input = d.norm(b.mlpIn, x)
 		}
-		x = d.add(b, d.add(b, x, d.norm(b.attnOut, out)), d.norm(b.mlpOut, d.feedForward(&b.mlp, input)))
+		x = d.add(b, d.add(b, x, d.norm(b.attnOut, out)), seen(d.norm(b.mlpOut, d.feedForward(&b.mlp, input))))
 	case b.normSum:
 		x = d.norm(b.attnOut, d.add(b, x, out))
-		x = d.norm(b.mlpOut, d.add(b, x, d.feedForward(&b.mlp, x)))
+		x = d.norm(b.mlpOut, d.add(b, x, seen(d.feedForward(&b.mlp, x))))
 	default:
 		x = d.add(b, x, d.norm(b.attnOut, out))
-		x = d.add(b, x, d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x))))
+		x = d.add(b, x, seen(d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x)))))
 	}
 	if b.pieceGate.name != "" {
 		piece := SliceAxis(stream, -1, AxisRange(d.config.HiddenSize, d.config.HiddenSize+d.arch.perLayer.width))
@@ -134,7 +140,7 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 		x = Mul(x, ExpandLeftToRank(ConvertDType(d.params[b.scalar], x.DType()), x.Rank()))
 	}
 	if d.phase == attn.Prefill {
-		behind(x)
+		after.Residual(x)
 	}
 	return d.carryPieces(x, stream)
 }

@@ -37,6 +37,59 @@ func (m *Model) LearnedSinks() []bool {
 	return sinks
 }
 
+// Modules are the checkpoint's names of what an experiment sees at a layer: of the attention whose probabilities it has, of the MLP, and of the layer behind which the
+// residual stream is seen. They are the family's; experiments and readers name the three alike in every family.
+type Modules struct{ Attention, MLP, Layer string }
+
+// Modules of a layer.
+func (m *Model) Modules(layer int) Modules {
+	arch, err := m.Config.describe() // not the layout that the backend has
+	if err != nil {
+		return Modules{}
+	}
+	b, start := arch.blocks[layer], arch.layerName(layer)
+	parent := func(names ...string) string {
+		for _, name := range names {
+			if rest, ok := strings.CutPrefix(name, start); ok {
+				module, _, _ := strings.Cut(rest, ".")
+				return start + module
+			}
+		}
+		return strings.TrimSuffix(start, ".")
+	}
+	mlp := []string{b.mlp.down.name}
+	if e := b.mlp.experts; e != nil {
+		mlp = append(mlp, e.prefix, e.router.name)
+	}
+	return Modules{Attention: parent(b.attn.out.name), MLP: parent(mlp...), Layer: strings.TrimSuffix(start, ".")}
+}
+
+// GPUPlan says how the planner computes each kind of the model's layers in a prefill on an NVIDIA GPU, in a model of half precision: "window: own kernel; full: cuDNN".
+func (m *Model) GPUPlan() string {
+	var kinds []string
+	for _, b := range m.arch.blocks {
+		kind := "full"
+		if b.attn.window > 0 {
+			kind = "window"
+		}
+		if b.attn.softcap > 0 {
+			kind += ", cap"
+		}
+		if b.attn.sinks != "" {
+			kind += ", sink"
+		}
+		way, large := attn.OnGPU(attn.Form{Scale: b.attn.scale, Softcap: b.attn.softcap, Window: b.attn.window}, b.attn.sinks != "", m.arch.wide)
+		kind += ": " + string(way)
+		if large != "" {
+			kind += fmt.Sprintf(", from 8 GiB %s", large)
+		}
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return strings.Join(kinds, "; ")
+}
+
 // layerOf is a layer as an experiment sees it.
 func layerOf(c *Config, a *architecture, l int, phase attn.Phase) attn.Layer {
 	return attn.Layer{Index: l, Phase: phase, HasSinks: a.blocks[l].attn.sinks != "", Dims: c.Dims()}

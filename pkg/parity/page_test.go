@@ -3,8 +3,10 @@ package parity_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,8 +31,33 @@ continuations. Interventions are the five of pkg/parity, in prefill and in decod
 Weights are read in float32, bfloat16, float16 and float64, and dequantised from mxfp4 (gpt_oss), fp8 and GGUF's types. The text part of gemma3, gemma4, llava and
 mistral3 checkpoints opens by itself. Refused by name: GPTQ, AWQ, bitsandbytes; models that mix attention with other layers (jamba, lfm2, qwen3_next); gemma4 with experts.
 
-| checkpoint | model_type | logits | attention | greedy | interventions |
+Whatever opens can be checked without a reference: ` + "`go run ./recipes parity --self -p model=DIR`" + `.
+
+"auto" is what dtype=auto means on an NVIDIA GPU: bfloat16 for families whose checkpoints stay within 2e-2 of float32 there, float32 for those that do not or were not measured; elsewhere it is float32.
+"On a GPU" says what computes a prefill's layers in bfloat16, each kind by itself, as the planner chooses: cuDNN's flash attention, or this repository's kernel
+(pkg/attention/kernel), which has windows, soft caps and learned sinks; dense layers form their probabilities, as all do in float32 and on processors. Families with experts keep activations in float32: their layers are dense, and
+round queries, keys and values for the kernel where probabilities would take more than 8 GiB. Heads whose size no kernel takes (ours: powers of two from 16 to 256) are dense, too. A note's plan says what a run did.
+
+| checkpoint | model_type | logits | attention | greedy | interventions | auto | on a GPU |
+|---|---|---|---|---|---|---|---|
+`
+
+const namesHead = `
+## Names
+
+What a layer computes has one name in every family, for ` + "`lab`'s `s.Activation(text, name, layer)`" + ` and for experiments:
+
+| name | what | axes | in an experiment | TransformerLens | transformers |
 |---|---|---|---|---|---|
+| ` + "`attention`" + ` | probabilities, post-softmax | head, query, key | ` + "`Site.Probs`, `SetProbs`, `Change`" + ` | blocks.L.attn.hook_pattern | attentions[L] (eager) |
+| ` + "`mlp`" + ` | output of the MLP or of the experts, behind a norm of its own where it has one | token, channel | ` + "`Visit.MLP`" + ` | blocks.L.hook_mlp_out | output of the module below |
+| ` + "`residual`" + ` | residual stream behind the layer | token, channel | ` + "`Visit.Residual`" + ` | blocks.L.hook_resid_post | hidden_states[L+1], before the last norm |
+| ` + "`Query`, `Keys`, `Values`" + ` | behind rotation and norms | head, token, channel | ` + "`Operands`" + ` | blocks.L.attn.hook_rot_q, hook_rot_k, hook_v | |
+
+Heads count from 0 in the order of the checkpoint's query heads, layers from 0. The checkpoint's names of the modules, of layer 0:
+
+| model_type | attention | mlp |
+|---|---|---|
 `
 
 func TestModelsPageNamesEveryFamily(t *testing.T) {
@@ -46,6 +73,27 @@ func TestModelsPageNamesEveryFamily(t *testing.T) {
 			t.Errorf("docs/models.md does not name %s: write it anew with -update", family)
 		}
 	}
+	// What is data and no measurement must be what the page says.
+	found, err := filepath.Glob(filepath.Join(committed, "*", "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range found {
+		m, err := model.Load(filepath.Dir(path), model.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row := fmt.Sprintf("| %s | %s |", autoOnCUDA(m), m.GPUPlan()); !strings.Contains(string(text), row) {
+			t.Errorf("docs/models.md has no row that ends in %q, for %s: write it anew with -update", row, filepath.Base(filepath.Dir(path)))
+		}
+	}
+}
+
+func autoOnCUDA(m *model.Model) string {
+	if m.Config.PrefersBFloat16() {
+		return "bfloat16"
+	}
+	return "float32"
 }
 
 func writePage(t *testing.T) {
@@ -55,6 +103,7 @@ func writePage(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString(pageHead)
+	modulesOf := map[string]model.Modules{}
 	for _, path := range found {
 		dir := filepath.Dir(path)
 		m, err := model.Load(dir, model.Options{})
@@ -82,7 +131,14 @@ func writePage(t *testing.T) {
 				interventions++
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.0e | %.0e | %.0f %% | %d |\n", filepath.Base(dir), m.Config.ModelType, worst["logits"], worst["attentions"], 100*greedy, interventions)
+		fmt.Fprintf(&b, "| %s | %s | %.0e | %.0e | %.0f %% | %d | %s | %s |\n", filepath.Base(dir), m.Config.ModelType, worst["logits"], worst["attentions"], 100*greedy, interventions, autoOnCUDA(m), m.GPUPlan())
+		if modules := m.Modules(0); modulesOf[m.Config.ModelType] == (model.Modules{}) {
+			modulesOf[m.Config.ModelType] = modules
+		}
+	}
+	b.WriteString(namesHead)
+	for _, family := range slices.Sorted(maps.Keys(modulesOf)) {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", family, modulesOf[family].Attention, modulesOf[family].MLP)
 	}
 	if err := env.WriteBytes(page, 0o644, []byte(b.String())); err != nil {
 		t.Fatal(err)

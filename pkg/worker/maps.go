@@ -78,6 +78,39 @@ func attention(_ context.Context, j *job) error {
 		Chart: plot.Heatmap{Values: future(values), RowLabels: labels, ColLabels: labels, Title: about, XLabel: "key", YLabel: "query", ZLabel: "attention"}}}})
 }
 
+// activation answers with what one layer computes of one text under a name: see package sink.
+func activation(_ context.Context, j *job) error {
+	a, err := args[struct {
+		Text  string `json:"text"`
+		Name  string `json:"name"`
+		Layer int    `json:"layer"`
+	}](j)
+	if err != nil {
+		return err
+	}
+	m, err := j.open()
+	if err != nil {
+		return err
+	}
+	exp, err := j.experiment(j.arms()[0], m)
+	if err != nil {
+		return err
+	}
+	ids := m.Tokenizer.Encode(a.Text)
+	if j.Options.NoBOS {
+		ids = m.Tokenizer.EncodePlain(a.Text)
+	}
+	x, err := sink.Activation(m, ids, a.Name, a.Layer, exp)
+	if err != nil {
+		return err
+	}
+	out := report.Array{Shape: x.Shape().Dimensions, Axes: []string{"token", "channel"}, Values: tensors.MustCopyFlatData[float32](x)}
+	if a.Name == sink.ActAttention {
+		out.Axes = []string{"head", "query", "key"}
+	}
+	return j.reply(out)
+}
+
 func headName(head int) string {
 	if head < 0 {
 		return "mean"

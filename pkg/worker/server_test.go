@@ -160,6 +160,9 @@ func TestEveryViewAnswers(t *testing.T) {
 		}
 		show("attention", view, map[string]any{"text": "Question: what is 2 + 2?", "layer": 1, "head": head, "tau": 0.01, "n": 3}, nil, want)
 	}
+	for name, want := range map[string]string{"attention": `"axes":["head","query","key"]`, "mlp": `"axes":["token","channel"]`, "residual": `"float32":`} {
+		show("activation", "", map[string]any{"text": "Question: what is 2 + 2?", "name": name, "layer": 1}, nil, want)
+	}
 	show("perplexity", "", map[string]any{"window": 64}, arms(t), "loss/released/difference")
 	show("effect", "rows", nil, arms(t)[1:], "entropy of a row")
 	show("effect", "logits", nil, arms(t)[1:], "KL(plain || changed) per position")

@@ -34,7 +34,7 @@ var handlers map[string]func(context.Context, *job) error
 
 func init() {
 	handlers = map[string]func(context.Context, *job) error{
-		"ping": func(context.Context, *job) error { return nil }, "about": about, "tokens": tokens, "survey": survey, "attention": attention,
+		"ping": func(context.Context, *job) error { return nil }, "about": about, "tokens": tokens, "survey": survey, "attention": attention, "activation": activation,
 		"effect": effect, "gains": gains, "compare": compare, "perplexity": perplexity, "generate": generateText, "parity": parityTable, "bench": speed, "tune": tune, "calibrate": calibrateHeads, "pretrain": pretrain,
 	}
 }
