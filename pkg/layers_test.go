@@ -173,3 +173,19 @@ func TestTheRunnerLinksNoGoMLX(t *testing.T) {
 		}
 	}
 }
+
+// A cell is linked each time that it is run, so what lab links is waited for each time: html/template, which calls methods by name, makes the linker keep every
+// method of every type, and stats brings linear algebra.
+func TestCellsLinkLittle(t *testing.T) {
+	slow := []string{"text/template", "html/template", "net/http", "gonum.org", "golang.org/x/tools", "go/importer"}
+	for _, p := range list(t, "./pkg/lab/...") {
+		if name := below(p.ImportPath); name != "lab" { // lab/own computes in the cell, lab/logs compares files
+			continue
+		}
+		for _, dep := range p.Deps {
+			if slices.ContainsFunc(slow, func(s string) bool { return within(dep, s) }) {
+				t.Errorf("%s links %s, if only through what it imports: every cell takes longer to start", p.ImportPath, dep)
+			}
+		}
+	}
+}
