@@ -1,6 +1,7 @@
 package parity_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -33,13 +34,14 @@ mistral3 checkpoints opens by itself. Refused by name: GPTQ, AWQ, bitsandbytes; 
 
 Whatever opens can be checked without a reference: ` + "`go run ./recipes parity --self -p model=DIR`" + `.
 
-"auto" is what dtype=auto means on an NVIDIA GPU: bfloat16 for families whose checkpoints stay within 2e-2 of float32 there, float32 for those that do not or were not measured; elsewhere it is float32.
+"bfloat16" is the relative error of logits in bfloat16 on an NVIDIA H200, and "auto" what dtype=auto means there: bfloat16 for families whose checkpoints stay within 2e-2 of float32; elsewhere it is float32.
+Families with experts keep their activations in float32, so that with weights stored in bfloat16 nothing is rounded.
 "On a GPU" says what computes a prefill's layers in bfloat16, each kind by itself, as the planner chooses: cuDNN's flash attention, or this repository's kernel
 (pkg/attention/kernel), which has windows, soft caps and learned sinks; dense layers form their probabilities, as all do in float32 and on processors. Families with experts keep activations in float32: their layers are dense, and
 round queries, keys and values for the kernel where probabilities would take more than 8 GiB. Heads whose size no kernel takes (ours: powers of two from 16 to 256) are dense, too. A note's plan says what a run did.
 
-| checkpoint | model_type | logits | attention | greedy | interventions | auto | on a GPU |
-|---|---|---|---|---|---|---|---|
+| checkpoint | model_type | logits | attention | greedy | interventions | bfloat16 | auto | on a GPU |
+|---|---|---|---|---|---|---|---|---|
 `
 
 const namesHead = `
@@ -89,6 +91,36 @@ func TestModelsPageNamesEveryFamily(t *testing.T) {
 	}
 }
 
+// bfloat16Errors are the relative errors of checkpoints in bfloat16 on an H200, see testdata/reference/README.md.
+func bfloat16Errors(t *testing.T) map[string]float64 {
+	text, err := os.ReadFile(filepath.Join(committed, "bfloat16.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	errors := map[string]float64{}
+	if err := json.Unmarshal(text, &errors); err != nil {
+		t.Fatal(err)
+	}
+	return errors
+}
+
+// TestAutoIsWhatWasMeasured holds the registry's bfloat16 to the measured errors: a family has it where all of its checkpoints stay below 2e-2.
+func TestAutoIsWhatWasMeasured(t *testing.T) {
+	worst, prefers := map[string]float64{}, map[string]bool{}
+	for name, e := range bfloat16Errors(t) {
+		c, err := model.LoadConfig(filepath.Join(committed, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst[c.ModelType], prefers[c.ModelType] = max(worst[c.ModelType], e), c.PrefersBFloat16()
+	}
+	for _, family := range model.Families() {
+		if e, measured := worst[family]; !measured || prefers[family] != (e < 2e-2) {
+			t.Errorf("%s: error %g, measured %t, the registry says bfloat16: %t", family, e, measured, prefers[family])
+		}
+	}
+}
+
 func autoOnCUDA(m *model.Model) string {
 	if m.Config.PrefersBFloat16() {
 		return "bfloat16"
@@ -103,7 +135,7 @@ func writePage(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString(pageHead)
-	modulesOf := map[string]model.Modules{}
+	modulesOf, errors := map[string]model.Modules{}, bfloat16Errors(t)
 	for _, path := range found {
 		dir := filepath.Dir(path)
 		m, err := model.Load(dir, model.Options{})
@@ -131,7 +163,7 @@ func writePage(t *testing.T) {
 				interventions++
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.0e | %.0e | %.0f %% | %d | %s | %s |\n", filepath.Base(dir), m.Config.ModelType, worst["logits"], worst["attentions"], 100*greedy, interventions, autoOnCUDA(m), m.GPUPlan())
+		fmt.Fprintf(&b, "| %s | %s | %.0e | %.0e | %.0f %% | %d | %.1e | %s | %s |\n", filepath.Base(dir), m.Config.ModelType, worst["logits"], worst["attentions"], 100*greedy, interventions, errors[filepath.Base(dir)], autoOnCUDA(m), m.GPUPlan())
 		if modules := m.Modules(0); modulesOf[m.Config.ModelType] == (model.Modules{}) {
 			modulesOf[m.Config.ModelType] = modules
 		}

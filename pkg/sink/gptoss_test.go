@@ -28,7 +28,7 @@ func TestLongLayersWithSinksStayFused(t *testing.T) {
 	}
 	const tokens = 6144 // 64 heads: 9.7 GB
 	c, err := model.ParseConfig([]byte(`{"model_type":"gpt_oss","vocab_size":97,"hidden_size":64,"intermediate_size":32,"num_hidden_layers":3,"num_attention_heads":64,"num_key_value_heads":8,"head_dim":16,
-		"num_local_experts":4,"num_experts_per_tok":2,"sliding_window":128,"max_position_embeddings":8192,"initializer_range":0.3,"bos_token_id":1}`))
+		"num_local_experts":4,"num_experts_per_tok":2,"sliding_window":128,"max_position_embeddings":8192,"initializer_range":0.15,"bos_token_id":1}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestLongLayersWithSinksStayFused(t *testing.T) {
 	}
 	for l := range c.Layers {
 		for h := range c.Heads {
-			total, worst := 0.0, 0.0
+			total, difference, norm := 0.0, 0.0, 0.0
 			got, want := surveys[0].Received(0, l, h), surveys[1].Received(0, l, h)
 			for k := range got {
 				seen := tokens - k
@@ -64,13 +64,15 @@ func TestLongLayersWithSinksStayFused(t *testing.T) {
 					seen = min(seen, 128)
 				}
 				total += float64(got[k]) * float64(seen) / tokens
-				worst = max(worst, math.Abs(float64(got[k]-want[k]))/math.Max(1e-4, float64(want[k])))
+				difference += math.Pow(float64(got[k]-want[k]), 2)
+				norm += math.Pow(float64(want[k]), 2)
 			}
 			if math.Abs(total-sums.At(0, l, h)) > 1e-3 {
 				t.Errorf("layer %d, head %d: keys receive %g of a row, rows sum to %g", l, h, total, sums.At(0, l, h))
 			}
-			if l == 0 && worst > 0.1 {
-				t.Errorf("layer 0, head %d: a key's received attention is off by %.1e of it", h, worst)
+			// Rounding of weights, queries and keys to bfloat16 moves it by 2e-3 (the same in PyTorch).
+			if off := math.Sqrt(difference / norm); l == 0 && !(off < 1e-2) {
+				t.Errorf("layer 0, head %d: what keys receive is off by %.1e of it", h, off)
 			}
 		}
 	}
