@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/eval/logs"
 	"github.com/attune-lab/attune/pkg/note"
 )
 
@@ -84,6 +85,17 @@ func clearDirectory(path string, options Options, name string) error {
 		}
 		if err := os.Remove(earlier); err != nil {
 			return fmt.Errorf("the earlier run in %s: %w", options.Dir, err)
+		}
+	}
+	if options.Force { // logs of answers have the date of their run in their names
+		earlier, err := logs.Written(path, "")
+		if err != nil {
+			return fmt.Errorf("the earlier run in %s: %w", options.Dir, err)
+		}
+		for _, file := range earlier {
+			if err := os.Remove(file); err != nil {
+				return fmt.Errorf("the earlier run in %s: %w", options.Dir, err)
+			}
 		}
 	}
 	entries, err := os.ReadDir(path)

@@ -20,8 +20,9 @@ func TestRunRefusesADirectoryThatHoldsARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	results, half := filepath.Join(dir, "results.json"), filepath.Join(dir, ".note.html.0a1b2c3d.tmp")
-	for _, file := range []string{results, half} {
-		if err := os.WriteFile(file, []byte("{}"), 0o644); err != nil {
+	samples, others := filepath.Join(dir, "samples_piqa_2026-01-02T03-04-05.678901.jsonl"), filepath.Join(dir, "samples_siqa_2026-01-02T03-04-05.678901.jsonl")
+	for file, text := range map[string]string{results: "{}", half: "{}", samples: `{"doc_id": 0, "arm": "baseline"}` + "\n", others: `{"doc_id": 0}` + "\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -37,6 +38,9 @@ func TestRunRefusesADirectoryThatHoldsARun(t *testing.T) {
 	defer got.lock.Unlock()
 	if isFile(half) {
 		t.Error("a temporary file of a killed run stays")
+	}
+	if isFile(samples) || !isFile(others) {
+		t.Error("the earlier run's samples stay, or another program's are gone")
 	}
 	if _, err := os.Stat(work); err != nil {
 		t.Errorf("forced: the work files must stay: %v", err)

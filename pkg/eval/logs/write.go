@@ -255,7 +255,8 @@ func FileNames(task string, at time.Time) (samples, results string) {
 
 const datePattern = `_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}\.jsonl?$`
 
-// Written lists the files of [FileNames] in a folder, of any date: a task's samples and the totals; of task "" the samples of all tasks.
+// Written lists the files of [FileNames] in a folder that this package wrote, of any date: a task's samples and the totals; of task "" the samples of all tasks. Those that the harness
+// itself wrote there have the same names and are left out.
 func Written(dir, task string) ([]string, error) {
 	pattern := ".+"
 	if task != "" {
@@ -268,11 +269,41 @@ func Written(dir, task string) ([]string, error) {
 	}
 	var found []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && is.MatchString(e.Name()) {
-			found = append(found, filepath.Join(dir, e.Name()))
+		if !e.Type().IsRegular() || !is.MatchString(e.Name()) {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		ours, err := isOurs(path)
+		if err != nil {
+			return nil, err
+		}
+		if ours {
+			found = append(found, path)
 		}
 	}
 	return found, nil
+}
+
+// isOurs looks for what only this package writes: the arm in a row of samples, the source of the model in the totals.
+func isOurs(path string) (bool, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("logs: %w", err)
+	}
+	defer file.Close()
+	in := bufio.NewReaderSize(io.LimitReader(file, maxLine), 1<<16)
+	if strings.HasPrefix(filepath.Base(path), "samples_") {
+		line, err := in.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, fmt.Errorf("logs: %w", err)
+		}
+		return bytes.Contains(line, []byte(`"arm":`)), nil
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return false, fmt.Errorf("logs: %w", err)
+	}
+	return bytes.Contains(text, []byte(`"model_source": "attune"`)), nil
 }
 
 // field and object are JSON with its fields in order.
