@@ -167,6 +167,10 @@ type testEngine struct {
 func slurmOfTheTest(t *testing.T) *testEngine {
 	t.Helper()
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	if os.Getenv("ATTUNE_TEST_ENGINE") == cluster.Local {
+		return &testEngine{name: cluster.Local}
+	}
+	t.Setenv("SLURM_LOCAL_PORT", fmt.Sprint(20000+os.Getpid()%1000*10)) // another test's cluster may run here
 	for _, command := range []string{"munged", "slurmctld", "slurmd", "sbatch"} {
 		if _, err := exec.LookPath(command); err != nil {
 			t.Logf("%s is not installed (Debian: slurmctld slurmd slurm-client munge): parts run as processes, with --engine local", command)

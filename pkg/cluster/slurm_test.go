@@ -268,7 +268,7 @@ func TestPlansHoldEachComputationOnce(t *testing.T) {
 	}
 	ask("about", "", "null")
 	_, err = ReadRequests(path)
-	fails(t, err, "none of compare, survey, effect")
+	fails(t, err, "none of compare, survey, effect, perplexity")
 	ask("compare", "table", "{}")
 	ask("compare", "bars", `{"byDomain":true}`)
 	ask("compare", "table", `{"other":{"model":"b"}}`)

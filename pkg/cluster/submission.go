@@ -124,7 +124,7 @@ func (s *Submission) Save() error {
 }
 
 // inParts are the kinds of request whose items are computed in parts; others are answered by the last job.
-var inParts = []string{"compare", "survey", "effect"}
+var inParts = []string{"compare", "survey", "effect", "perplexity"}
 
 // notInParts are those that no last job should begin with.
 var notInParts = map[string]string{"tune": "it trains a model", "pretrain": "it trains a model", "bench": "it measures one device"}

@@ -48,15 +48,19 @@ type Estimate struct {
 	Wall    time.Duration // of the largest part, without what it takes to open the model
 }
 
-// Estimate of the work in so many parts at a rate, in tokens a second of a part's device; a rate of 0 stands for what was timed. With n/N items in a part on average, the
-// largest of N has about sqrt(2 n/N ln N) more.
+// Estimate of the work in so many parts at a rate, in tokens a second of a part's device; a rate of 0 stands for what was timed. The tokens of a part of N have a mean of 1/N
+// and, with n/N items of t tokens each by hash, a variance of n/N t²; the largest is about sqrt(2 ln N) standard deviations above the mean.
 func (w *Work) Estimate(parts int, rate float64) Estimate {
 	e := Estimate{Largest: 1}
+	variance := 0.0
 	for _, r := range w.Requests {
 		e.Tokens += r.Padded
-		if mean := float64(r.Items) / float64(parts); mean > 0 && parts > 1 {
-			e.Largest = max(e.Largest, 1+math.Sqrt(2*math.Log(float64(parts))/mean))
+		if r.Items > 0 {
+			variance += float64(r.Padded) / float64(r.Items) * float64(r.Padded) / float64(parts)
 		}
+	}
+	if mean := float64(e.Tokens) / float64(parts); mean > 0 {
+		e.Largest += math.Sqrt(2*math.Log(float64(parts))*variance) / mean
 	}
 	seconds := w.Seconds
 	if rate > 0 {

@@ -10,7 +10,6 @@ import (
 	"math"
 
 	"github.com/attune-lab/attune/pkg/engine"
-	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/stats"
 	"github.com/attune-lab/attune/pkg/store"
@@ -81,6 +80,67 @@ type LossOptions struct {
 	Seed     uint64 // of the bootstrap
 	Plain    bool   // documents are encoded as they stand, without the tokens that the tokenizer adds
 	Progress func(engine.Progress)
+	Known    bool // a loss that the store does not have is an error: nothing is computed
+}
+
+// LossPart measures and stores the losses of the documents of one part under every arm. Perplexity, on a store that unites all parts, finds every loss there.
+func LossPart(ctx context.Context, documents []string, arms []Arm, o LossOptions, part store.Part) (Answered, error) {
+	a := Answered{Of: len(documents)}
+	var own []string
+	for _, text := range documents {
+		if item := hashOf(text); part.Has(item) {
+			own, a.Items = append(own, text), append(a.Items, item)
+		}
+	}
+	r, err := o.start()
+	if err != nil {
+		return Answered{}, err
+	}
+	if o.Progress != nil {
+		defer r.Watch(o.Progress)()
+	}
+	for _, arm := range arms {
+		job := o.job(arm)
+		if o.Store == nil || job.Code == "" {
+			return Answered{}, fmt.Errorf("eval: arm %s: a part needs a store and results that can be named: nothing else leaves it", arm.Name)
+		}
+		if _, err := o.losses(ctx, r, own, arm); err != nil {
+			return Answered{}, fmt.Errorf("eval: arm %s: %w", arm.Name, err)
+		}
+		a.Jobs = append(a.Jobs, job.Key())
+	}
+	return a, nil
+}
+
+// start opens the runner and fills in what the model decides.
+func (o *LossOptions) start() (*engine.Runner, error) {
+	r, err := o.Runner()
+	if err != nil {
+		return nil, err
+	}
+	if r.Model().Tokenizer == nil {
+		return nil, errors.New("eval: the model has no tokenizer.json, and documents are text: put one into its directory")
+	}
+	o.Windows, err = o.Windows.fill(r.Model().Config.MaxPositions)
+	return r, err
+}
+
+// job is what an arm's losses are stored under; its code is unknown where they are not.
+func (o LossOptions) job(arm Arm) store.Job {
+	job := o.Job
+	job.Kind, job.Prompt, job.Arm = "loss", fmt.Sprintf("windows of %d, stride %d", o.Window, o.Stride), arm.JSON()
+	if o.Plain {
+		job.Prompt += ", plain"
+	}
+	if job.Model == "" || arm.Experiment != nil {
+		job.Code = ""
+	}
+	return job
+}
+
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // Perplexity measures the mean negative log-likelihood per token of documents under every arm, and compares each with the first, paired by
@@ -90,26 +150,19 @@ func Perplexity(ctx context.Context, documents []string, arms []Arm, o LossOptio
 	if len(documents) == 0 || len(arms) == 0 || o.Runner == nil {
 		return nil, fmt.Errorf("eval: perplexity of %d documents under %d arms: expected some of both, and a runner", len(documents), len(arms))
 	}
-	r, err := o.Runner()
+	r, err := o.start()
 	if err != nil {
 		return nil, err
 	}
 	if o.Progress != nil {
 		defer r.Watch(o.Progress)()
 	}
-	tok := r.Model().Tokenizer
-	if tok == nil {
-		return nil, errors.New("eval: the model has no tokenizer.json, and documents are text: put one into its directory")
-	}
-	if o.Windows, err = o.Windows.fill(r.Model().Config.MaxPositions); err != nil {
-		return nil, err
-	}
 	losses := make([][]Loss, len(arms))
 	for a, arm := range arms {
 		if arm.Answer != nil || arm.Runner != nil {
 			return nil, fmt.Errorf("eval: arm %s answers in a way, or has a model, of its own: a loss is that of documents under an intervention", arm.Name)
 		}
-		if losses[a], err = o.losses(ctx, r, tok, documents, arm); err != nil {
+		if losses[a], err = o.losses(ctx, r, documents, arm); err != nil {
 			return nil, fmt.Errorf("eval: arm %s: %w", arm.Name, err)
 		}
 	}
@@ -141,17 +194,13 @@ func Perplexity(ctx context.Context, documents []string, arms []Arm, o LossOptio
 }
 
 // losses of all documents under an arm: what the store knows, and the rest computed.
-func (o LossOptions) losses(ctx context.Context, r *engine.Runner, tok *tokenizer.Tokenizer, documents []string, arm Arm) (losses []Loss, err error) {
+func (o LossOptions) losses(ctx context.Context, r *engine.Runner, documents []string, arm Arm) (losses []Loss, err error) {
 	e, err := arm.experiment()
 	if err != nil {
 		return nil, err
 	}
-	job := o.Job
-	job.Kind, job.Prompt, job.Arm = "loss", fmt.Sprintf("windows of %d, stride %d", o.Window, o.Stride), arm.JSON()
-	if o.Plain {
-		job.Prompt += ", plain"
-	}
-	stored := o.Store != nil && job.Code != "" && job.Model != "" && arm.Experiment == nil
+	job := o.job(arm)
+	stored := o.Store != nil && job.Code != ""
 	known := map[string]store.Record{}
 	var writer *store.Writer
 	if stored {
@@ -162,34 +211,38 @@ func (o LossOptions) losses(ctx context.Context, r *engine.Runner, tok *tokenize
 		if run == "" {
 			run = "run"
 		}
-		if writer, err = o.Store.Writer(job, run); err != nil {
-			return nil, err
+		if !o.Known {
+			if writer, err = o.Store.Writer(job, run); err != nil {
+				return nil, err
+			}
+			defer func() { err = errors.Join(err, writer.Close()) }()
 		}
-		defer func() { err = errors.Join(err, writer.Close()) }()
+	}
+	encode := r.Model().Tokenizer.Encode
+	if o.Plain {
+		encode = r.Model().Tokenizer.EncodePlain
 	}
 	losses = make([]Loss, len(documents))
 	hashes := make([]string, len(documents))
 	var qs []engine.Sequence
 	var owner []int
-	left := make([]int, len(documents))
+	left, first := make([]int, len(documents)), make([]int, len(documents)) // windows to come, and the first one's place in qs
 	for i, text := range documents {
-		sum := sha256.Sum256([]byte(text))
-		hashes[i] = hex.EncodeToString(sum[:])
+		hashes[i] = hashOf(text)
 		if record, ok := known[hashes[i]]; ok {
 			if err := json.Unmarshal(record.Data, &losses[i]); err != nil {
 				return nil, fmt.Errorf("document %d: the store's record of run %s: %w", i, record.Run, err)
 			}
 			continue
 		}
-		encode := tok.Encode
-		if o.Plain {
-			encode = tok.EncodePlain
+		if o.Known {
+			return nil, fmt.Errorf("the loss of document %d (%.40q) is not in the store, and nothing is to be computed", i, text)
 		}
 		list := o.sequences(encode(text))
 		if len(list) == 0 {
 			return nil, fmt.Errorf("document %d (%.40q) has fewer than two tokens: there is nothing to predict", i, text)
 		}
-		left[i] = len(list)
+		left[i], first[i] = len(list), len(qs)
 		for _, q := range list {
 			losses[i].Tokens += len(q.Targets)
 			qs, owner = append(qs, q), append(owner, i)
@@ -198,12 +251,19 @@ func (o LossOptions) losses(ctx context.Context, r *engine.Runner, tok *tokenize
 	if len(qs) == 0 {
 		return losses, nil
 	}
+	windows := make([]float64, len(qs))
 	return losses, r.Score(ctx, qs, e, func(q int, logProbs []float64) error {
 		i := owner[q]
 		for _, p := range logProbs {
-			losses[i].Sum -= p
+			windows[q] -= p
 		}
-		if left[i]--; left[i] > 0 || !stored {
+		if left[i]--; left[i] > 0 {
+			return nil
+		}
+		for w := first[i]; w < len(qs) && owner[w] == i; w++ { // in order: windows come in none, and sums depend on it
+			losses[i].Sum += windows[w]
+		}
+		if !stored {
 			return nil
 		}
 		data, err := json.Marshal(losses[i])

@@ -116,8 +116,12 @@ func (p *partRun) answer(ctx context.Context, task *eval.Task, arms []eval.Arm, 
 	if err != nil {
 		return err
 	}
-	p.answered = append(p.answered, cluster.Answered{Jobs: a.Jobs, Items: a.Items, Of: a.Of})
+	p.add(a)
 	return nil
+}
+
+func (p *partRun) add(a eval.Answered) {
+	p.answered = append(p.answered, cluster.Answered{Jobs: a.Jobs, Items: a.Items, Of: a.Of})
 }
 
 // resultJob is what results of a runner depend on.

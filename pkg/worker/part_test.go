@@ -2,7 +2,9 @@ package worker
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,7 +67,7 @@ func TestPartsShowWhatOneRunShows(t *testing.T) {
 	}{
 		{"compare", "table", nil}, {"compare", "bars", nil}, {"survey", "rates", map[string]any{"eps": []float64{0.3}}}, {"survey", "overdepth", map[string]any{"all": true, "what": []string{"entropy"}}},
 		{"survey", "ratesoverlength", map[string]any{"lengths": []int{16}, "eps": []float64{0.3}}}, {"survey", "armchanges", nil}, {"survey", "density", map[string]any{"tau": 0.01}},
-		{"effect", "logits", nil}, {"effect", "rows", nil},
+		{"effect", "logits", nil}, {"effect", "rows", nil}, {"perplexity", "", map[string]any{"window": 48, "stride": 24}},
 	} {
 		r := request(t, view.kind, view.view, view.args)
 		r.Options.Limit, r.RunDir = 4, ""
@@ -99,8 +101,8 @@ func TestPartsShowWhatOneRunShows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if u, err := s.Merge(); err != nil || u.Records != 2*4+4 || len(u.Devices) != 1 {
-		t.Fatalf("united %+v, %v: expected 8 answers and 4 effects of one device", u, err)
+	if u, err := s.Merge(); err != nil || u.Records != 2*4+4+2*4 || len(u.Devices) != 1 {
+		t.Fatalf("united %+v, %v: expected 8 answers, 4 effects and 8 losses of one device", u, err)
 	}
 	one, fresh := newSession(), filepath.Join(t.TempDir(), "one")
 	for _, r := range requests {
@@ -112,6 +114,68 @@ func TestPartsShowWhatOneRunShows(t *testing.T) {
 		if err != nil || got != want || got == "" {
 			t.Errorf("%s %s: %v, the parts show\n%.300s\nand one run\n%.300s", r.Kind, r.View, err, got, want)
 		}
+	}
+}
+
+// TestPartsOnAFullDisk: a part whose store's disk is full says so in a line, what it had put is kept, and it continues when there is room; so it is on a read-only mount.
+func TestPartsOnAFullDisk(t *testing.T) {
+	r := request(t, "compare", "table", nil)
+	r.Arms, r.Options.Limit = arms(t)[:1], 40
+	s := submitTest(t, 1, r)
+	disk := filepath.Join(s.PartDir(1), "store")
+	if err := os.MkdirAll(disk, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mount := func(options string) error {
+		out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", disk).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return err
+	}
+	if err := mount("size=8k"); err != nil { // job.json and a page of records
+		t.Skipf("no small disk can be mounted here: %v", err)
+	}
+	defer exec.Command("umount", disk).Run()
+	failed := func(want string) int {
+		t.Helper()
+		err := RunPart(t.Context(), s, 1)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), disk) {
+			t.Errorf("error %v, expected %q and the path", err, want)
+		}
+		found, err := s.Status(t.Context())
+		if err != nil || found.Parts[0].State != cluster.StateFailed || !strings.Contains(found.Parts[0].Why, want) {
+			t.Errorf("%+v, %v: expected a failed part that says %q", found, err, want)
+		}
+		paths, _ := filepath.Glob(filepath.Join(disk, "??", "*", "*.jsonl"))
+		lines := 0
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += strings.Count(string(text), "\n") - 1
+		}
+		return lines
+	}
+	kept := failed("no space left on device")
+	if kept < 5 {
+		t.Errorf("%d answers are kept, expected what a page holds", kept)
+	}
+	if err := mount("remount,ro,size=8k"); err != nil {
+		t.Fatal(err)
+	}
+	if again := failed("read-only file system"); again < kept {
+		t.Errorf("%d answers are kept of %d", again, kept)
+	}
+	if err := mount("remount,rw,size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	if err := RunPart(t.Context(), s, 1); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := s.Merge(); err != nil || u.Records != 40 {
+		t.Errorf("united %+v, %v: expected 40 answers", u, err)
 	}
 }
 

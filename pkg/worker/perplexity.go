@@ -30,7 +30,12 @@ func perplexity(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	o := eval.LossOptions{Windows: windows, Runner: func() (*engine.Runner, error) { return r, nil }, Store: results, Job: r.Job(), Run: j.RunID, Seed: j.Options.Seed, Plain: j.plain(), Progress: j.engineProgress}
+	of, err := j.resultJob(r)
+	if err != nil {
+		return err
+	}
+	o := eval.LossOptions{Windows: windows, Runner: func() (*engine.Runner, error) { return r, nil }, Store: results, Job: of, Run: j.runName(), Seed: j.Options.Seed, Plain: j.plain(),
+		Progress: j.engineProgress, Known: j.known()}
 	arms := map[string]eval.Arm{}
 	var list []eval.Arm
 	for _, a := range j.arms() {
@@ -39,6 +44,14 @@ func perplexity(ctx context.Context, j *job) error {
 			return err
 		}
 		arms[a.Name], list = arm, append(list, arm)
+	}
+	if p := j.session.part; p != nil {
+		a, err := eval.LossPart(ctx, texts, list, o, p.part)
+		if err != nil {
+			return err
+		}
+		p.add(a)
+		return errPartDone
 	}
 	rows, err := eval.Perplexity(ctx, texts, list, o)
 	if err != nil {
