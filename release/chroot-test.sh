@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs quickstart from an archive where there is no Go and no network: in a folder that holds the archive, a shell and nothing else, as its own root and in
-# namespaces of its own. Needs Linux, and root or user namespaces.
+# namespaces of its own. Needs Linux, iproute2, and root or user namespaces.
 #
 #   release/chroot-test.sh attune.tar.xz [command...]      (default: run quickstart -p limit=20)
 set -euo pipefail
@@ -25,6 +25,7 @@ echo "unpacked in $((SECONDS - started)) s: $(du -sh "$root/opt" | cut -f1)"
 started=$SECONDS
 unshare --map-root-user --net --mount --pid --fork bash -c '
   root=$1; shift
+  ip link set lo up # a machine without a network has it all the same: the kernel listens there
   mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
   for device in null zero urandom random; do touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
   if chroot "$root" /bin/sh -c "command -v go git gcc" >/dev/null; then echo "the root holds a compiler" >&2; exit 1; fi
