@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -108,13 +109,20 @@ func shown(values map[string]any, name string) string {
 }
 
 func (d *RunDiff) numbers(a, b []report.Number) {
-	rest := map[string]*report.Number{}
+	rest, renamed := map[string]*report.Number{}, map[string]*report.Number{}
 	for i := range b {
 		rest[b[i].Name] = &b[i]
+		renamed[withoutTemplate(b[i].Name)] = &b[i]
 	}
 	for i := range a {
 		before, after := &a[i], rest[a[i].Name]
+		if other := renamed[withoutTemplate(before.Name)]; after == nil && other != nil && rest[other.Name] != nil {
+			after = other // the same score of prompts that are written otherwise
+		}
 		delete(rest, before.Name)
+		if after != nil {
+			delete(rest, after.Name)
+		}
 		if after != nil && sameNumber(before, after) {
 			d.Same++
 			continue
@@ -133,6 +141,11 @@ func (d *RunDiff) numbers(a, b []report.Number) {
 		}
 	}
 }
+
+var template = regexp.MustCompile(`@[0-9a-f]{8}\b`)
+
+// withoutTemplate takes the hash of the prompts' template out of a score's name.
+func withoutTemplate(name string) string { return template.ReplaceAllString(name, "") }
 
 func sameNumber(a, b *report.Number) bool {
 	if a.Value != b.Value || a.N != b.N || a.Unit != b.Unit || (a.CI95 == nil) != (b.CI95 == nil) {

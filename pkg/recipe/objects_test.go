@@ -94,6 +94,14 @@ func TestDiffNamesWhatDiffersAndTheItemsThatFlipped(t *testing.T) {
 	}
 }
 
+func TestNumbersOfOtherPromptsAreCompared(t *testing.T) {
+	d := &RunDiff{}
+	d.numbers([]report.Number{{Name: "set@0123abcd/acc/all/baseline", Value: 0.5}, {Name: "gone", Value: 1}}, []report.Number{{Name: "set@4567cdef/acc/all/baseline", Value: 0.6}, {Name: "new", Value: 2}})
+	if len(d.Numbers) != 3 || d.Numbers[0].B == nil || d.Numbers[0].B.Value != 0.6 || d.Numbers[1].B != nil || d.Numbers[2].A != nil {
+		t.Errorf("found %+v, expected the score of both templates side by side, one number that went and a new one", d.Numbers)
+	}
+}
+
 func TestBundleIsTheSameBytesAndOpensAgain(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
