@@ -153,7 +153,7 @@ func TestOtherRecipes(t *testing.T) {
 		{"sinks", []string{"limit=4"}, []string{"sink_rate", "entropy"}},
 		{"emulate", []string{"limit=3", "tokens=8", `spec={"alpha":0.5,"tau":0.02}`}, []string{"KL(plain || changed)", "entropy of the next token"}},
 		{"ablate", []string{"limit=8", "alphas=1", "taus=", "sources=", "renormalise=row", "controls=uniform"}, []string{"difference"}},
-		{"reason", []string{"limit=4", "budgets=8 12", "samples=2", "interventions=off released"}, []string{"acc/all/direct", "acc/all/self-consistency 2 x 12, released/difference", "tokens/cot 8"}},
+		{"reason", []string{"limit=4", "budgets=8 12", "samples=2", "interventions=off released"}, []string{"acc/all/direct", "acc/all/self-consistency 2 x 12, released/difference", "acc/all/cot 12/against filler like cot 12", "tokens/cot 8"}},
 		{"calibrate", []string{"limit=10", "percent=50", "methods=act", "layers=3", "heads=2", "draws=1"}, []string{"calibrate/act/score/heads", "calibrate/act/entropy/heads"}},
 		{"evaluate", []string{"limit=4", "arms=released first-release", "controls=uniform", "items=generated:easy testdata/items/items.csv"}, []string{"acc/all/baseline", "items@", "/acc/all/uniform of released", "/acc/all/released/against uniform of released"}},
 		{"perplexity", []string{"limit=3", "arms=released", "controls=uniform"}, []string{"perplexity/baseline", "loss/released/difference", "loss/released/against uniform of released"}},

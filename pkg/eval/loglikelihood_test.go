@@ -154,7 +154,7 @@ func TestLongPromptsAreRefusedOrCutAndCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got[0].Tokens.Cut != len(ids)-16 || math.Abs(got[0].Scores[0]-r.LogProbs[0][0]) > 1e-5 {
+	if got[0].Tokens.Cut != len(ids)-16 || got[0].Tokens.Prompt != 16 || math.Abs(got[0].Scores[0]-r.LogProbs[0][0]) > 1e-5 {
 		t.Errorf("%d tokens cut, score %g, expected %d and %g", got[0].Tokens.Cut, got[0].Scores[0], len(ids)-16, r.LogProbs[0][0])
 	}
 }

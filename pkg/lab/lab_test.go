@@ -63,20 +63,26 @@ func ExampleSession_Grid() {
 }
 
 func ExampleSession_Reasoning() {
-	for _, a := range session().Reasoning(Reasoning{Budgets: "32 96", Fillers: "8", Waits: 1, Interventions: "off released"}) {
-		fmt.Println(a.Name)
+	for _, a := range session().Reasoning(Reasoning{Budgets: "96", Fillers: "8", Repeats: "1", Matched: true, Waits: 1, Interventions: "off released"}) {
+		fmt.Println(a.Name, a.Controls)
 	}
 	// Output:
-	// direct
-	// filler 8
-	// cot 32
-	// cot 96
-	// budget 96, waits 1
-	// direct, released
-	// filler 8, released
-	// cot 32, released
-	// cot 96, released
-	// budget 96, waits 1, released
+	// direct []
+	// filler 8 []
+	// repeat 1 [filler like repeat 1]
+	// filler like repeat 1 []
+	// cot 96 [filler like cot 96]
+	// filler like cot 96 []
+	// budget 96, waits 1 [filler like budget 96, waits 1]
+	// filler like budget 96, waits 1 []
+	// direct, released []
+	// filler 8, released []
+	// repeat 1, released [filler like repeat 1, released]
+	// filler like repeat 1, released []
+	// cot 96, released [filler like cot 96, released]
+	// filler like cot 96, released []
+	// budget 96, waits 1, released [filler like budget 96, waits 1, released]
+	// filler like budget 96, waits 1, released []
 }
 
 // A head's map is one line in a cell:

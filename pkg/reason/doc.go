@@ -11,6 +11,9 @@
 //	repeat                         question, question, cue, answer
 //	cot, budget, self-consistency  question, "Analysis:", reasoning, cue, answer
 //
-// and ends where the model writes the cue itself, ends its text, or has used up its budget. The answer is then read like any other: the choice of largest
+// Fillers of as many tokens as another arm takes, item by item ([Arm].Like), are that arm's control of equal size: what the arm gains beyond them is not had from
+// computing more alone.
+//
+// Reasoning ends where the model writes the cue itself, ends its text, or has used up its budget. The answer is then read like any other: the choice of largest
 // log-likelihood after the cue. So every item has an answer, and what share of the reasoning came to an end by itself is reported beside the accuracy.
 package reason

@@ -276,6 +276,8 @@ func TestArmsRefuseWhatCannotBe(t *testing.T) {
 	arm.Cut = true
 	if got, err = answer(m, nil, arm, []eval.Example{long}); err != nil || got[0].Refused != "" || got[0].Tokens.Cut < 100 {
 		t.Errorf("a prompt that may be cut: error %v, %+v", err, got)
+	} else if whole := len(m.Tokenizer.Encode(strings.TrimSuffix(long.Prompt, "Response:") + "Analysis:")); got[0].Tokens.Prompt+got[0].Tokens.Cut != whole {
+		t.Errorf("of %d tokens the ledger has %+v", whole, got[0].Tokens)
 	}
 	bare := examples[0]
 	bare.Prompt = "no cue"

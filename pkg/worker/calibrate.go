@@ -91,7 +91,7 @@ func (c *calibrated) compute(ctx context.Context) (err error) {
 	c.Calibration, err = calibrate.Run(ctx, c.task, calibrate.Options{Method: calibrate.Method(c.Method), By: calibrate.Criterion(c.By), Gain: c.calibrateArgs.Gain, Heads: c.calibrateArgs.Heads,
 		Layers: c.calibrateArgs.Layers, Percent: c.Percent, Draws: c.Draws, Seed: c.job.Options.Seed,
 		Eval: eval.Options{Runner: func() (*engine.Runner, error) { return r, nil }, Store: results, Job: r.Job(), Run: c.RunID, Seed: c.job.Options.Seed, Groups: c.groups(),
-			Margin: c.job.Options.Margin, Progress: c.engineProgress}})
+			Margin: c.job.Options.Margin, Progress: func(p engine.Progress) { p.Stage = c.Method + " by " + c.By + ", " + p.Stage; c.engineProgress(p) }}})
 	if err != nil {
 		return err
 	}

@@ -254,6 +254,10 @@ func (c *compared) count(ctx context.Context, arms []eval.Arm, o eval.Options) e
 		if like < 0 {
 			continue // it computes what it is like
 		}
+		o.Progress = func(p engine.Progress) { // a stage of its own: the comparison's has another total
+			p.Stage = "tokens of " + arms[like].Name
+			c.engineProgress(p)
+		}
 		found, err := eval.Compare(ctx, c.task, arms[like:like+1], o)
 		if err != nil {
 			return err
