@@ -44,10 +44,7 @@ func BenchmarkExperts(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		rng, x := rand.New(rand.NewPCG(1, 2)), make([]float32, tokens*c.HiddenSize)
-		for i := range x {
-			x[i] = float32(rng.NormFloat64())
-		}
+		x := normals(rand.New(rand.NewPCG(1, 2)))(tokens * c.HiddenSize)
 		input := tensors.FromFlatDataAndDimensions(x, 1, tokens, c.HiddenSize)
 		fastest := 0.0
 		for way, rate := range theirs {

@@ -20,14 +20,7 @@ func TestMixture(t *testing.T) {
 	}
 	e := &experts{renormalise: true, router: dense{name: "router", in: 6, out: 5, bias: true}, gateUp: "gate_up", gateUpBias: "gate_up_bias", down: "down", downBias: "down_bias",
 		count: 5, active: 2, hidden: 6, inner: 4, limit: 1, alpha: 1.702}
-	rng := rand.New(rand.NewPCG(1, 2))
-	random := func(n int) []float32 {
-		v := make([]float32, n)
-		for i := range v {
-			v[i] = float32(rng.NormFloat64())
-		}
-		return v
-	}
+	random := normals(rand.New(rand.NewPCG(1, 2)))
 	weights := map[string][]float32{}
 	for _, w := range e.weights() {
 		weights[w.name] = random(w.size())
@@ -50,6 +43,17 @@ func TestMixture(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// normals gives so many normal numbers at a time.
+func normals(rng *rand.Rand) func(n int) []float32 {
+	return func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(rng.NormFloat64())
+		}
+		return v
 	}
 }
 

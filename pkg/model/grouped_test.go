@@ -31,14 +31,7 @@ func TestGroupedExpertsEqualAll(t *testing.T) {
 	for form, e := range mixtures() {
 		for routing, bias := range map[string]float32{"even": 0, "uneven": 3, "to the same": 100} {
 			t.Run(form+", "+routing, func(t *testing.T) {
-				rng := rand.New(rand.NewPCG(1, 2))
-				random := func(n int) []float32 {
-					v := make([]float32, n)
-					for i := range v {
-						v[i] = float32(rng.NormFloat64())
-					}
-					return v
-				}
+				random := normals(rand.New(rand.NewPCG(1, 2)))
 				values := map[string][]float32{}
 				for _, w := range e.weights() {
 					values[w.name] = random(w.size())
