@@ -58,7 +58,7 @@ const usage = `usage: go run ./recipes COMMAND
   bundle DIR [-o FILE]     pack a run into one .tar.gz: notebook, note, results, samples, specs, go.mod; no weights
   submit NAME --parts N [flags] [-- SBATCH OPTIONS]
                            run a recipe in parts, as an array of a Slurm cluster; the note is that of one machine
-      -p, -o, --backend    as for run
+      -p, --sweep, -o, --backend as for run
       --engine local       run the parts here instead, one on each card
       --at-once K          of --engine local: how many
       --mixed              unite results of different devices

@@ -126,7 +126,10 @@ func unite(ctx context.Context, where site, s *cluster.Submission) error {
 	if len(united.Devices) > 1 {
 		variables = append(variables, env.Mixed+"="+strings.Join(united.Devices, "; "))
 	}
-	_, err = execute(ctx, where, recipe.Options{Path: s.Notebook, Overrides: notebook.Overrides(s.Parameters), Dir: s.Dir(), Force: true, Backend: s.Backend, Timeout: defaultTimeout,
-		Env: variables}, "finish")
+	options := recipe.Options{Path: s.Notebook, Overrides: notebook.Overrides(s.Parameters), Dir: s.Dir(), Force: true, Backend: s.Backend, Timeout: defaultTimeout, Env: variables}
+	if len(s.Sweep) > 0 {
+		return runSweep(ctx, where, options, quote(s.Recipe), s.Sweep)
+	}
+	_, err = execute(ctx, where, options, "finish")
 	return err
 }

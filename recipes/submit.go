@@ -40,6 +40,7 @@ func submit(ctx context.Context, where site, args []string) error {
 	f.options = recipe.Options{Overrides: notebook.Overrides{}}
 	flags := flag.NewFlagSet("submit", flag.ContinueOnError)
 	flags.Func("p", "parameter key=value", f.options.Overrides.Set)
+	flags.Func("sweep", "parameter key=value,value,...", func(axis string) error { f.sub.Sweep = append(f.sub.Sweep, axis); return nil })
 	flags.StringVar(&f.options.Dir, "o", "", "run directory")
 	flags.StringVar(&f.options.Backend, "backend", "", "backend")
 	flags.IntVar(&f.sub.Parts, "parts", 0, "how many parts")
@@ -167,23 +168,39 @@ func planned(ctx context.Context, where site, f submitFlags) (s *cluster.Submiss
 	return s, work, nil
 }
 
-// plan runs the recipe's notebook without computing: what it would ask of the worker is written down.
+// plan runs the recipe's notebook without computing, at each point where it is swept: what it would ask of the worker is written down.
 func plan(ctx context.Context, where site, options recipe.Options, s *cluster.Submission) (backend string, err error) {
 	if err := os.Remove(s.Requests()); err != nil && !errors.Is(err, os.ErrNotExist) { // of a plan that failed
 		return "", err
 	}
+	var axes []recipe.Axis
+	for _, text := range s.Sweep {
+		axis, err := recipe.ParseAxis(text)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", errUsage, err)
+		}
+		axes = append(axes, axis)
+	}
+	points, err := recipe.Points(axes, options.Overrides)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errUsage, err)
+	}
 	options.Root, options.Log, options.Terminal, options.Force = where.root, os.Stdout, where.terminal, true
 	options.Command, options.Timeout, options.Check = "go run ./recipes "+quote(os.Args[1:]...), defaultTimeout, checkValues(where)
-	options.Dir, options.Env = s.PlanDir(), []string{env.Plan + "=" + s.Requests()}
+	options.Env = []string{env.Plan + "=" + s.Requests()}
 	fmt.Println("planning: the notebook runs without computing")
-	result, err := recipe.Run(ctx, options)
-	if err != nil {
-		return "", fmt.Errorf("planning %s: %w", s.Recipe, err)
+	for i, p := range points {
+		options.Overrides, options.Dir = p.Overrides, filepath.Join(s.PlanDir(), fmt.Sprint(i))
+		result, err := recipe.Run(ctx, options)
+		if err != nil {
+			return "", fmt.Errorf("planning %s %s: %w", s.Recipe, p.Name, err)
+		}
+		backend = result.Backend
 	}
 	if _, err := cluster.ReadRequests(s.Requests()); err != nil {
 		return "", fmt.Errorf("%s cannot be submitted: %w", s.Recipe, err)
 	}
-	return result.Backend, os.RemoveAll(s.PlanDir())
+	return backend, os.RemoveAll(s.PlanDir())
 }
 
 // countWork asks the worker how much there is to compute.

@@ -91,6 +91,26 @@ func TestSubmit(t *testing.T) {
 		}
 		sameRun(t, one, dir, reference, os.Getenv(env.Store))
 	})
+	t.Run("sweep", func(t *testing.T) {
+		t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
+		dir := filepath.Join(t.TempDir(), "run")
+		args := []string{"ablate", "-p", "alphas=", "-p", "taus=", "-p", "sources=", "-p", "renormalise=", "-p", "controls=uniform", "--backend", "go", "--engine", cluster.Local, "-o", dir}
+		err := submit(t.Context(), where, append(args, "-p", "limit=4", "--parts", "9"))
+		if err == nil || !strings.Contains(err.Error(), "--parts 9: there are 4 items") || exists(filepath.Join(dir, "submission")) {
+			t.Errorf("nine parts of four items: %v", err)
+		}
+		if err := submit(t.Context(), where, append(args, "--sweep", "limit=4,6", "--parts", "2")); err != nil {
+			t.Fatal(err)
+		}
+		for _, point := range []string{"limit=4", "limit=6"} {
+			if got := results(t, filepath.Join(dir, point)); !bytes.Contains(got["results"], []byte("acc/all/")) {
+				t.Errorf("%s has no accuracies: %s", point, got["results"])
+			}
+		}
+		if got := results(t, dir); !bytes.Contains(got["tables"], []byte("sweep-family")) {
+			t.Errorf("the sweep's note has no family of tests: %s", got["tables"])
+		}
+	})
 	t.Run("part fails", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "run")
 		t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))

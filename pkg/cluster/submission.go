@@ -25,9 +25,10 @@ const (
 
 // Submission is a recipe that runs in parts. Its file changes only when jobs are submitted.
 type Submission struct {
-	Recipe     string            `json:"recipe"`     // name
-	Notebook   string            `json:"notebook"`   // path of the recipe
-	Parameters map[string]string `json:"parameters"` // that were given
+	Recipe     string            `json:"recipe"`          // name
+	Notebook   string            `json:"notebook"`        // path of the recipe
+	Parameters map[string]string `json:"parameters"`      // that were given
+	Sweep      []string          `json:"sweep,omitempty"` // axes, as run takes them: parts compute all points, and the last job writes the note over them
 	Backend    string            `json:"backend"`
 	Parts      int               `json:"parts"`
 	Engine     string            `json:"engine"`            // Slurm or Local

@@ -131,7 +131,11 @@ func (j *job) count(ctx context.Context, backend string, w *cluster.Work, r *clu
 	}
 	var lengths []int
 	for _, text := range texts {
-		n := min(len(tok.Encode(text)), c.MaxPositions)
+		n := len(tok.Encode(text))
+		for ; j.Kind == "perplexity" && n > c.MaxPositions; n -= c.MaxPositions / 2 { // windows of the context, strides of half of it
+			lengths = append(lengths, c.MaxPositions)
+		}
+		n = min(n, c.MaxPositions)
 		if t := cmp.Or(j.Options.Length, defaultLength); j.Kind == "survey" && len(j.Options.Texts) == 0 && n > t {
 			n = t
 		}
