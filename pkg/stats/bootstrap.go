@@ -38,7 +38,7 @@ func Quantile(p float64, sorted []float64) float64 {
 // Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 13.3.
 func Bootstrap(seed uint64, n int, statistic func(draw []int) float64) Interval {
 	if n <= 0 {
-		return Interval{math.NaN(), math.NaN()}
+		return Interval{Low: math.NaN(), High: math.NaN()}
 	}
 	r := rand.New(rand.NewPCG(seed, 0x73696e6b)) // "sink": a stream of its own
 	values, draw := make([]float64, Resamples), make([]int, n)
@@ -49,7 +49,7 @@ func Bootstrap(seed uint64, n int, statistic func(draw []int) float64) Interval 
 		values[i] = statistic(draw)
 	}
 	slices.Sort(values)
-	return Interval{Quantile(Alpha/2, values), Quantile(1-Alpha/2, values)}
+	return Interval{Low: Quantile(Alpha/2, values), High: Quantile(1-Alpha/2, values)}
 }
 
 // MeanInterval is the [Bootstrap] interval of the mean of one value per unit. Of a single unit it is a point.

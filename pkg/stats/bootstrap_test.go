@@ -36,7 +36,7 @@ func TestMeanIntervalIsAsWideAsTheStandardErrorSays(t *testing.T) {
 	if again := MeanInterval(values, 1); again != ci {
 		t.Errorf("the same seed gives %v and %v", ci, again)
 	}
-	if one := MeanInterval([]float64{3}, 1); one != (Interval{3, 3}) {
+	if one := MeanInterval([]float64{3}, 1); one != (Interval{Low: 3, High: 3}) {
 		t.Errorf("of one unit the interval is %v", one)
 	}
 	if none := MeanInterval(nil, 1); !math.IsNaN(none.Low) || !math.IsNaN(none.High) {
@@ -48,7 +48,7 @@ func TestMeanIntervalIsAsWideAsTheStandardErrorSays(t *testing.T) {
 func TestRatioIntervalHoldsTheRatioOfSums(t *testing.T) {
 	found, all := []float64{10, 0}, []float64{10, 100}
 	ci := RatioInterval(found, all, 1)
-	if ci != (Interval{0, 1}) {
+	if ci != (Interval{Low: 0, High: 1}) {
 		t.Errorf("of two units each may be drawn alone: interval %v, expected 0 to 1", ci)
 	}
 	for range 6 {
@@ -68,7 +68,7 @@ func TestPairedMeanIsOfTheDifferences(t *testing.T) {
 	for i, b := range before {
 		after[i] = b + 0.5
 	}
-	if got := PairedMean(after, before, 1); got != (Change{0.5, Interval{0.5, 0.5}, 6}) {
+	if got := PairedMean(after, before, 1); got != (Change{0.5, Interval{Low: 0.5, High: 0.5}, 6}) {
 		t.Errorf("a constant shift: %+v", got)
 	}
 }

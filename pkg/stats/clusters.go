@@ -158,10 +158,10 @@ func (c Clusters) SignFlips() float64 {
 // interval is the difference +- t_{C-1} SE at the level.
 func (s *Clustered) interval(difference, level float64) Interval {
 	if math.IsInf(s.SE, 1) {
-		return Interval{-1, 1}
+		return Interval{Low: -1, High: 1}
 	}
 	half := s.SE * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(s.Clusters - 1)}.Quantile(1-level/2)
-	return Interval{max(-1, difference-half), min(1, difference+half)}
+	return Interval{Low: max(-1, difference-half), High: min(1, difference+half)}
 }
 
 // decidingP is the largest p of the sign flips, of Student's t with C - 1 degrees of freedom and of the score test: clusters never

@@ -144,7 +144,7 @@ func TestClustersDecideAboveATenthOfTheItems(t *testing.T) {
 		t.Errorf("42 of 400 items share a cluster: %+v, expected to decide", c)
 	}
 	one := ClusteredFamily([]Clusters{{Counts{3, 1, 8}, []int{8}, []int{2}}})[0]
-	if one.CI95 != (Interval{-1, 1}) || one.P != 1 {
+	if one.CI95 != (Interval{Low: -1, High: 1}) || one.P != 1 {
 		t.Errorf("a single cluster: interval %v, p = %v, expected nothing shown", one.CI95, one.P)
 	}
 }

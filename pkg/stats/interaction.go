@@ -28,7 +28,7 @@ type Contrast struct {
 func Interaction(a, b Counts) (difference float64, ci Interval, p float64) {
 	difference = a.Difference() - b.Difference()
 	if !a.possible() || !b.possible() {
-		return difference, Interval{-2, 2}, 1
+		return difference, Interval{Low: -2, High: 2}, 1
 	}
 	ci = mover(a.Difference(), b.Difference(), PairedScore(a), PairedScore(b))
 	if difference == 0 {
@@ -49,7 +49,7 @@ func (c Counts) variance() float64 {
 
 // mover combines the intervals of two independent estimates into one of their difference.
 func mover(a, b float64, ciA, ciB Interval) Interval {
-	return Interval{a - b - math.Hypot(a-ciA.Low, ciB.High-b), a - b + math.Hypot(ciA.High-a, b-ciB.Low)}
+	return Interval{Low: a - b - math.Hypot(a-ciA.Low, ciB.High-b), High: a - b + math.Hypot(ciA.High-a, b-ciB.Low)}
 }
 
 // Groups are two groups of items under one arm.

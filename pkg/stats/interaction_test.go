@@ -19,7 +19,7 @@ func TestInteractionByHand(t *testing.T) {
 	if !near(ci.Low, low, 1e-12) || !near(ci.High, high, 1e-12) {
 		t.Errorf("%v, expected [%v, %v]", ci, low, high)
 	}
-	if back, mirror, q := Interaction(b, a); back != -difference || mirror != (Interval{-ci.High, -ci.Low}) || q != p {
+	if back, mirror, q := Interaction(b, a); back != -difference || mirror != (Interval{Low: -ci.High, High: -ci.Low}) || q != p {
 		t.Errorf("swapped: %v %v %v", back, mirror, q)
 	}
 }
@@ -28,7 +28,7 @@ func TestInteractionAtTheEdges(t *testing.T) {
 	if d, ci, p := Interaction(Counts{0, 0, 100}, Counts{0, 0, 50}); d != 0 || p != 1 || !ci.Contains(0) || ci.Low == ci.High {
 		t.Errorf("no flips: %v %v %v", d, ci, p)
 	}
-	if _, ci, p := Interaction(Counts{}, Counts{3, 1, 10}); p != 1 || ci != (Interval{-2, 2}) {
+	if _, ci, p := Interaction(Counts{}, Counts{3, 1, 10}); p != 1 || ci != (Interval{Low: -2, High: 2}) {
 		t.Errorf("an empty group: %v, p = %v", ci, p)
 	}
 	if _, _, p := Interaction(Counts{5, 0, 5}, Counts{0, 0, 5}); math.IsNaN(p) || p == 0 {

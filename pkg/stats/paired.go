@@ -89,12 +89,12 @@ func PairedScore(c Counts) Interval { return PairedScoreAt(c, Alpha) }
 // PairedScoreAt is [PairedScore] with confidence 1 - level.
 func PairedScoreAt(c Counts, level float64) Interval {
 	if !c.possible() || !(level > 0 && level < 1) {
-		return Interval{-1, 1}
+		return Interval{Low: -1, High: 1}
 	}
 	z := criticalZ(level)
 	high := c.upperScore(z)
 	low := -Counts{Gained: c.Lost, Lost: c.Gained, N: c.N}.upperScore(z)
-	return Interval{low, high}
+	return Interval{Low: low, High: high}
 }
 
 // upperScore is the largest difference that is not rejected: T(delta) = -z.

@@ -103,7 +103,7 @@ func TestPairedScoreExcludesZeroExactlyWhereTheScoreTestRejects(t *testing.T) {
 
 func TestImpossibleCountsExcludeNothing(t *testing.T) {
 	for _, c := range []Counts{{}, {3, 3, 5}, {-1, 0, 5}, {0, 0, -2}} {
-		if got := PairedScore(c); got != (Interval{-1, 1}) {
+		if got := PairedScore(c); got != (Interval{Low: -1, High: 1}) {
 			t.Errorf("%+v: %v", c, got)
 		}
 		if got := Equivalence(c, 0.01); got != 1 {

@@ -25,14 +25,14 @@ type Interval = interval.Interval
 // Brown, Cai, DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16 (2001).
 func Wilson(k, n int) Interval {
 	if n <= 0 {
-		return Interval{0, 1}
+		return Interval{Low: 0, High: 1}
 	}
 	z := criticalZ(Alpha)
 	share, size := float64(k)/float64(n), float64(n)
 	centre := share + z*z/(2*size)
 	half := z * math.Sqrt(max(0, share*(1-share)/size+z*z/(4*size*size)))
 	scale := 1 + z*z/size
-	return Interval{max(0, (centre-half)/scale), min(1, (centre+half)/scale)}
+	return Interval{Low: max(0, (centre-half)/scale), High: min(1, (centre+half)/scale)}
 }
 
 // AboveChance is the one-sided p of k right answers of n against guessing: P[X >= k], X ~ Binomial(n, chance), exact. A large

@@ -93,18 +93,18 @@ func TestWilsonGivesNewcombesTable(t *testing.T) {
 	if got := Wilson(20, 20); got.High != 1 || math.Abs(got.Low-(1-0.1611)) > 5e-5 {
 		t.Errorf("20 of 20: %v, expected the mirror image of 0 of 20", got)
 	}
-	if got := Wilson(0, 0); got != (Interval{0, 1}) {
+	if got := Wilson(0, 0); got != (Interval{Low: 0, High: 1}) {
 		t.Errorf("0 of 0: %v, expected everything", got)
 	}
 }
 
 func TestIntervalIsAnArrayInJSON(t *testing.T) {
-	text, err := json.Marshal(struct{ CI95 Interval }{Interval{-0.5, 0.25}})
+	text, err := json.Marshal(struct{ CI95 Interval }{Interval{Low: -0.5, High: 0.25}})
 	if err != nil || string(text) != `{"CI95":[-0.5,0.25]}` {
 		t.Errorf("%s, %v", text, err)
 	}
 	var back Interval
-	if err := json.Unmarshal([]byte("[0.1, 0.2]"), &back); err != nil || back != (Interval{0.1, 0.2}) {
+	if err := json.Unmarshal([]byte("[0.1, 0.2]"), &back); err != nil || back != (Interval{Low: 0.1, High: 0.2}) {
 		t.Errorf("%v, %v", back, err)
 	}
 	for _, bad := range []string{"[0.1]", "[1, 2, 3]", `"x"`, "{}"} {
