@@ -36,7 +36,7 @@ var rows = written{{1, 0, 0, 0}, {0.2, 0.8, 0, 0}, {0.1, 0.6, 0.3, 0}, {0.1, 0.5
 // under is head 0's attention in the first layer when a Spec acts on rows.
 func under(t *testing.T, s emulate.Spec, extent model.Extent) [][]float32 {
 	t.Helper()
-	r, err := tinyModel(t).Forward(model.Batch{Tokens: [][]int{prompt(1, 4)}, Extents: []model.Extent{extent}}, model.Outputs{}, attention.Sequence(rows, experiment(t, s), seen{}))
+	r, err := tinyModel(t).Forward(model.Batch{Tokens: [][]int{prompt(1, 4)}, Extents: []model.Extent{extent}, Bucket: 1}, model.Outputs{}, attention.Sequence(rows, experiment(t, s), seen{}))
 	if err != nil {
 		t.Fatal(err)
 	}
