@@ -23,14 +23,19 @@ const (
 // changedKernel copies GoNB into a folder, changes the line, and writes a go.mod that replaces GoNB by the copy, whose path it returns; "" where GoNB no longer has the
 // line, as another version might: the kernel is then built as it is.
 func changedKernel(ctx context.Context, root, folder string) (string, error) {
-	if _, err := goOutput(ctx, root, "mod", "download", gonbModule); err != nil { // nothing to do where it is there
-		return "", err
+	folderOf := func() (string, error) {
+		out, err := goOutput(ctx, root, "list", "-m", "-f", "{{.Dir}}", gonbModule)
+		return strings.TrimSpace(out), err
 	}
-	module, err := goOutput(ctx, root, "list", "-m", "-f", "{{.Dir}}", gonbModule)
+	module, err := folderOf()
+	if err == nil && module == "" { // not in the module cache yet
+		if _, err = goOutput(ctx, root, "mod", "download", gonbModule); err == nil {
+			module, err = folderOf()
+		}
+	}
 	if err != nil {
 		return "", err
 	}
-	module = strings.TrimSpace(module)
 	source, err := os.ReadFile(filepath.Join(module, filepath.FromSlash(inspectFile)))
 	if err != nil || bytes.Count(source, []byte(markdownOnly)) != 1 {
 		return "", nil
