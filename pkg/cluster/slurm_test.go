@@ -141,6 +141,36 @@ JobId=17 ArrayJobId=17 ArrayTaskId=4-5%2 JobName=a JobState=PENDING Reason=Resou
 	}
 }
 
+// TestCancelAndResumeNameTheirJobs: resume hands over what is not done, behind what runs still and in place of a last job that would wait for ever; cancel ends all of it.
+func TestCancelAndResumeNameTheirJobs(t *testing.T) {
+	s := submissionOf(t, Submission{Parts: 3, Engine: Slurm, Jobs: []Job{{ID: "17", Parts: []int{1, 2, 3}}, {ID: "18"}}})
+	log := filepath.Join(t.TempDir(), "log")
+	commands(t, map[string]string{
+		"scontrol": `if [ "$3" = 17 ]; then echo 'JobId=20 ArrayJobId=17 ArrayTaskId=1 JobState=RUNNING Restarts=0
+JobId=21 ArrayJobId=17 ArrayTaskId=2 JobState=FAILED ExitCode=1:0
+JobId=22 ArrayJobId=17 ArrayTaskId=3 JobState=PENDING Restarts=0'; else echo 'JobId=18 JobState=PENDING Reason=DependencyNeverSatisfied'; fi`,
+		"scancel": "echo scancel $* >> " + log, "sbatch": "echo sbatch $* >> " + log + "; echo 19"})
+	status, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Submit(t.Context(), status, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Cancel(t.Context(), status); err != nil || n != 3 {
+		t.Errorf("%d are cancelled, %v: expected two parts and the last job", n, err)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"scancel 18\nsbatch ", "--array=2 ", "--dependency=afterok:17_1:17_3:19 --kill-on-invalid-dep=yes", "scancel 17_1 17_3 18\n"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 type states struct {
 	*Status
 	states []State

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -136,22 +135,7 @@ func TestManyPartsMerge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		folder, err := s.begin(job)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := os.Create(filepath.Join(folder, fmt.Sprintf("part-%d.jsonl", p)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := bufio.NewWriter(file)
-		w.WriteString(header)
-		for i := range each {
-			fmt.Fprintf(w, `{"item":"%064x","data":{"scores":[-1.2345678901234567,-2.3456789012345678,-3.4567890123456789,-4.5678901234567891],"tokens":{"prompt":%d}}}`+"\n", p*each+i, i)
-		}
-		if err := errors.Join(w.Flush(), file.Close()); err != nil {
-			t.Fatal(err)
-		}
+		writePart(t, s, fmt.Sprintf("part-%d", p), p*each, each)
 		from = append(from, s)
 	}
 	to := fresh(t)

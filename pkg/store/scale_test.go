@@ -3,11 +3,9 @@ package store
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"testing"
@@ -21,23 +19,8 @@ func TestManyPartsLoad(t *testing.T) {
 		parts, each = 1000, 1000
 	}
 	s := fresh(t)
-	folder, err := s.begin(job)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for p := range parts {
-		file, err := os.Create(filepath.Join(folder, fmt.Sprintf("run-%d.jsonl", p)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := bufio.NewWriter(file)
-		w.WriteString(header)
-		for i := range each {
-			fmt.Fprintf(w, `{"item":"%064x","data":{"scores":[-1.2345678901234567,-2.3456789012345678,-3.4567890123456789,-4.5678901234567891],"tokens":{"prompt":%d}}}`+"\n", p*each+i, i)
-		}
-		if err := errors.Join(w.Flush(), file.Close()); err != nil {
-			t.Fatal(err)
-		}
+		writePart(t, s, fmt.Sprintf("run-%d", p), p*each, each)
 	}
 	start := time.Now()
 	got := load(t, s, job)
