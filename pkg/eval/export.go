@@ -187,6 +187,9 @@ func (l *Logs) Add(task *Task, c *Comparison) error {
 	rows := c.Samples()
 	arms := c.Arms()
 	totals := c.TaskResults(task, rows)
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
 	if _, met := l.rows[c.Task]; !met {
 		l.tasks = append(l.tasks, c.Task)
 		earlier, err := logs.Written(l.dir, c.Task)

@@ -202,7 +202,7 @@ func TestSamplesAreTheHarnessRows(t *testing.T) {
 	if !strings.Contains(out.String(), `"doc_hash": "`+hash+`"`) {
 		t.Errorf("the document's hash is not the harness': %s", out.String())
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "model")
 	for date := range 2 { // a second run into the folder takes the place of the first
 		written := NewLogs(dir, logs.Results{Model: "m", Date: time.Unix(int64(date), 0).UTC()})
 		if err := written.Add(task, c); err != nil {
