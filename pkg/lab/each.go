@@ -66,6 +66,9 @@ func tags(refs []string) []string {
 	for i, ref := range refs {
 		if !client.IsReference(ref) {
 			ref = filepath.Base(filepath.Clean(ref))
+			if end := filepath.Ext(ref); slices.Contains([]string{".csv", ".tsv", ".jsonl", ".json", ".parquet", ".sections", ".gguf"}, strings.ToLower(end)) {
+				ref = strings.TrimSuffix(ref, end)
+			}
 		}
 		out[i] = strings.Trim(notInATag.ReplaceAllString(ref, "-"), "-.")
 		if out[i] == "" || slices.Contains(out[:i], out[i]) {

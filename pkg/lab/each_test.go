@@ -42,7 +42,7 @@ func TestTagsAreShortAndDiffer(t *testing.T) {
 		"../data/piqa ../data/siqa/":      "piqa siqa",
 		"generated:medium hf:o/n@main":    "generated-medium hf-o-n-main",
 		"a/piqa b/piqa":                   "piqa piqa-2",
-		"/x/SmolLM2-135M-Instruct y.gguf": "SmolLM2-135M-Instruct y.gguf",
+		"/x/SmolLM2-135M-Instruct y.gguf": "SmolLM2-135M-Instruct y",
 	} {
 		if got := strings.Join(tags(strings.Fields(refs)), " "); got != want {
 			t.Errorf("%s: %s, expected %s", refs, got, want)
