@@ -68,3 +68,30 @@ func TestCellsSayWhatAndNotHow(t *testing.T) {
 		t.Errorf("the notebooks call must.M %d times, more than %d", musts, mustCalls)
 	}
 }
+
+// TestRecipesThatScoreTakeHowItemsAreAsked: every parameter is there and reaches the session's options; that those reach the prompt, the worker's tests hold.
+func TestRecipesThatScoreTakeHowItemsAreAsked(t *testing.T) {
+	all := map[string]string{"adapter": "Adapter", "columns": "Columns", "shots": "Shots", "chat": "Chat", "nobos": "NoBOS", "groups": "Groups", "dtype": "DType"}
+	for name, without := range map[string]string{"quickstart": "", "ablate": "", "reason": "", "evaluate": "", "finetune": "adapter", "emulate": "groups"} { // an adapter is what finetune makes, and emulate has no accuracy
+		nb, err := notebook.Read(name + ".ipynb")
+		if err != nil {
+			t.Fatal(err)
+		}
+		parameters, err := nb.Parameters()
+		if err != nil {
+			t.Fatal(err)
+		}
+		has, cells := map[string]bool{}, ""
+		for _, p := range parameters {
+			has[p.Name] = true
+		}
+		for _, c := range nb.Cells {
+			cells += c.Source
+		}
+		for parameter, option := range all {
+			if parameter != without && (!has[parameter] || !strings.Contains(cells, option+": "+parameter)) {
+				t.Errorf("%s: parameter %s is not there, or does not reach lab.Options.%s", name, parameter, option)
+			}
+		}
+	}
+}
