@@ -62,7 +62,7 @@ at=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 export GOROOT="$at/.dist/go" GOMODCACHE="$at/.dist/mod" GOTOOLCHAIN=local GOPROXY=off GOSUMDB=off GOENV=off
 export PATH="$at/.dist/go/bin:$PATH" ATTUNE_COMMAND="$0"
 if [ -w "$at/.dist/cache" ]; then # else, as when several people share it, the user's own cache
-	export XDG_CACHE_HOME="$at/.dist/cache" GOCACHE="${GOCACHE:-$at/.dist/cache/go-build}" GOPATH="$at/.dist/cache/gopath"
+	export XDG_CACHE_HOME="$at/.dist/cache" GOCACHE="$at/.dist/cache/go-build" GOPATH="$at/.dist/cache/gopath"
 fi
 export HOME="${HOME:-$at/.dist/cache}"
 exec "$at/.dist/bin/recipes" "$@"
@@ -70,8 +70,10 @@ LAUNCHER
 chmod +x "$stage/attune"
 
 say "the kernel and the worker, and a run that fills the caches"
-# In the stage itself: both are kept under names that depend on their sources and on Go, so the first run elsewhere finds them.
-(cd "$work" && env -i HOME="$work" PATH=/usr/bin:/bin GOCACHE="$(go env GOCACHE)" attune/attune run quickstart -p limit=4 -o "$work/run" --backend go > "$work/log" 2>&1) || { tail -n 30 "$work/log"; exit 1; }
+# In the stage itself: both are kept under names that depend on their sources and on Go, so the first run elsewhere finds them. The caches of this machine are
+# used, since another folder of modules would compile everything again.
+(cd "$stage" && env -i HOME="$work" PATH="$dist/go/bin:/usr/bin:/bin" GOROOT="$dist/go" GOTOOLCHAIN=local GOPROXY=off GOSUMDB=off GOENV=off GOMODCACHE="$cache" GOCACHE="$(go env GOCACHE)" \
+  XDG_CACHE_HOME="$dist/cache" .dist/bin/recipes run quickstart -p limit=4 -o "$work/run" --backend go > "$work/log" 2>&1) || { tail -n 30 "$work/log"; exit 1; }
 find "$dist/cache/attune" -type f -perm -u+x -size +1M -exec strip {} + 2>/dev/null || true
 rm -rf "$dist/cache/go-build" "$dist/cache/gopath" "$dist/cache/.config" "$stage/runs"
 find "$dist/cache" -name '*.lock' -delete
