@@ -83,6 +83,12 @@ func WriteBundle(dir, root string, w io.Writer) (*Manifest, error) {
 			files[filepath.ToSlash(name)] = b
 		}
 	}
+	if files[results.Recipe+".ipynb"] == nil {
+		if files[SweepFile] != nil {
+			return nil, fmt.Errorf("bundle: %s is a sweep: name the folder of one of its points", dir)
+		}
+		return nil, fmt.Errorf("bundle: %s holds no executed notebook %s.ipynb: a run that was made in Jupyter is bundled after its notebook was copied there", dir, results.Recipe)
+	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		b, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {

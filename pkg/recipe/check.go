@@ -18,6 +18,9 @@ import (
 
 // CommittedResults finds what a rerun is compared with: the results of a run's directory, else those committed for a recipe, NAME.results.json in the folder of recipes.
 func CommittedResults(recipes, name string) (string, error) {
+	if isFile(filepath.Join(name, SweepFile)) {
+		return "", fmt.Errorf("%s is a sweep: name the folder of one of its points", name)
+	}
 	if inDir := filepath.Join(name, "results.json"); isFile(inDir) {
 		return inDir, nil
 	}

@@ -251,6 +251,12 @@ func TestSweepIsOneTableAndOneFamily(t *testing.T) {
 			t.Errorf("the sweep wrote no %s", name)
 		}
 	}
+	if _, err := CommittedResults(dir, dir); err == nil || !strings.Contains(err.Error(), "is a sweep: name the folder of one of its points") {
+		t.Errorf("a check of the sweep gives %v", err)
+	}
+	if _, err := WriteBundle(dir, "../..", io.Discard); err == nil || !strings.Contains(err.Error(), "is a sweep: name the folder of one of its points") {
+		t.Errorf("a bundle of the sweep gives %v", err)
+	}
 	page, err := os.ReadFile(filepath.Join(dir, "note.md"))
 	if err != nil || !strings.Contains(string(page), "Of 2 comparisons at 2 points, 1 show a difference after Holm's correction: released at alpha=0.4 (+75.0 points") {
 		t.Errorf("the note does not say what was found (%v):\n%.2000s", err, page)
