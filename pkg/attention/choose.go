@@ -1,11 +1,14 @@
 package attention
 
 import (
+	"fmt"
 	"math/bits"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // probabilityBits is how many bits order probabilities: a float32 of 0 to 1, read as an integer, is at most 0x3f800000.
@@ -21,21 +24,56 @@ func bitsFor(n int) int { return bits.Len(uint(n - 1)) }
 // are int32 of 0 to below 2^width, and all operands broadcast to eligible, bool [batch, heads, queries, keys].
 //
 // It finds the priority of the last entry bit by bit, counting how many reach it. That takes width passes over the row in place of a sort, which
-// the Go backend has not within a loop.
-func chooseLargest(eligible, priority, count *Node, width int) *Node {
+// the Go backend has not within a loop. In prefills on XLA the passes are a loop: written out, five layers of them took XLA half a minute to compile (one H200).
+func (s *Site) chooseLargest(eligible, priority, count *Node, width int) *Node {
 	g := eligible.Graph()
 	priority = Where(eligible, like(priority, eligible), like(Scalar(g, dtypes.Int32, -1), eligible))
 	dims := append([]int(nil), eligible.Shape().Dimensions...)
 	dims[len(dims)-1] = 1
 	bound := Zeros(g, shapes.Make(dtypes.Int32, dims...))
-	for b := width - 1; b >= 0; b-- {
-		higher := AddScalar(bound, 1<<b)
-		reach := sumRow(ConvertDType(GreaterOrEqual(priority, higher), dtypes.Int32))
-		bound = Where(GreaterOrEqual(reach, count), higher, bound)
+	if s.Phase == Prefill && backend.IsXLA(g.Backend()) {
+		bound = boundByLoop(priority, bound, like(count, bound), width)
+	} else {
+		for b := width - 1; b >= 0; b-- {
+			higher := AddScalar(bound, 1<<b)
+			reach := sumRow(ConvertDType(GreaterOrEqual(priority, higher), dtypes.Int32))
+			bound = Where(GreaterOrEqual(reach, count), higher, bound)
+		}
 	}
 	none := Equal(count, ZerosLike(count))
 	bound = Where(like(none, bound), AddScalar(ZerosLike(bound), 1<<width), bound)
 	return GreaterOrEqual(priority, bound)
+}
+
+// boundByLoop is the bound of chooseLargest, from zeros of its dimensions. In a loop's body XLA's builder (go-xla v0.4.5) wants constants made again, takes nothing
+// from outside but the state, and knows no sums but products with ones, which XLA turns into sums: exact up to 2^24 entries.
+func boundByLoop(priority, bound, count *Node, width int) *Node {
+	number := func(x *Node, v int) *Node { return ConstAsDType(x.Graph(), x.DType(), v) }
+	state := []*Node{Const(bound.Graph(), int32(0)), bound, priority, ConvertDType(count, dtypes.Float32)}
+	declare := func(g *Graph) []*Node {
+		nodes := make([]*Node, len(state))
+		for i, s := range state {
+			nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), s.Shape())
+		}
+		return nodes
+	}
+	cond := NewClosure(bound.Graph(), func(g *Graph) []*Node {
+		at := declare(g)[0]
+		return []*Node{LessThan(at, number(at, width))}
+	})
+	body := NewClosure(bound.Graph(), func(g *Graph) []*Node {
+		s := declare(g)
+		at, bound, priority, count := s[0], s[1], s[2], s[3]
+		bit := BitwiseShiftLeft(number(at, 1), Sub(number(at, width-1), at))
+		higher := Add(bound, BroadcastToDims(bit, bound.Shape().Dimensions...))
+		reaches := ConvertDType(GreaterOrEqual(priority, BroadcastToDims(higher, priority.Shape().Dimensions...)), dtypes.Float32)
+		last := reaches.Rank() - 1
+		ones := BroadcastToDims(number(reaches, 1), reaches.Shape().Dimensions...)
+		batch := []int{0, 1, 2}[:last]
+		reach := InsertAxes(DotGeneral(reaches, []int{last}, batch, ones, []int{last}, batch), -1)
+		return []*Node{Add(at, number(at, 1)), Where(GreaterOrEqual(reach, count), higher, bound), priority, count}
+	})
+	return While(cond, body, state...)[1]
 }
 
 // AsMany takes from each row as many of the entries that are not excluded as another mask has there: the nearest ones, or some drawn at random.
@@ -55,7 +93,7 @@ func (m AsMany) of(site *Site, _ *Node) *Node {
 		priority = InsertAxes(priority, 1, 1)
 	}
 	visible := Where(like(site.Mask, mask), mask, LogicalNot(OnesLike(mask)))
-	return chooseLargest(eligible(site, m.Without.marks(site), mask), priority, sumRow(ConvertDType(visible, dtypes.Int32)), width)
+	return site.chooseLargest(eligible(site, m.Without.marks(site), mask), priority, sumRow(ConvertDType(visible, dtypes.Int32)), width)
 }
 
 func (m AsMany) shared() string { return "" }

@@ -224,12 +224,12 @@ func (m Earlier) passes(site *Site, probs *Node) *Node {
 	switch {
 	case m.TopK > 0:
 		count := MulScalar(OnesLike(InsertAxes(site.QueryPos, 1, -1)), m.TopK)
-		return chooseLargest(eligible(site, excluded, probs), ordered(probs), count, probabilityBits)
+		return site.chooseLargest(eligible(site, excluded, probs), ordered(probs), count, probabilityBits)
 	case m.Quantile > 0:
 		eligible := eligible(site, excluded, probs)
 		n := sumRow(ConvertDType(eligible, dtypes.Float32))
 		count := ConvertDType(Ceil(MulScalar(n, 1-m.Quantile)), dtypes.Int32)
-		return chooseLargest(eligible, ordered(probs), count, probabilityBits)
+		return site.chooseLargest(eligible, ordered(probs), count, probabilityBits)
 	}
 	limit := m.Tau
 	if m.PerKey {
