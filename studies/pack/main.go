@@ -1,4 +1,4 @@
-// Command pack takes what a study commits out of the directory of a run: the executed notebook, note.md, results.json, the figures of the note, and the samples without what can be
+// Command pack takes what a study commits out of the directory of a run: the executed notebook, note.md, results.json.gz, the figures of the note, and the samples without what can be
 // made again from the items (documents, prompts, hashes): of every task a table of what each arm answered, answers_TASK.csv.gz, and of the first arm, the untouched model, the
 // log-likelihoods, samples_TASK.jsonl.gz, rounded to 2 decimals, in sets of at most -scores items. `compare -p a=answers_TASK.csv.gz#baseline -p b=answers_TASK.csv.gz#ARM` reads the table.
 //
@@ -70,6 +70,12 @@ func pack(run, to string, scores int, figures, notebook bool) error {
 		text, err := os.ReadFile(filepath.Join(run, name))
 		if err != nil {
 			return err
+		}
+		if name == "results.json" { // for programs: the note says what it says
+			if err := packed(filepath.Join(to, name+".gz"), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755); err != nil {
 			return err

@@ -45,7 +45,7 @@ func TestPackedSamplesAreComparedAsTheWholeOnes(t *testing.T) {
 			t.Errorf("the log-likelihoods of the untouched model: %+v, %v", l, err)
 		}
 	}
-	for _, name := range []string{"note.md", "results.json", "evaluate.ipynb"} {
+	for _, name := range []string{"note.md", "results.json.gz", "evaluate.ipynb"} {
 		if _, err := os.Stat(filepath.Join(to, name)); err != nil {
 			t.Error(err)
 		}

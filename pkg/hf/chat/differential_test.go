@@ -18,7 +18,7 @@ func TestGeneratedConversationsEqualJinja2(t *testing.T) {
 		Messages  json.RawMessage
 		Variables map[string]json.RawMessage
 	}
-	readTestdata(t, "conversations.json", &conversations)
+	readTestdata(t, "conversations.json.gz", &conversations)
 	folders := []string{"testdata"}
 	if folder := os.Getenv("ATTUNE_CHAT_TEMPLATES"); folder != "" {
 		folders = append(folders, folder)

@@ -1,11 +1,15 @@
 package chat
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,6 +25,12 @@ type golden struct {
 func readTestdata(t testing.TB, name string, v any) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err == nil && strings.HasSuffix(name, ".gz") {
+		var r *gzip.Reader
+		if r, err = gzip.NewReader(bytes.NewReader(text)); err == nil {
+			text, err = io.ReadAll(r)
+		}
+	}
 	if err == nil {
 		err = json.Unmarshal(text, v)
 	}

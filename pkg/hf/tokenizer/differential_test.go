@@ -29,7 +29,7 @@ func TestLayoutsEqualTokenizers(t *testing.T) {
 	var texts []string
 	readJSON(t, filepath.Join(folder, "texts.json"), &texts)
 	var want map[string]string
-	readJSON(t, filepath.Join(folder, "differential.json"), &want)
+	readJSON(t, filepath.Join(folder, "differential.json.gz"), &want)
 	layouts := readLayouts(t)
 	for name, hashes := range want {
 		t.Run(filepath.ToSlash(name), func(t *testing.T) {
@@ -83,6 +83,12 @@ func TestLayoutsEqualTokenizers(t *testing.T) {
 func readJSON(t testing.TB, path string, into any) {
 	t.Helper()
 	content, err := os.ReadFile(path)
+	if err == nil && strings.HasSuffix(path, ".gz") {
+		var r *gzip.Reader
+		if r, err = gzip.NewReader(bytes.NewReader(content)); err == nil {
+			content, err = io.ReadAll(r)
+		}
+	}
 	if err == nil {
 		err = json.Unmarshal(content, into)
 	}

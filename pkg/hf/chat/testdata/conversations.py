@@ -1,12 +1,13 @@
 """Renders generated conversations with every template of a folder by Jinja2, set up as transformers sets it up.
 
-    python3 conversations.py            writes conversations.json and, for the templates of this folder, differential.json
+    python3 conversations.py            writes conversations.json.gz and, for the templates of this folder, differential.json
     python3 conversations.py FOLDER     writes differential.json into FOLDER, whose *.jinja may be anybody's; the test
                                         TestGeneratedConversationsEqualJinja2 reads it where ATTUNE_CHAT_TEMPLATES names the folder
 
 differential.json holds, for each template and conversation, the first 12 hexadecimal digits of the SHA-256 of the text, or "error".
 Needs jinja2 (the committed files were written with 3.1.6).
 """
+import gzip
 import hashlib
 import json
 import pathlib
@@ -120,7 +121,8 @@ def render(template, c):
 conversations = [conversation(seed) for seed in range(N)]
 folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here
 if folder == here:
-    (here / "conversations.json").write_text("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in conversations) + "\n]\n")
+    text = "[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in conversations) + "\n]\n"
+    (here / "conversations.json.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 out = {}
 for path in sorted(folder.glob("*.jinja")):
     try:

@@ -1,11 +1,11 @@
 """Tokenizers of every layout, what they are built of, and what Hugging Face's tokenizers makes of generated texts with them.
 
-    python3 differential.py                 writes layouts.json.gz, and texts.json and differential.json for 300 texts, into this folder
-    python3 differential.py N FOLDER [SEED] writes texts.json and differential.json for N texts into FOLDER; the test TestLayoutsEqualTokenizers
+    python3 differential.py                 writes layouts.json.gz, and texts.json and differential.json.gz for 300 texts, into this folder
+    python3 differential.py N FOLDER [SEED] writes texts.json and differential.json.gz for N texts into FOLDER; the test TestLayoutsEqualTokenizers
                                             reads them where ATTUNE_TOKENIZER_GOLDENS names the folder
     python3 differential.py N FOLDER SEED FILE...  the same for any tokenizer.json
 
-differential.json holds, for each layout and text, 8 hexadecimal digits of the SHA-256 of the ids and 8 of that of the decoded texts (special
+differential.json.gz holds, for each layout and text, 8 hexadecimal digits of the SHA-256 of the ids and 8 of that of the decoded texts (special
 tokens left out, and written out). Needs tokenizers (the committed files were written with 0.23.3).
 """
 import base64
@@ -231,7 +231,7 @@ def main():
             golden.append(short(ids) + short([tokenizer.decode(ids, skip_special_tokens=True), tokenizer.decode(ids, skip_special_tokens=False)]))
         out[name] = " ".join(golden)
     (folder / "texts.json").write_text(json.dumps(inputs, indent=0) + "\n")
-    (folder / "differential.json").write_text(json.dumps(out, indent=0) + "\n")
+    (folder / "differential.json.gz").write_bytes(gzip.compress((json.dumps(out, indent=0) + "\n").encode(), 9, mtime=0))
 
 
 if __name__ == "__main__":
