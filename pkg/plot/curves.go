@@ -113,7 +113,7 @@ func (o *Curves) legend() []entry {
 
 func curveStyle(i int) draw.LineStyle {
 	sty := draw.LineStyle{Color: seriesColor(i), Width: px(2)}
-	if i >= len(okabeIto) {
+	if i >= len(seriesColors) {
 		sty.Dashes = []vg.Length{px(7), px(4)}
 	}
 	return sty

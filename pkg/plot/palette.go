@@ -80,8 +80,8 @@ func readable(background color.NRGBA) color.Color {
 	return color.White
 }
 
-// okabeIto are the series' colours in order (Okabe and Ito, 2008), without the yellow that vanishes on white.
-var okabeIto = []color.NRGBA{
+// seriesColors are those of Okabe and Ito (2008), without the yellow that vanishes on white, and then of Tol's muted scheme.
+var seriesColors = []color.NRGBA{
 	{0x00, 0x72, 0xb2, 0xff}, // blue
 	{0xd5, 0x5e, 0x00, 0xff}, // vermilion
 	{0x00, 0x9e, 0x73, 0xff}, // bluish green
@@ -89,10 +89,14 @@ var okabeIto = []color.NRGBA{
 	{0xe6, 0x9f, 0x00, 0xff}, // orange
 	{0x56, 0xb4, 0xe9, 0xff}, // sky blue
 	{0x55, 0x55, 0x55, 0xff}, // grey
+	{0x88, 0x22, 0x55, 0xff}, // wine
+	{0x44, 0xaa, 0x99, 0xff}, // teal
+	{0x99, 0x99, 0x33, 0xff}, // olive
+	{0x33, 0x22, 0x88, 0xff}, // indigo
 }
 
-// seriesColor is the colour of the i-th series; after seven they repeat, with another dash.
-func seriesColor(i int) color.NRGBA { return okabeIto[i%len(okabeIto)] }
+// seriesColor is the colour of the i-th series; after eleven they repeat, with another dash.
+func seriesColor(i int) color.NRGBA { return seriesColors[i%len(seriesColors)] }
 
 func withAlpha(c color.NRGBA, alpha uint8) color.NRGBA {
 	c.A = alpha

@@ -1,4 +1,4 @@
-// Command pack takes what a study commits out of the directory of a run: the executed notebook, note.md, results.json.gz, the figures of the note, and the samples without what can be
+// Command pack takes what a study commits out of the directory of a run: the executed notebook, note.md, results.json.gz, a picture of the differences, the figures of the note, and the samples without what can be
 // made again from the items (documents, prompts, hashes): of every task a table of what each arm answered, answers_TASK.csv.gz, and of the first arm, the untouched model, the
 // log-likelihoods, samples_TASK.jsonl.gz, rounded to 2 decimals, in sets of at most -scores items. `compare -p a=answers_TASK.csv.gz#baseline -p b=answers_TASK.csv.gz#ARM` reads the table.
 //
@@ -83,6 +83,9 @@ func pack(run, to string, scores int, figures, notebook bool) error {
 		if err := env.WriteBytes(filepath.Join(to, name), 0o644, text); err != nil {
 			return err
 		}
+	}
+	if err := picture(run, to); err != nil {
+		return err
 	}
 	return filepath.WalkDir(run, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
