@@ -8,7 +8,8 @@ import (
 
 // Published intervals. The first: Fagerland, Lydersen, Laake, "Recommended tests and confidence intervals for paired binomial
 // proportions", Statistics in Medicine 33 (2014), airway hyper-responsiveness, "Tango asymptotic score". The second: output of R's
-// PropCIs::scoreci.mp(25, 28, 618) at 90 %. The last two: no flips, +-z^2/(n + z^2), Tango (1998).
+// PropCIs::scoreci.mp(25, 28, 618) at 90 %. Then Tango (1998), "Equivalence test and confidence interval for the difference in proportions for the paired-sample design", Statistics
+// in Medicine 17: Table VII at 95 %, Table V at 90 %; and Agresti and Min (2005), all three as R's ratesci tests them. The last two: no flips, +-z^2/(n + z^2).
 func TestPairedScoreGivesPublishedIntervals(t *testing.T) {
 	tests := []struct {
 		c         Counts
@@ -18,6 +19,9 @@ func TestPairedScoreGivesPublishedIntervals(t *testing.T) {
 	}{
 		{Counts{1, 7, 21}, 0.05, -0.517, -0.026, 5e-4},
 		{Counts{28, 25, 618}, 0.10, -0.0148, 0.0247, 5e-5},
+		{Counts{9, 3, 32}, 0.05, -0.027, 0.390, 5e-4},
+		{Counts{0, 1, 44}, 0.10, -0.096, 0.037, 5e-4},
+		{Counts{16, 8, 86}, 0.05, -0.020, 0.207, 5e-4},
 		{Counts{0, 0, 50}, 0.05, -0.0713, 0.0713, 5e-5},
 		{Counts{0, 0, 2}, 0.05, -0.6576, 0.6576, 5e-5},
 	}
