@@ -37,7 +37,7 @@ for part in "${parts[@]}"; do
     pack=(-figures=false -notebook=false)
     ;;
   float32)
-    recipe evaluate float32 "${CPU_BACKEND:-xla:cpu}" -p items="$data/piqa $data/siqa" -p limit=200 -p arms="released literal first-release" -p controls="uniform random" -p dtype=float32
+    recipe evaluate float32 "${CPU_BACKEND:-xla:cpu}" -p items="$data/piqa $data/siqa" -p limit=60 -p arms="released literal first-release" -p controls="uniform random" -p dtype=float32
     pack=(-figures=false -notebook=false)
     ;;
   *)
