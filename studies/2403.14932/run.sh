@@ -38,7 +38,7 @@ for part in "${parts[@]}"; do
     ;;
   float32)
     recipe evaluate float32 "${CPU_BACKEND:-xla:cpu}" -p items="$data/piqa $data/siqa" -p limit=60 -p arms="released literal first-release" -p controls="uniform random" -p dtype=float32
-    pack=(-figures=false -notebook=false)
+    pack=(-figures=false -notebook=false -picture=false)
     ;;
   *)
     echo "no part is called $part: evaluate, reason, sinks, float32" >&2

@@ -31,12 +31,17 @@ func main() {
 	scores := flag.Int("scores", 5000, "items up to which the first arm keeps its log-likelihoods")
 	figures := flag.Bool("figures", true, "take the note's figures")
 	notebook := flag.Bool("notebook", true, "take the executed notebook")
+	draw := flag.Bool("picture", true, "draw the differences of all arms")
 	flag.Parse()
 	if flag.NArg() != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./studies/pack [-scores N] [-figures=false] [-notebook=false] RUN_DIRECTORY FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: go run ./studies/pack [-scores N] [-figures=false] [-notebook=false] [-picture=false] RUN_DIRECTORY FOLDER")
 		os.Exit(2)
 	}
-	if err := pack(flag.Arg(0), flag.Arg(1), *scores, *figures, *notebook); err != nil {
+	err := pack(flag.Arg(0), flag.Arg(1), *scores, *figures, *notebook)
+	if err == nil && *draw {
+		err = picture(flag.Arg(0), flag.Arg(1))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error: "+err.Error())
 		os.Exit(1)
 	}
@@ -83,9 +88,6 @@ func pack(run, to string, scores int, figures, notebook bool) error {
 		if err := env.WriteBytes(filepath.Join(to, name), 0o644, text); err != nil {
 			return err
 		}
-	}
-	if err := picture(run, to); err != nil {
-		return err
 	}
 	return filepath.WalkDir(run, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
