@@ -26,7 +26,8 @@
 //	whole      where the layer forms its probabilities anyway, an intervention's included
 //	by blocks  where a fused kernel computes it: probabilities are formed again from queries, keys and the kernel's row log-sum-exp, some blocks of
 //	           256 x 256 tokens at a time, so that memory grows with T and not with its square
-//	by keys    the same, where received attention alone is asked for: a second pass of the kernel, from the keys to the queries, and no probability at all
+//	by kernel  the same on CUDA in half precision: a kernel of our own walks the scores once more and adds up all measures (attention/kernel, Statistics);
+//	           maps that are binned to cells of less than 64 tokens go by blocks
 //
 // Every PerHead and PerPrompt list holds one value per prompt, to resample from: stats.MeanInterval, stats.PairedMean. Compare puts two surveys of the same prompts
 // side by side. Save writes a survey as safetensors and JSON, the same bytes for the same survey; Load reads it back, and its
