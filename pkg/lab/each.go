@@ -207,7 +207,11 @@ func (all Sessions) Verdict(arms Arms) *report.Part {
 			}
 			add(r.Arm, r.Accuracy, arms[0].Name, r)
 			if !isControl(arms, r.Arm) {
-				sentence += fmt.Sprintf("; %s: %s (%+.1f points, %+.1f to %+.1f)", r.Arm, r.Word, 100*r.Difference, 100*r.CI95.Low, 100*r.CI95.High)
+				ci := r.CI95
+				if r.Word == report.NotShown { // the interval that agrees with the word: one at 95 % may exclude 0
+					ci = r.CIFamily
+				}
+				sentence += fmt.Sprintf("; %s: %s (%+.1f points, %+.1f to %+.1f)", r.Arm, r.Word, 100*r.Difference, 100*ci.Low, 100*ci.High)
 			}
 			for _, v := range r.Controls {
 				add(r.Arm, nil, v.Arm, v)
@@ -218,7 +222,7 @@ func (all Sessions) Verdict(arms Arms) *report.Part {
 		sentences = append(sentences, sentence)
 	}
 	return &report.Part{
-		Method: "One row for each arm and set, all items; differences are paired. Words follow the p value after Holm's correction over the family of each set's own table: arms x groups, against the untouched model and against controls.",
+		Method: "One row for each arm and set, all items; differences are paired. Words follow the p value after Holm's correction over the family of each set's own table: arms x groups, against the untouched model and against controls. The sentence gives the interval at the family's level where nothing is shown, and the one at 95 % elsewhere.",
 		Tables: []report.Table{t}, Finding: strings.Join(sentences, ". ") + ".", Answers: true,
 	}
 }

@@ -47,6 +47,9 @@ func finite(f float64) error {
 	return nil
 }
 
+// NotShown is the Word of a difference of which nothing is shown; package stats has all words.
+const NotShown = "not shown"
+
 // Compared is one arm against the first on the same items, as plain data; shares are in [0, 1].
 type Compared struct {
 	Arm, Group string

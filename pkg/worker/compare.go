@@ -187,6 +187,8 @@ func (c *compared) answer() string {
 			s = fmt.Sprintf("%s answers %.1f %% of %d items of %s", r.Arm, 100*r.Accuracy, r.N, c.Task)
 		case strings.HasPrefix(v.Word, "better") || strings.HasPrefix(v.Word, "worse"):
 			shown = append(shown, fmt.Sprintf("%s is %s (%+.1f points, 95 %% interval %+.1f to %+.1f, p %.2g after Holm's correction)", r.Arm, v.Word, 100*v.Difference, 100*v.CI95.Low, 100*v.CI95.High, v.Adjusted))
+		case v.Word == report.NotShown: // by the interval that agrees with the word: one at 95 % may exclude 0
+			rest = append(rest, fmt.Sprintf("%s: %s (%+.1f points, %+.1f to %+.1f for all %d comparisons together)", r.Arm, v.Word, 100*v.Difference, 100*v.CIFamily.Low, 100*v.CIFamily.High, c.Family))
 		default:
 			rest = append(rest, fmt.Sprintf("%s: %s (%+.1f points, %+.1f to %+.1f)", r.Arm, v.Word, 100*v.Difference, 100*v.CI95.Low, 100*v.CI95.High))
 		}

@@ -10,6 +10,8 @@ import (
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/hf/tokenizer"
 	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/report"
+	"github.com/attune-lab/attune/pkg/stats"
 	"github.com/attune-lab/attune/pkg/train"
 	"github.com/attune-lab/attune/pkg/worker/client"
 )
@@ -158,5 +160,11 @@ func TestAnAdapterAndATypeAreOtherAnswers(t *testing.T) {
 	}
 	if with, without := weights(func(o *client.Options) { o.Adapter = adapter }), weights(func(*client.Options) {}); with == without || with == "" {
 		t.Errorf("the weights are %v with an adapter and %v without", with, without)
+	}
+}
+
+func TestReportAndStatisticsHaveOneWord(t *testing.T) {
+	if report.NotShown != string(stats.NotShown) {
+		t.Errorf("report says %q, stats %q", report.NotShown, stats.NotShown)
 	}
 }

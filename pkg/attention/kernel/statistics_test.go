@@ -3,9 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -123,18 +121,7 @@ func BenchmarkStatistics(b *testing.B) {
 					return ReduceAllSum(lse)
 				})
 				defer e.Finalize()
-				run := func() float64 {
-					start := time.Now()
-					tensors.ToScalar[float32](e.MustExec1())
-					return time.Since(start).Seconds() * 1e3 / passes
-				}
-				run()
-				var times []float64
-				for b.Loop() {
-					times = append(times, run())
-				}
-				slices.Sort(times)
-				b.ReportMetric(times[len(times)/2], "ms")
+				reportPass(b, e, passes)
 			})
 		}
 	}
