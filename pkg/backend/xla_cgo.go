@@ -30,6 +30,9 @@ func openXLA(name string) (b compute.Backend, err error) {
 	switch base, _, _ := strings.Cut(plugin, ","); {
 	case pjrt.IsCUDAName(base):
 		addFlags(cudaFlags()...)
+		if os.Getenv(cudaOrder) == "" {
+			os.Setenv(cudaOrder, "PCI_BUS_ID") // as nvidia-smi and Slurm number cards, see Describe
+		}
 	case strings.HasPrefix(base, "cpu"):
 		plugin = installed(plugin)
 		options = pjrt.NamedValuesMap{"cpu_device_count": int64(1)} // plugins open several otherwise, which split the machine's cores
