@@ -3,8 +3,10 @@
 package frozen
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -137,18 +139,22 @@ func scores(t *testing.T, m *model.Model, items int, arms []eval.Arm) numbers {
 // compare holds numbers against the file of that name.
 func compare(t *testing.T, name string, found numbers) {
 	t.Helper()
-	path := filepath.Join("testdata", name+".json")
+	path := filepath.Join("testdata", name+".json.gz")
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, append(must(json.Marshal(found)), '\n'), 0o644); err != nil {
+		f := must(os.Create(path))
+		packed := must(gzip.NewWriterLevel(f, gzip.BestCompression))
+		if err := errors.Join(json.NewEncoder(packed).Encode(found), packed.Close(), f.Close()); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	frozen := numbers{}
-	if err := json.Unmarshal(must(os.ReadFile(path)), &frozen); err != nil {
+	f := must(os.Open(path))
+	defer f.Close()
+	if err := json.NewDecoder(must(gzip.NewReader(f))).Decode(&frozen); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 	if len(frozen) != len(found) {

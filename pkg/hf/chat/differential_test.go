@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -70,14 +71,7 @@ func TestGeneratedConversationsEqualJinja2(t *testing.T) {
 // TestGeneratedConstructsEqualJinja2 renders generated expressions and statements: those of testdata, or of the file that
 // ATTUNE_CHAT_CONSTRUCTS names (testdata/constructs.py writes more of them).
 func TestGeneratedConstructsEqualJinja2(t *testing.T) {
-	path := filepath.Join("testdata", "constructs.json")
-	if other := os.Getenv("ATTUNE_CHAT_CONSTRUCTS"); other != "" {
-		path = other
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := cmp.Or(os.Getenv("ATTUNE_CHAT_CONSTRUCTS"), filepath.Join("testdata", "constructs.json.gz"))
 	var constructs struct {
 		Context map[string]json.RawMessage
 		Cases   []struct {
@@ -86,9 +80,7 @@ func TestGeneratedConstructsEqualJinja2(t *testing.T) {
 			Error string
 		}
 	}
-	if err := json.Unmarshal(text, &constructs); err != nil {
-		t.Fatal(err)
-	}
+	readPacked(t, path, &constructs)
 	refused := map[string]int{}
 	for _, c := range constructs.Cases {
 		got, err := renderJSON(c.Src, []byte("[]"), constructs.Context)

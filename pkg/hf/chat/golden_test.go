@@ -24,8 +24,14 @@ type golden struct {
 
 func readTestdata(t testing.TB, name string, v any) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err == nil && strings.HasSuffix(name, ".gz") {
+	readPacked(t, filepath.Join("testdata", name), v)
+}
+
+// readPacked reads a JSON file, packed by gzip where its name says so.
+func readPacked(t testing.TB, path string, v any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err == nil && strings.HasSuffix(path, ".gz") {
 		var r *gzip.Reader
 		if r, err = gzip.NewReader(bytes.NewReader(text)); err == nil {
 			text, err = io.ReadAll(r)

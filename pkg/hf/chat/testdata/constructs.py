@@ -1,10 +1,11 @@
-"""Writes constructs.json: generated expressions and statements with what Jinja2 makes of them.
+"""Writes constructs.json.gz: generated expressions and statements with what Jinja2 makes of them.
 
-    python3 constructs.py [N [FILE [SEED]]]     (default: 600, constructs.json)
+    python3 constructs.py [N [FILE [SEED]]]     (default: 600, constructs.json.gz)
 
 Needs jinja2, as regenerate.py.
 """
 import copy
+import gzip
 import json
 import random
 import re
@@ -101,5 +102,6 @@ while len(cases) < n:
         continue
     errors += "error" in case
     cases.append(case)
-with open(sys.argv[2] if len(sys.argv) > 2 else "constructs.json", "w") as f:
-    f.write('{"context": %s,\n"cases": [\n' % json.dumps(CONTEXT, ensure_ascii=False) + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]}\n")
+text = '{"context": %s,\n"cases": [\n' % json.dumps(CONTEXT, ensure_ascii=False) + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]}\n"
+with open(sys.argv[2] if len(sys.argv) > 2 else "constructs.json.gz", "wb") as f:
+    f.write(gzip.compress(text.encode(), 9, mtime=0))
