@@ -109,6 +109,8 @@ func finish(ctx context.Context, where site, args []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := cluster.WithOwner(ctx)
+	defer stop()
 	err = unite(ctx, where, s)
 	return errors.Join(err, s.Finished(err))
 }

@@ -26,7 +26,7 @@ import (
 const asRecipes = "ATTUNE_TEST_AS_RECIPES"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asRecipes) != "" && len(os.Args) > 1 && os.Args[1] == "finish" {
+	if os.Getenv(asRecipes) != "" && len(os.Args) > 1 && (os.Args[1] == "finish" || os.Args[1] == "submit") {
 		main()
 		return
 	}
@@ -90,6 +90,42 @@ func TestSubmit(t *testing.T) {
 		engine.finished(t, dir)
 		if kept == 0 || answers(dir, killed.Part) <= kept {
 			t.Errorf("the killed part had %d answers and has %d", kept, answers(dir, killed.Part))
+		}
+		sameRun(t, one, dir, reference, os.Getenv(env.Store))
+	})
+	t.Run("submit killed", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "run")
+		t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
+		local := &testEngine{name: cluster.Local}
+		cmd := exec.Command(os.Args[0], append([]string{"submit"}, append(local.args(dir), "--at-once", "4")...)...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		local.await(t, dir, func(cluster.PartStatus) bool { // each part is a process of its own
+			pids := map[int]bool{}
+			for _, p := range statusOf(t, dir).Parts {
+				if p.State == cluster.StateRunning && answers(dir, p.Part) > 0 {
+					pids[p.Progress.Process.PID] = true
+				}
+			}
+			return len(pids) == 4
+		})
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		for end := time.Now().Add(20 * time.Second); len(processesOf(dir)) > 0 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		}
+		if left := processesOf(dir); len(left) > 0 {
+			t.Errorf("left running: %v", left)
+		}
+		for _, p := range statusOf(t, dir).Parts {
+			if p.State != cluster.StateFailed && p.State != cluster.StateDone || p.State == cluster.StateFailed && !strings.Contains(p.Why, "has ended") {
+				t.Errorf("%+v: expected a part that says why it ended", p)
+			}
+		}
+		if err := resume(t.Context(), where, []string{dir}); err != nil {
+			t.Fatal(err)
 		}
 		sameRun(t, one, dir, reference, os.Getenv(env.Store))
 	})

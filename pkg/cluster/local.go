@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,7 +70,8 @@ func (s *Submission) runLocal(ctx context.Context, parts []int, log io.Writer) e
 	if err != nil {
 		return err
 	}
-	lock, err := env.TryLock(s.path("local.lock"), self.String())
+	owner := self.String()
+	lock, err := env.TryLock(s.path("local.lock"), owner)
 	if err != nil {
 		return fmt.Errorf("the parts of %s run already: %w", s.dir, err)
 	}
@@ -78,39 +81,89 @@ func (s *Submission) runLocal(ctx context.Context, parts []int, log io.Writer) e
 		queue <- part
 	}
 	close(queue)
+	r := &localRun{Submission: s, log: log, running: map[int]bool{}}
+	stop := r.tell()
 	var all sync.WaitGroup
-	var mu sync.Mutex
-	var failed []error
 	for _, card := range places {
 		all.Go(func() {
 			for part := range queue {
 				if ctx.Err() != nil {
 					return
 				}
+				r.begin(part)
 				started := time.Now()
-				err := s.process(ctx, part, card)
-				mu.Lock()
-				if err != nil {
-					failed = append(failed, fmt.Errorf("part %d: %w", part, err))
-					fmt.Fprintf(log, "part %d of %d failed\n", part, s.Parts)
-				} else {
-					fmt.Fprintf(log, "part %d of %d is done (%s)\n", part, s.Parts, time.Since(started).Round(time.Second/10))
-				}
-				mu.Unlock()
+				err := s.process(ctx, part, card, owner)
+				r.end(part, time.Since(started), err)
 			}
 		})
 	}
 	all.Wait()
+	stop()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if len(failed) > 0 {
-		return errors.Join(failed...)
+	if len(r.failed) > 0 {
+		return errors.Join(r.failed...)
 	}
-	if err := s.process(ctx, 0, ""); err != nil {
+	if err := s.process(ctx, 0, places[0], owner); err != nil {
 		return fmt.Errorf("the last job: %w", err)
 	}
 	return nil
+}
+
+// localRun is the parts of a submission that run on this machine.
+type localRun struct {
+	*Submission
+	mu      sync.Mutex
+	log     io.Writer
+	running map[int]bool
+	failed  []error
+}
+
+func (r *localRun) begin(part int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running[part] = true
+}
+
+func (r *localRun) end(part int, took time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.running, part)
+	if err != nil {
+		r.failed = append(r.failed, fmt.Errorf("part %d: %w", part, err))
+		fmt.Fprintf(r.log, "part %d of %d failed\n", part, r.Parts)
+		return
+	}
+	fmt.Fprintf(r.log, "part %d of %d is done (%s)\n", part, r.Parts, took.Round(time.Second/10))
+}
+
+// tell says every few seconds, in a line, how far the parts are that run, until stop is called.
+func (r *localRun) tell() (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(updateEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			r.mu.Lock()
+			var each []string
+			for _, part := range slices.Sorted(maps.Keys(r.running)) {
+				if p, ok, err := readState[Progress](r.Submission, part, "progress.json"); err == nil && ok && p.Requests > 0 {
+					each = append(each, fmt.Sprintf("part %d: %d of %d, %s%s", part, p.Request, p.Requests, p.Stage, p.rows()))
+				}
+			}
+			if len(each) > 0 {
+				fmt.Fprintln(r.log, strings.Join(each, "; "))
+			}
+			r.mu.Unlock()
+		}
+	}()
+	return func() { close(done) }
 }
 
 // controller is the process that runs the parts of a local submission; ok is false where none does.
@@ -123,8 +176,33 @@ func (s *Submission) controller() (p client.Process, ok bool) {
 	return p, err == nil && p.Runs()
 }
 
-// process runs a part, or the last job, to its end.
-func (s *Submission) process(ctx context.Context, part int, card string) error {
+// WithOwner is a context that ends with the process that runs the parts of a local submission, if this process is one of them: a killed submit leaves nothing running.
+// What does not end then is ended a while later, such as a compilation.
+func WithOwner(ctx context.Context) (context.Context, context.CancelFunc) {
+	owner, err := client.ParseProcess(os.Getenv(env.Owner))
+	if err != nil {
+		return context.WithCancel(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for owner.Runs() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		cancel(fmt.Errorf("the process that ran the parts, %d, has ended", owner.PID))
+		time.Sleep(endPatience)
+		os.Exit(1)
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// process runs a part, or the last job, to its end. It ends with the owner.
+func (s *Submission) process(ctx context.Context, part int, card, owner string) error {
 	file, err := os.OpenFile(s.Log(part), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
@@ -134,7 +212,7 @@ func (s *Submission) process(ctx context.Context, part int, card string) error {
 	if part == 0 {
 		cmd = exec.CommandContext(ctx, "bash", s.path("finish.sh"))
 	}
-	cmd.Stdout, cmd.Stderr, cmd.Env = file, file, os.Environ()
+	cmd.Stdout, cmd.Stderr, cmd.Env = file, file, append(os.Environ(), env.Owner+"="+owner)
 	if card != "" {
 		cmd.Env = append(cmd.Env, "CUDA_VISIBLE_DEVICES="+card)
 	}

@@ -25,8 +25,9 @@ type Progress struct {
 	Restarts int            `json:"restarts,omitempty"`
 	Device   string         `json:"device,omitempty"` // numerics
 	Stage    string         `json:"stage,omitempty"`
-	Done     int            `json:"done"`  // of Total answers and texts of the request under way
-	Total    int            `json:"total"` //
+	Done     int            `json:"done"`           // of Total answers and texts of the request under way
+	Total    int            `json:"total"`          //
+	Rate     float64        `json:"rate,omitempty"` // answers and texts a second, since the progress before this one
 	Request  int            `json:"request"`
 	Requests int            `json:"requests"`
 	Started  time.Time      `json:"started"`
@@ -55,6 +56,7 @@ type Reporter struct {
 	dir   string
 	now   Progress
 	wrote time.Time
+	known int // of Done, when it wrote
 }
 
 // PartDir is the folder of a part, 1 to Parts.
@@ -134,12 +136,19 @@ func (s *Submission) device() (numerics, who string, err error) {
 	return numerics, who, nil
 }
 
-// Tell says how far the part is; it writes every few seconds.
+// Tell says how far the part is; it writes when a request begins, and every few seconds.
 func (r *Reporter) Tell(request, requests int, stage string, done, total int) {
+	begins := request != r.now.Request
 	r.now.Request, r.now.Requests, r.now.Stage, r.now.Done, r.now.Total = request, requests, stage, done, total
-	if time.Since(r.wrote) > updateEvery {
-		_ = r.write("progress.json", r.now) // the next one may succeed; results are not lost by it
+	since := time.Since(r.wrote)
+	if !begins && since < updateEvery {
+		return
 	}
+	if r.now.Rate = 0; !begins && r.known > 0 && done > r.known { // what was known already is counted in no time
+		r.now.Rate = float64(done-r.known) / since.Seconds()
+	}
+	r.known = done
+	_ = r.write("progress.json", r.now) // the next one may succeed; results are not lost by it
 }
 
 // Finish says that the part has computed everything.

@@ -233,6 +233,17 @@ func (s *Status) Write(w io.Writer) {
 	fmt.Fprintln(w, s.Last.line())
 }
 
+// rows is how far a request is, and how fast it was of late; "" where it does not say.
+func (p Progress) rows() (text string) {
+	if p.Total > 0 {
+		text = fmt.Sprintf(" %d of %d", p.Done, p.Total)
+	}
+	if p.Rate > 0 {
+		text += fmt.Sprintf(" (%.3g a second)", p.Rate)
+	}
+	return text
+}
+
 // line is a part in a line, and the reason below it.
 func (p PartStatus) line() string {
 	name := fmt.Sprintf("part %d", p.Part)
@@ -246,9 +257,7 @@ func (p PartStatus) line() string {
 		if g.Stage != "" {
 			text += ": " + g.Stage
 		}
-		if g.Total > 0 {
-			text += fmt.Sprintf(" %d of %d", g.Done, g.Total)
-		}
+		text += g.rows()
 	}
 	if g.Node != "" && p.Part > 0 {
 		text += ", on " + g.Node

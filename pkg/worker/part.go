@@ -34,10 +34,12 @@ func RunPart(ctx context.Context, s *cluster.Submission, part int) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := cluster.WithOwner(ctx)
+	defer stop()
 	answered, err := computePart(ctx, s, part, report)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("it was told to end: %w", err)
+			err = fmt.Errorf("it was told to end: %w", context.Cause(ctx))
 		}
 		return errors.Join(err, report.Fail(err))
 	}
