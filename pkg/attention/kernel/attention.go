@@ -11,6 +11,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/attune-lab/attune/pkg/triton"
 )
 
 // Options of an attention. What is zero is left out, but Scale is required.
@@ -57,8 +59,8 @@ func Attention(query, key, value *Node, o Options) (out, lse *Node) {
 	} else {
 		results = append(results, Zeros(query.Graph(), shapes.Make(dtypes.Float32, d[0], d[2], d[1])))
 	}
-	kernel := triton{name: f.Name, ir: f.text(), grid: [3]int{(f.Tokens + f.Rows - 1) / f.Rows, f.Heads, d[0]}, warps: f.warps, stages: f.stages}
-	results = kernel.call(results, operands...)
+	kernel := triton.Kernel{Name: f.Name, IR: f.text(), Grid: [3]int{(f.Tokens + f.Rows - 1) / f.Rows, f.Heads, d[0]}, Warps: f.warps, Stages: f.stages}
+	results = kernel.Call(results, operands...)
 	if o.Gain != nil {
 		return results[0], nil
 	}
@@ -163,14 +165,11 @@ func (f fill) WordsPerRow() int { return words(f.Tokens) }
 // Factor is what products of queries and keys are multiplied by: to scores in units of log2 or, below a cap, to the power of two that its tanh is made of.
 func (f fill) Factor() string {
 	if f.HasSoftcap {
-		return constant(2 * f.Scale / f.Softcap * math.Log2E)
+		return triton.Constant(2 * f.Scale / f.Softcap * math.Log2E)
 	}
-	return constant(f.Scale * math.Log2E)
+	return triton.Constant(f.Scale * math.Log2E)
 }
 
-func (f fill) Cap() string   { return constant(f.Softcap * math.Log2E) }
-func (f fill) Log2E() string { return constant(math.Log2E) }
-func (f fill) Ln2() string   { return constant(math.Ln2) }
-
-// constant writes a float32 as MLIR does.
-func constant(x float64) string { return fmt.Sprintf("%.9e", x) }
+func (f fill) Cap() string   { return triton.Constant(f.Softcap * math.Log2E) }
+func (f fill) Log2E() string { return triton.Constant(math.Log2E) }
+func (f fill) Ln2() string   { return triton.Constant(math.Ln2) }

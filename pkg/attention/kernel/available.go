@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -13,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/triton"
 )
 
 // Available reports whether Attention can compute a kind of attention of queries and keys of these shapes: nil, or why not. The text of the kernel is read by
@@ -23,7 +23,7 @@ func Available(dev compute.Backend, query, key shapes.Shape, k Kind) error {
 		return err
 	}
 	v := variant{k, dev, query.DType, query.Dimensions[3]}
-	return remembered(v, trial{dev: dev, text: attentionIR, kind: fmt.Sprintf("%+v %s %d", k, v.dtype, v.dim), selfTest: v.selfTest})
+	return triton.Trial{Device: dev, Text: attentionIR, Kind: fmt.Sprintf("%+v %s %d", k, v.dtype, v.dim), SelfTest: v.selfTest}.Outcome(v)
 }
 
 // possible says what keeps any kernel from taking queries and keys of these shapes.
@@ -34,18 +34,6 @@ func possible(dev compute.Backend, query, key shapes.Shape) error {
 	return check(query, key)
 }
 
-// remembered is a trial's outcome, made once in a process. The variant holds all that tells it from others.
-func remembered(variant any, t trial) error {
-	tested.Lock()
-	defer tested.Unlock()
-	err, known := tested.outcome[variant]
-	if !known {
-		err = t.run()
-		tested.outcome[variant] = err
-	}
-	return err
-}
-
 // variant is a kernel that is compiled differently.
 type variant struct {
 	Kind
@@ -53,11 +41,6 @@ type variant struct {
 	dtype dtypes.DType
 	dim   int
 }
-
-var tested = struct {
-	sync.Mutex
-	outcome map[any]error
-}{outcome: map[any]error{}}
 
 // tolerance of a trial, relative: three times the rounding of half precision to 8 bits.
 const tolerance = 3.0 / 256

@@ -13,6 +13,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/attune-lab/attune/pkg/triton"
 )
 
 // Form is how a layer makes scores of products of queries and keys: see Options.
@@ -93,8 +95,8 @@ func Statistics(query, key, lse *Node, w Wanted) Sums {
 	if f.Cells {
 		results = append(results, like(f.QueryTiles(), tiles))
 	}
-	k := triton{name: "statistics", ir: f.text(), grid: [3]int{tiles, heads, batch}, warps: f.warps, stages: f.stages}
-	results = k.call(results, operands...)
+	k := triton.Kernel{Name: "statistics", IR: f.text(), Grid: [3]int{tiles, heads, batch}, Warps: f.warps, Stages: f.stages}
+	results = k.Call(results, operands...)
 	var out Sums
 	for i, name := range f.Sums() {
 		switch sum := results[i]; name {
@@ -249,7 +251,7 @@ func (f statistics) QueryStride() int  { return f.Heads * f.Dim }
 func (f statistics) KeyStride() int    { return f.Heads / f.Group * f.Dim }
 func (f statistics) QueryBatch() int   { return f.Tokens * f.QueryStride() }
 func (f statistics) KeyBatch() int     { return f.Tokens * f.KeyStride() }
-func (f statistics) LogTau() string    { return constant(math.Log2(f.Tau)) }
+func (f statistics) LogTau() string    { return triton.Constant(math.Log2(f.Tau)) }
 
 // NearKeys is how far behind a program's first key the last query is that the causal mask or the local window cuts.
 func (f statistics) NearKeys() int {
@@ -293,7 +295,7 @@ func StatisticsAvailable(dev compute.Backend, query, key shapes.Shape, w Wanted)
 	if s := w.Source; s != nil && k.Marks {
 		k.Sourced, k.SourceCapped, k.SourceWindow = true, s.Softcap > 0, windowed(s.Form)
 	}
-	return remembered(k, trial{dev: dev, text: statisticsIR, kind: fmt.Sprintf("statistics %+v", k.plain()), selfTest: k.selfTest})
+	return triton.Trial{Device: dev, Text: statisticsIR, Kind: fmt.Sprintf("statistics %+v", k.plain()), SelfTest: k.selfTest}.Outcome(k)
 }
 
 // plain is the kind without the device, which is no part of its name.

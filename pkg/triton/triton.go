@@ -1,4 +1,4 @@
-package kernel
+package triton
 
 import (
 	"fmt"
@@ -12,35 +12,35 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// triton is a kernel in Triton's intermediate representation: an MLIR module with one public function, whose parameters are pointers to the operands, row-major,
-// and then to the result.
-type triton struct {
-	name   string // of the function
-	ir     string
-	grid   [3]int
-	warps  int // of 32 threads in a program
-	stages int // of the pipeline that loads the tiles to come
+// Kernel is a kernel in Triton's intermediate representation: an MLIR module with one public function, whose parameters are pointers to the operands, row-major,
+// and then to the results.
+type Kernel struct {
+	Name   string // of the function
+	IR     string
+	Grid   [3]int
+	Warps  int // of 32 threads in a program
+	Stages int // of the pipeline that loads the tiles to come
 }
 
 // target is the custom call that XLA compiles with its own Triton.
 const target = "__gpu$xla.gpu.triton"
 
 // config is the call's backend_config: a dictionary of MLIR attributes.
-func (k triton) config() string {
+func (k Kernel) config() string {
 	return fmt.Sprintf("{name = %s, ir = %s, num_stages = %d : i32, num_warps = %d : i32, grid_x = %d : i32, grid_y = %d : i32, grid_z = %d : i32, debug = false}",
-		strconv.Quote(k.name), strconv.Quote(k.ir), k.stages, k.warps, k.grid[0], k.grid[1], k.grid[2])
+		strconv.Quote(k.Name), strconv.Quote(k.IR), k.Stages, k.Warps, k.Grid[0], k.Grid[1], k.Grid[2])
 }
 
-// call runs the kernel. Its results have the dimensions and dtypes of likes, and no gradient: asking for one panics.
+// Call runs the kernel. Its results have the dimensions and dtypes of likes, and no gradient: asking for one panics.
 //
 // GoMLX (v0.28.8) has no operation for a custom call. go-xla (v0.4.5) has one on its StableHLO values, which a graph's nodes keep to themselves. So they are
 // taken out of the operands' nodes by reflection, and each result is put in the place of an Identity's.
-func (k triton) call(likes []*Node, operands ...*Node) []*Node {
+func (k Kernel) Call(likes []*Node, operands ...*Node) []*Node {
 	values := make([]*stablehlo.Value, len(operands))
 	for i, x := range operands {
 		value := valueOf(InternalBackendOutputs(x)[0])
 		if value == nil {
-			exceptions.Panicf("kernel %s: operand %d is not a value of this version of go-xla", k.name, i)
+			exceptions.Panicf("kernel %s: operand %d is not a value of this version of go-xla", k.Name, i)
 		}
 		values[i] = *value
 	}
@@ -56,7 +56,7 @@ func (k triton) call(likes []*Node, operands ...*Node) []*Node {
 	out := make([]*Node, len(likes))
 	for i, like := range likes {
 		out[i] = IdentityWithCustomGradient(like, func(_, _ *Node) *Node {
-			exceptions.Panicf("kernel %s has no gradient", k.name)
+			exceptions.Panicf("kernel %s has no gradient", k.Name)
 			return nil
 		})
 		outputs := InternalBackendOutputs(out[i])
@@ -80,3 +80,6 @@ func valueOf(v compute.Value) **stablehlo.Value {
 	}
 	return (**stablehlo.Value)(field.Addr().UnsafePointer())
 }
+
+// Constant writes a float32 as MLIR does.
+func Constant(x float64) string { return fmt.Sprintf("%.9e", x) }

@@ -1,0 +1,72 @@
+package triton
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gomlx/compute"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/env"
+)
+
+//go:embed triton.go
+var callSource string // how the kernel's text is handed to the plugin
+
+// Trial of a kernel on a small case.
+type Trial struct {
+	Device   compute.Backend
+	Text     string // of the kernel, not filled in
+	Kind     string // what it is filled in for
+	SelfTest func() error
+}
+
+var tried = struct {
+	sync.Mutex
+	outcome map[any]error
+}{outcome: map[any]error{}}
+
+// Outcome is that of a trial, made once in a process: nil, or what keeps the kernel from being used. The variant, a comparable value, holds all that tells the trial
+// from others. Success is remembered in the cache folder.
+func (t Trial) Outcome(variant any) error {
+	tried.Lock()
+	defer tried.Unlock()
+	err, known := tried.outcome[variant]
+	if !known {
+		err = t.run()
+		tried.outcome[variant] = err
+	}
+	return err
+}
+
+// record is the file that stands for a trial that succeeded here: its name is a hash of the plugin and its version, the device, XLA's flags, the kernel's text and
+// kind. Failures are not kept: they may have been a full device, and trying again takes a second. "" where there is no cache folder.
+func (t Trial) record() string {
+	dir, err := env.CacheDir()
+	if err != nil {
+		return ""
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s", backend.Describe(t.Device), os.Getenv(env.XLAFlags), t.Text, callSource, t.Kind))
+	return filepath.Join(dir, "kernel", fmt.Sprintf("%x", key[:16]))
+}
+
+// run is the outcome of SelfTest, from an earlier process where it succeeded in one.
+func (t Trial) run() error {
+	path := t.record()
+	if path != "" {
+		if _, err := os.Stat(path); err == nil {
+			return nil
+		}
+	}
+	if err := t.SelfTest(); err != nil {
+		return err
+	}
+	if path != "" && os.MkdirAll(filepath.Dir(path), 0o755) == nil {
+		_ = env.WriteBytes(path, 0o644, fmt.Appendf(nil, "%s on %s\n", t.Kind, backend.Describe(t.Device))) // unwritten, it is tested again
+	}
+	return nil
+}
