@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -242,6 +243,45 @@ func (lengths) Visit(l attention.Layer) *attention.Visit {
 		return nil
 	}
 	return &attention.Visit{Key: "lengths", Build: func(s *attention.Site) { s.Emit("lengths", graph.Identity(s.Lengths)) }}
+}
+
+// TestStreamGivesWhatObserveGives: each batch's observations come before its result, padded as in the whole list.
+func TestStreamGivesWhatObserveGives(t *testing.T) {
+	r := New(tiny(t), Options{})
+	qs := sequences(6, 8)
+	var whole []int
+	for _, q := range qs {
+		whole = append(whole, len(q.Tokens))
+	}
+	seen := 0
+	err := r.Stream(context.Background(), whole, qs[:4], floatLengths{}, func(b Batch) (func(model.Observation) error, func(*model.Result) error) {
+		flat := make([]float32, b.Rows)
+		receive := func(o model.Observation) error {
+			return o.Read(func(values []float32) { copy(flat, values) })
+		}
+		return receive, func(*model.Result) error {
+			for row, at := range b.At {
+				seen++
+				if want := len(qs[at].Tokens); int(flat[row]) != want {
+					t.Errorf("sequence %d has length %g, expected %d", at, flat[row], want)
+				}
+			}
+			return nil
+		}
+	})
+	if err != nil || seen != 4 {
+		t.Errorf("%d sequences, error %v; expected 4", seen, err)
+	}
+}
+
+// floatLengths emits the lengths of a batch's sequences as float32.
+type floatLengths struct{}
+
+func (floatLengths) Visit(l attention.Layer) *attention.Visit {
+	if l.Index != 0 {
+		return nil
+	}
+	return &attention.Visit{Key: "float lengths", Build: func(s *attention.Site) { s.Emit("lengths", graph.ConvertDType(s.Lengths, dtypes.Float32)) }}
 }
 
 func TestGenerationIsTheModels(t *testing.T) {

@@ -15,9 +15,15 @@ type shape struct{ width, rows, targets int }
 
 func (b Batch) shape() shape { return shape{b.Width, b.Rows, b.targets} }
 
-// passes runs batches and delivers their results one at a time. The first batch of each shape goes ahead to compile its graph, all of them side by side; the others
+// receiver takes what a batch gives: each observation as soon as it is there, several at once, and, when the pass has ended, its result; that one batch at a time.
+type receiver struct {
+	receive func(model.Observation) error // nil = observations are in the result
+	deliver func(*model.Result) error
+}
+
+// passes runs batches and delivers their results one at a time, to the receiver that start gives for a batch before it runs. The first batch of each shape goes ahead to compile its graph, all of them side by side; the others
 // follow when their graph is there.
-func (r *Runner) passes(ctx context.Context, stage string, batches []Batch, qs []Sequence, e model.Experiment, deliver func(Batch, *model.Result) error) error {
+func (r *Runner) passes(ctx context.Context, stage string, batches []Batch, qs []Sequence, e model.Experiment, start func(Batch) receiver) error {
 	defer r.monitor.begin(stage, len(qs))()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -30,13 +36,16 @@ func (r *Runner) passes(ctx context.Context, stage string, batches []Batch, qs [
 	}
 	var one sync.Mutex
 	handle := func(b Batch, compiled func()) {
-		err := r.pass(ctx, b, qs, e, compiled, func(b Batch, got *model.Result) error {
-			one.Lock()
-			defer one.Unlock()
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return deliver(b, got)
+		err := r.pass(ctx, b, qs, e, compiled, func(b Batch) receiver {
+			to := start(b)
+			return receiver{to.receive, func(got *model.Result) error {
+				one.Lock()
+				defer one.Unlock()
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				return to.deliver(got)
+			}}
 		})
 		if err != nil {
 			cancel(err)
@@ -61,25 +70,26 @@ func (r *Runner) passes(ctx context.Context, stage string, batches []Batch, qs [
 }
 
 // pass runs one batch; compiled, which may be nil, is called once its graph is there, or will never be. Where memory does not suffice the batch is halved.
-func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Experiment, compiled func(), deliver func(Batch, *model.Result) error) error {
+func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Experiment, compiled func(), start func(Batch) receiver) error {
 	if compiled != nil {
 		compiled = sync.OnceFunc(compiled)
 		defer compiled()
 	}
 	if limit := r.limit(b.workload()); b.Rows > limit {
 		for _, half := range b.halves() {
-			if err := r.pass(ctx, half, qs, e, func() {}, deliver); err != nil {
+			if err := r.pass(ctx, half, qs, e, func() {}, start); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	got, err := r.forward(ctx, b, qs, e, compiled)
+	to := start(b)
+	got, err := r.forward(ctx, b, qs, e, to.receive, compiled)
 	switch {
 	case err == nil:
 	case outOfMemory(err) && b.Rows > 1:
 		r.halve(b.workload(), b.Rows)
-		return r.pass(ctx, b, qs, e, compiled, deliver)
+		return r.pass(ctx, b, qs, e, compiled, start)
 	case outOfMemory(err):
 		return fmt.Errorf("one sequence of %d tokens does not fit into the device's memory: %w", b.Width, err)
 	default:
@@ -88,7 +98,7 @@ func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Exper
 	r.mu.Lock()
 	r.plans[r.model.ExperimentKey(e)] = got.Plan
 	r.mu.Unlock()
-	if err := deliver(b, got); err != nil {
+	if err := to.deliver(got); err != nil {
 		return err
 	}
 	got.Emitted.Free()
@@ -97,8 +107,9 @@ func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Exper
 }
 
 // forward is one call of the model. It holds a place to compile until its graph is there, and then one to run; a nil compiled says that it is there.
-func (r *Runner) forward(ctx context.Context, b Batch, qs []Sequence, e model.Experiment, compiled func()) (*model.Result, error) {
+func (r *Runner) forward(ctx context.Context, b Batch, qs []Sequence, e model.Experiment, receive func(model.Observation) error, compiled func()) (*model.Result, error) {
 	batch, want := r.lay(b, qs)
+	want.Receive = receive
 	first := r.run
 	if compiled != nil {
 		first = r.compile

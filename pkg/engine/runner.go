@@ -113,28 +113,38 @@ func (r *Runner) Score(ctx context.Context, qs []Sequence, e model.Experiment, e
 	for i, q := range qs {
 		lengths[i], targets[i] = len(q.Tokens), len(q.Targets)
 	}
-	return r.passes(ctx, "scoring", r.geometry.batches(lengths, targets), qs, e, func(b Batch, got *model.Result) error {
-		for row, at := range b.At {
-			if err := each(at, got.LogProbs[row][:len(qs[at].Targets)]); err != nil {
-				return err
+	return r.passes(ctx, "scoring", r.geometry.batches(lengths, targets), qs, e, func(b Batch) receiver {
+		return receiver{deliver: func(got *model.Result) error {
+			for row, at := range b.At {
+				if err := each(at, got.LogProbs[row][:len(qs[at].Targets)]); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		}}
 	})
 }
 
 // Observe runs the sequences with an experiment and gives each batch's result to each: what was emitted has b.Rows rows, of which those of b.At are real. It is valid
 // during the call only. Sequences of one length are not padded, and no more rows are computed than the next power of two. Targets are computed where there are any.
 func (r *Runner) Observe(ctx context.Context, qs []Sequence, e model.Experiment, each func(b Batch, got *model.Result) error) error {
-	lengths := make([]int, len(qs))
-	for i, q := range qs {
-		lengths[i] = len(q.Tokens)
-	}
-	return r.ObservePart(ctx, lengths, qs, e, each)
+	return r.observe(ctx, nil, qs, e, func(b Batch) receiver {
+		return receiver{deliver: func(got *model.Result) error { return each(b, got) }}
+	})
 }
 
-// ObservePart is Observe for some of a list of sequences, whose lengths are given: each is padded as it is where the whole list is observed.
-func (r *Runner) ObservePart(ctx context.Context, whole []int, qs []Sequence, e model.Experiment, each func(b Batch, got *model.Result) error) error {
+// Stream is Observe for some of a list of sequences, whose lengths are given: each is padded as it is where the whole list is observed. What is emitted goes to who start
+// says, before a batch runs, that takes it: receive is given each observation while the pass goes on, several at once, and done the result behind it. Where memory does
+// not suffice for a batch, it starts anew with fewer rows.
+func (r *Runner) Stream(ctx context.Context, whole []int, qs []Sequence, e model.Experiment, start func(b Batch) (receive func(model.Observation) error, done func(*model.Result) error)) error {
+	return r.observe(ctx, whole, qs, e, func(b Batch) receiver {
+		receive, done := start(b)
+		return receiver{receive, done}
+	})
+}
+
+// observe runs the sequences, padded as in the whole list where one is given.
+func (r *Runner) observe(ctx context.Context, whole []int, qs []Sequence, e model.Experiment, start func(Batch) receiver) error {
 	lengths, targets := make([]int, len(qs)), []int(nil)
 	for i, q := range qs {
 		lengths[i] = len(q.Tokens)
@@ -145,6 +155,9 @@ func (r *Runner) ObservePart(ctx context.Context, whole []int, qs []Sequence, e 
 			targets[i] = len(q.Targets)
 		}
 	}
+	if whole == nil {
+		whole = lengths
+	}
 	g := r.geometry
 	if len(whole) > 0 && slices.Min(whole) == slices.Max(whole) {
 		g.Step = max(1, whole[0])
@@ -154,5 +167,5 @@ func (r *Runner) ObservePart(ctx context.Context, whole []int, qs []Sequence, e 
 		for b := &batches[i]; b.Rows/2 >= len(b.At); b.Rows /= 2 {
 		}
 	}
-	return r.passes(ctx, "observing", batches, qs, e, each)
+	return r.passes(ctx, "observing", batches, qs, e, start)
 }

@@ -66,6 +66,9 @@ type Outputs struct {
 	// Ready is called when the pass's graphs are compiled, before it runs; may be nil. Passes may be made side by side: XLA compiles in the calling goroutine, and
 	// whoever starts many of them keeps here those waiting that would not fit into the device's memory.
 	Ready func()
+	// Receive is given every observation in place of Result.Emitted, as soon as its layers have run: while the pass goes on, and from several goroutines at once. nil =
+	// observations are copied to the host and kept.
+	Receive func(Observation) error
 	// Whole makes the pass one graph in place of several that share their layers, see pass.go: longer to compile, quicker to call.
 	Whole bool
 }
@@ -162,6 +165,14 @@ func (p *pass) whole() (*Result, error) {
 	}
 	r := &Result{Plan: c.plan, Emitted: Emitted{}}
 	outputs = r.head(p.want, outputs)
+	if p.want.Receive != nil {
+		copied := copies{backend: m.Backend, receive: p.want.Receive}
+		defer copied.end()
+		for i, e := range c.emitted {
+			copied.hand(outputs[i], emits{name: e.Name, layers: []int{e.Layer}}, 0)
+		}
+		return r, copied.give(nil, 0)
+	}
 	for i, e := range c.emitted {
 		r.Emitted.add(e.Name, e.Layer, m.Config.Layers, outputs[i])
 	}

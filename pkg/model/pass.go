@@ -2,7 +2,6 @@ package model
 
 import (
 	"encoding/binary"
-	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -162,9 +161,9 @@ func (p *pass) run(calls []call) (*Result, error) {
 			delete(mine, t)
 		}
 	}
-	var copied copies
+	copied := copies{backend: m.Backend, receive: p.want.Receive}
 	defer func() {
-		copied.wait()
+		copied.end()
 		for t := range mine {
 			t.FinalizeAll()
 		}
@@ -200,6 +199,11 @@ func (p *pass) run(calls []call) (*Result, error) {
 		}
 		for _, e := range c.emits {
 			t := outputs[e.output]
+			if p.want.Receive != nil {
+				delete(mine, t)
+				copied.hand(t, e, c.first)
+				continue
+			}
 			if len(e.layers) == 1 {
 				r.Emitted.add(e.name, c.first+e.layers[0], m.Config.Layers, t)
 				delete(mine, t)
@@ -215,49 +219,6 @@ func (p *pass) run(calls []call) (*Result, error) {
 	}
 	r.Plan = planOf(r.Plan)
 	return r, copied.give(r.Emitted, m.Config.Layers)
-}
-
-// copies takes observations to the host, and cuts those of several layers, while the pass goes on.
-type copies struct {
-	all   sync.WaitGroup
-	under []*observedStack
-}
-
-// observedStack is what several layers of a stage, from first on, have emitted under a name.
-type observedStack struct {
-	emits
-	first int
-	parts []*tensors.Tensor
-	err   error
-}
-
-func (c *copies) start(t *tensors.Tensor, e emits, first int) {
-	s := &observedStack{emits: e, first: first}
-	c.under = append(c.under, s)
-	c.all.Go(func() { s.parts, s.err = split(t, len(e.layers)) })
-}
-
-// startWhole begins the copy of an observation that is read as it is.
-func (c *copies) startWhole(t *tensors.Tensor) {
-	s := &observedStack{}
-	c.under = append(c.under, s)
-	c.all.Go(func() { s.err = t.ConstBytes(func([]byte) {}) })
-}
-
-func (c *copies) wait() { c.all.Wait() }
-
-// give waits for all copies and puts them among the observations.
-func (c *copies) give(to Emitted, layers int) error {
-	c.wait()
-	for _, s := range c.under {
-		if s.err != nil {
-			return s.err
-		}
-		for i, l := range s.layers {
-			to.add(s.name, s.first+l, layers, s.parts[i])
-		}
-	}
-	return nil
 }
 
 // call runs a stage.
@@ -333,18 +294,3 @@ func (m *Model) number(values []float32) (*tensors.Tensor, error) {
 
 // maxNumbers is how many inputs stay on the device: those of a few hundred arms.
 const maxNumbers = 1 << 14
-
-// split copies a stack of n values to the host and cuts it.
-func split(t *tensors.Tensor, n int) ([]*tensors.Tensor, error) {
-	shape := shapes.Make(t.DType(), t.Shape().Dimensions[1:]...)
-	parts := make([]*tensors.Tensor, n)
-	var failed error
-	err := t.ConstBytes(func(all []byte) {
-		size := len(all) / n
-		for i := range parts {
-			parts[i] = tensors.FromShape(shape)
-			failed = errors.Join(failed, parts[i].MutableBytes(func(data []byte) { copy(data, all[i*size:]) }))
-		}
-	})
-	return parts, errors.Join(err, failed)
-}

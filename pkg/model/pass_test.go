@@ -1,8 +1,10 @@
 package model_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -134,4 +136,45 @@ func TestPassesRunSideBySide(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestObservationsAreReceivedAsTheyAreKept, from stages of one layer, of several, and from one graph; what is emitted and kept as well stays for later layers.
+func TestObservationsAreReceivedAsTheyAreKept(t *testing.T) {
+	m := tinyModel(t)
+	batch := model.Batch{Tokens: unequal, Bucket: 16}
+	for layers := 1; layers <= 3; layers++ {
+		model.StageLayers(t, layers)
+		for _, whole := range []bool{false, true} {
+			want, err := m.Forward(batch, model.Outputs{Whole: whole}, counted{3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var mu sync.Mutex
+			got := map[string]int{}
+			receive := func(o model.Observation) error {
+				flat := make([]float32, len(o.Layers)*o.Shape.Size())
+				err := o.CopyTo(flat)
+				mu.Lock()
+				defer mu.Unlock()
+				for i, l := range o.Layers {
+					got[o.Name]++
+					if own := flat[i*o.Shape.Size():][:o.Shape.Size()]; !slices.Equal(own, tensors.MustCopyFlatData[float32](want.Emitted[o.Name][l])) {
+						t.Errorf("stages of %d, whole=%t: %s of layer %d is %v", layers, whole, o.Name, l, own)
+					}
+				}
+				return err
+			}
+			r, err := m.Forward(batch, model.Outputs{Whole: whole, Receive: receive}, counted{3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Emitted) != 0 || got["sum"] != m.Config.Layers || got["stream"] != m.Config.Layers {
+				t.Errorf("stages of %d, whole=%t: received %v, kept %d", layers, whole, got, len(r.Emitted))
+			}
+		}
+	}
+	failing := model.Outputs{Receive: func(model.Observation) error { return errors.New("full") }}
+	if _, err := m.Forward(batch, failing, counted{3}); err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("the receiver's error became %v", err)
+	}
 }

@@ -3,12 +3,8 @@ package sink
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
-
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/attention/kernel"
@@ -113,19 +109,25 @@ func (s *Survey) observe(ctx context.Context, r *engine.Runner, which []int, opt
 	for k, i := range which {
 		qs[k].Tokens = s.Tokens[i]
 	}
-	err = r.ObservePart(ctx, s.Lengths, qs, exp, func(b engine.Batch, got *model.Result) error {
-		for row, k := range b.At {
-			o, err := s.read(got.Emitted, row, s.Lengths[which[k]])
+	err = r.Stream(ctx, s.Lengths, qs, exp, func(b engine.Batch) (func(model.Observation) error, func(*model.Result) error) {
+		g := &gathering{layers: s.Layers, rows: b.Rows, names: s.measured(), values: map[string]*gathered{}}
+		for _, k := range b.At {
+			g.lengths = append(g.lengths, s.Lengths[which[k]])
+		}
+		return g.receive, func(got *model.Result) error {
+			prompts, err := g.prompts()
 			if err != nil {
 				return err
 			}
-			each(which[k], o)
+			for row, k := range b.At {
+				each(which[k], prompts[row])
+			}
+			plan = got.Plan
+			if opts.Progress != nil {
+				opts.Progress(len(b.At))
+			}
+			return nil
 		}
-		plan = got.Plan
-		if opts.Progress != nil {
-			opts.Progress(len(b.At))
-		}
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("survey: %w", err)
@@ -189,51 +191,6 @@ func setDefault(v *int, value int) {
 	if *v <= 0 {
 		*v = value
 	}
-}
-
-// observed is what a pass gave of one prompt.
-type observed struct {
-	values map[string][]float32 // statistic -> [layers, ...], without the padding
-	width  int                  // groups of tokens in a row of cells
-}
-
-// read takes a row out of what a pass emitted, at each layer [batch, ..., tokens] or [batch, ...].
-func (s *Survey) read(emitted model.Emitted, row, tokens int) (*observed, error) {
-	o := &observed{values: map[string][]float32{}}
-	for _, name := range s.measured() {
-		layers := emitted[emittedName(name)]
-		if len(layers) != s.Layers || slices.Contains(layers, nil) {
-			return nil, fmt.Errorf("the pass did not give %q at every layer", name)
-		}
-		d := layers[0].Shape().Dimensions
-		width, size := d[len(d)-1], layers[0].Shape().Size()/d[0]
-		if name == nameCells {
-			o.width = width
-		}
-		lines := 1 // of a layer, each without the padding
-		line, kept := size, size
-		if perToken[name] {
-			lines, line, kept = size/width, width, tokens
-		}
-		own := make([]float32, s.Layers*lines*kept)
-		failed := make([]error, s.Layers)
-		var all sync.WaitGroup
-		for l, t := range layers {
-			all.Go(func() {
-				failed[l] = tensors.ConstFlatData(t, func(flat []float32) {
-					for i := range lines {
-						copy(own[(l*lines+i)*kept:][:kept], flat[row*size+i*line:])
-					}
-				})
-			})
-		}
-		all.Wait()
-		if err := errors.Join(failed...); err != nil {
-			return nil, fmt.Errorf("reading %q: %w", name, err)
-		}
-		o.values[name] = own
-	}
-	return o, nil
 }
 
 // take stores what was observed of a prompt and adds it to the sums over prompts.

@@ -1,0 +1,119 @@
+package model
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Observation is what layers of a pass emitted under a name, on the device: of one layer, or of several layers of a stage, one behind the other. It is valid until
+// Outputs.Receive returns.
+type Observation struct {
+	Name   string
+	Layers []int        // that emitted it, in the order of the values
+	Shape  shapes.Shape // of one layer's
+
+	value   *tensors.Tensor
+	backend compute.Backend
+}
+
+// CopyTo copies the values, float32, to a slice of as many: from the device's memory straight to it.
+func (o Observation) CopyTo(flat []float32) error {
+	if o.backend.HasSharedBuffers() {
+		return o.Read(func(values []float32) { copy(flat, values) })
+	}
+	b, err := o.value.Buffer(o.backend, 0)
+	if err != nil {
+		return err
+	}
+	return b.ToFlatData(flat)
+}
+
+// Read gives f the values, float32, for the time of the call.
+func (o Observation) Read(f func(values []float32)) error {
+	return tensors.ConstFlatData(o.value, f)
+}
+
+// copies takes observations to the host, and cuts those of several layers, while the pass goes on.
+type copies struct {
+	backend compute.Backend
+	receive func(Observation) error // what observations are handed to, nil = they are kept
+	all     sync.WaitGroup
+	under   []*observedStack
+	handed  []*tensors.Tensor
+}
+
+// observedStack is what several layers of a stage, from first on, have emitted under a name.
+type observedStack struct {
+	emits
+	first int
+	parts []*tensors.Tensor
+	err   error
+}
+
+func (c *copies) start(t *tensors.Tensor, e emits, first int) {
+	s := &observedStack{emits: e, first: first}
+	c.under = append(c.under, s)
+	c.all.Go(func() { s.parts, s.err = split(t, len(e.layers)) })
+}
+
+// startWhole begins the copy of an observation that is read as it is.
+func (c *copies) startWhole(t *tensors.Tensor) {
+	s := &observedStack{}
+	c.under = append(c.under, s)
+	c.all.Go(func() { s.err = t.ConstBytes(func([]byte) {}) })
+}
+
+// hand gives an observation to whom receives it.
+func (c *copies) hand(t *tensors.Tensor, e emits, first int) {
+	s := &observedStack{}
+	c.under, c.handed = append(c.under, s), append(c.handed, t)
+	o := Observation{Name: e.name, Shape: t.Shape(), value: t, backend: c.backend}
+	for _, l := range e.layers {
+		o.Layers = append(o.Layers, first+l)
+	}
+	if len(e.layers) > 1 {
+		o.Shape = shapes.Make(t.DType(), t.Shape().Dimensions[1:]...)
+	}
+	c.all.Go(func() { s.err = c.receive(o) })
+}
+
+// end waits for all copies, and frees what was handed over.
+func (c *copies) end() {
+	c.all.Wait()
+	for _, t := range c.handed {
+		t.FinalizeAll()
+	}
+}
+
+// give waits for all copies and puts them among the observations.
+func (c *copies) give(to Emitted, layers int) error {
+	c.all.Wait()
+	for _, s := range c.under {
+		if s.err != nil {
+			return s.err
+		}
+		for i, l := range s.layers {
+			to.add(s.name, s.first+l, layers, s.parts[i])
+		}
+	}
+	return nil
+}
+
+// split copies a stack of n values to the host and cuts it.
+func split(t *tensors.Tensor, n int) ([]*tensors.Tensor, error) {
+	shape := shapes.Make(t.DType(), t.Shape().Dimensions[1:]...)
+	parts := make([]*tensors.Tensor, n)
+	var failed error
+	err := t.ConstBytes(func(all []byte) {
+		size := len(all) / n
+		for i := range parts {
+			parts[i] = tensors.FromShape(shape)
+			failed = errors.Join(failed, parts[i].MutableBytes(func(data []byte) { copy(data, all[i*size:]) }))
+		}
+	})
+	return parts, errors.Join(err, failed)
+}
