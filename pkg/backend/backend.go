@@ -24,23 +24,42 @@ func Names() []string {
 }
 
 // FromEnv opens the backend that the environment names: ATTUNE_BACKEND, else GOMLX_BACKEND, else "go". A name that cannot be honoured is an error.
-func FromEnv() (compute.Backend, error) {
+func FromEnv() (compute.Backend, error) { return FromEnvDevices(1) }
+
+// FromEnvDevices is FromEnv with so many devices, see OpenDevices.
+func FromEnvDevices(devices int) (compute.Backend, error) {
 	name, err := env.BackendName()
 	if err != nil {
 		return nil, err
 	}
-	return Open(name)
+	return OpenDevices(name, devices)
 }
 
 // Open opens a backend by name; the empty name means "go". For CUDA it first adds to XLA_FLAGS what XLA is to compile with, see [env.CUDAFlags]; flags that are set
 // already stay as they are.
 // An unknown name, or XLA in a build without cgo, is an error that lists what this build can open.
-func Open(name string) (compute.Backend, error) {
+func Open(name string) (compute.Backend, error) { return OpenDevices(name, 1) }
+
+// OpenDevices is Open of a backend that has so many devices, 0 or 1 for one. XLA's plugin for processors divides the machine's cores among as many as it is asked for, at
+// most [MaxCPUDevices]; the plugin for CUDA has all cards that CUDA_VISIBLE_DEVICES lets the process see, and too few are an error. The Go backend has one.
+func OpenDevices(name string, devices int) (compute.Backend, error) {
+	devices = max(devices, 1)
 	switch {
 	case name == "" || name == Go:
+		if devices > 1 {
+			return nil, fmt.Errorf("%d devices on the Go backend, which has one: use xla:cuda or xla:cpu", devices)
+		}
 		return openGo()
 	case strings.HasPrefix(name, "xla"):
-		return openXLA(name)
+		b, err := openXLA(name, devices)
+		if err != nil {
+			return nil, err
+		}
+		if n := b.NumDevices(); n < devices {
+			b.Finalize()
+			return nil, fmt.Errorf("backend %q has %d devices, and %d are asked for: CUDA_VISIBLE_DEVICES says which cards a process sees", name, n, devices)
+		}
+		return b, nil
 	}
 	return nil, fmt.Errorf("unknown backend %q: this build opens %s", name, strings.Join(Names(), ", "))
 }
@@ -71,13 +90,17 @@ func IsCUDA(b compute.Backend) bool {
 	return IsXLA(b) && strings.Contains(strings.ToLower(b.Description()), "cuda")
 }
 
-// device is held while an executable runs on a GPU, see Exclusive.
+// MaxCPUDevices is how many devices xla:cpu is opened with at most.
+const MaxCPUDevices = 64
+
+// device is held while an executable runs on a GPU or on several devices, see Exclusive.
 var device sync.Mutex
 
 // Exclusive calls f, on CUDA while no other such call runs in this process: XLA records the launches of an executable as a CUDA graph, and ends the process where another
-// executable's first run waits for the stream that is being recorded (PJRT plugin of JAX 0.11.2). What is compiled, laid out and read back meanwhile goes on side by side.
+// executable's first run waits for the stream that is being recorded (PJRT plugin of JAX 0.11.2). On several devices, too: where two executables begin in one order on one
+// device and in the other on the next, each waits for the other's share of a sum for ever. What is compiled, laid out and read back meanwhile goes on side by side.
 func Exclusive(b compute.Backend, f func()) {
-	if IsCUDA(b) {
+	if IsCUDA(b) || b.NumDevices() > 1 {
 		device.Lock()
 		defer device.Unlock()
 	}

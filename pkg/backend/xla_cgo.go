@@ -17,8 +17,9 @@ import (
 func xlaNames() []string { return []string{"xla:cuda", "xla:cpu"} }
 
 // openXLA opens "xla:PLUGIN[,option=value...]". Float32 products are computed in float32: tf32, go-xla's default
-// on CUDA, is off unless the name asks for it. Automatic installation is disabled: a run must not download. The CPU plugin opens one device.
-func openXLA(name string) (b compute.Backend, err error) {
+// on CUDA, is off unless the name asks for it. Automatic installation is disabled: a run must not download. The CPU plugin opens as many devices as
+// are asked for.
+func openXLA(name string, devices int) (b compute.Backend, err error) {
 	plugin, ok := strings.CutPrefix(name, "xla:")
 	if !ok || plugin == "" {
 		return nil, fmt.Errorf("backend %q: say which plugin, one of %s", name, strings.Join(xlaNames(), ", "))
@@ -35,7 +36,10 @@ func openXLA(name string) (b compute.Backend, err error) {
 		}
 	case strings.HasPrefix(base, "cpu"):
 		plugin = installed(plugin)
-		options = pjrt.NamedValuesMap{"cpu_device_count": int64(1)} // plugins open several otherwise, which split the machine's cores
+		if devices > MaxCPUDevices {
+			return nil, fmt.Errorf("backend %q: %d devices, expected at most %d", name, devices, MaxCPUDevices)
+		}
+		options = pjrt.NamedValuesMap{"cpu_device_count": int64(devices)} // plugins open several otherwise, which split the machine's cores
 	}
 	xla.EnableAutoInstall(false)
 	if os.Getenv("TF_CPP_MIN_LOG_LEVEL") == "" {

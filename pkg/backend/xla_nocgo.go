@@ -10,6 +10,6 @@ import (
 
 func xlaNames() []string { return nil }
 
-func openXLA(name string) (compute.Backend, error) {
+func openXLA(name string, _ int) (compute.Backend, error) {
 	return nil, fmt.Errorf("backend %q: XLA is not linked into this build, which has no cgo; install a C compiler and build with CGO_ENABLED=1, or use the backend %q", name, Go)
 }

@@ -51,6 +51,9 @@ const loraA, loraB = ".lora_A.weight", ".lora_B.weight" // PEFT's names behind a
 // AttachAdapter puts an adapter beside the model's projections; every pass from now on has it, and the model has no Hash until it is detached. Its matrices are
 // float32 variables of the Store, drawn from the seed. A target that no projection has is an error that lists those there are.
 func (m *Model) AttachAdapter(a Adapter, seed uint64) error {
+	if err := m.oneDeviceOnly("attaching an adapter"); err != nil {
+		return err
+	}
 	if m.adapter != nil {
 		return fmt.Errorf("the model has an adapter already: merge or detach it first")
 	}

@@ -27,10 +27,13 @@ type decoder struct {
 	bias     *Node // see packedBias
 
 	pass PassOptions
+
+	cutInto func(product string) int // how many devices have a piece of a product each
 }
 
 func (m *Model) newDecoder(params map[string]*Node, phase attn.Phase, geo geometry, visits []*attn.Visit) *decoder {
 	d := &decoder{config: m.Config, arch: m.arch, params: params, phase: phase, visits: visits, geo: geo, masks: map[int]*Node{}, rotaries: map[*rope]rotary{}}
+	d.cutInto = m.cutInto
 	var o attn.Options
 	if geo.segments != nil {
 		o.Packed = d.packedBias
@@ -365,8 +368,8 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	default:
 		y := d.dense(a.fused, x)
 		dim := y.Shape().Dimensions[2] / (c.Heads + 2*c.KVHeads) // the layer's own: in gemma4 not the configuration's
-		n, m := c.Heads*dim, c.KVHeads*dim
-		q, k, v = SliceAxis(y, -1, AxisRange(0, n)), SliceAxis(y, -1, AxisRange(n, n+m)), SliceAxis(y, -1, AxisRange(n+m, n+2*m))
+		parts := d.parts(a.fused, y, c.Heads*dim, c.KVHeads*dim, c.KVHeads*dim)
+		q, k, v = parts[0], parts[1], parts[2]
 	}
 	if a.normWhole {
 		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
@@ -388,8 +391,8 @@ func (d *decoder) feedForward(m *mlp, x *Node) *Node {
 		return d.mixture(m.experts, x)
 	case m.gateUp.name != "":
 		y := d.dense(m.gateUp, x)
-		half := m.gateUp.out / 2
-		return d.dense(m.down, Mul(m.act(SliceAxis(y, -1, AxisRange(0, half))), SliceAxis(y, -1, AxisRange(half, 2*half))))
+		parts := d.parts(m.gateUp, y, m.gateUp.out/2, m.gateUp.out/2)
+		return d.dense(m.down, Mul(m.act(parts[0]), parts[1]))
 	case m.gate.name != "":
 		y := d.matmuls(x, m.gate, m.up)
 		return d.dense(m.down, Mul(m.act(y[0]), y[1]))
@@ -399,6 +402,25 @@ func (d *decoder) feedForward(m *mlp, x *Node) *Node {
 		return d.dense(m.down, d.xielu(m.xielu, y))
 	}
 	return d.dense(m.down, m.act(y))
+}
+
+// parts divides the output of a product of several, [batch, tokens, out], into those of so many entries. Where devices have a piece of each, the product's output has the
+// parts of the first device, then those of the second.
+func (d *decoder) parts(m dense, y *Node, sizes ...int) (parts []*Node) {
+	dims := y.Shape().Dimensions
+	n := d.cutInto(m.name)
+	if n > 1 {
+		y = Reshape(y, dims[0], dims[1], n, dims[2]/n)
+	}
+	at := 0
+	for _, size := range sizes {
+		part := SliceAxis(y, -1, AxisRange(at, at+size/n))
+		if n > 1 {
+			part = Reshape(part, dims[0], dims[1], size)
+		}
+		parts, at = append(parts, part), at+size/n
+	}
+	return parts
 }
 
 // splitHeads turns [batch, tokens, heads*dim] into [batch, heads, tokens, dim].

@@ -22,15 +22,15 @@ type loop struct {
 	exp      Experiment
 	prompts  [][]int
 	streams  []*rand.Rand
-	writers  []*writer         // the text of each sequence; nil where none is asked for on the way
-	slots    *tensors.Tensor   // int32 [batch, slots, 2]: position (-1 empty) and token of each slot
-	cache    []*tensors.Tensor // keys and values of every layer, alternating, [batch, kv_heads, slots, head_dim]
-	used     int               // slots in use
-	token    []int32           // the last token of each sequence, not yet in the cache
+	writers  []*writer // the text of each sequence; nil where none is asked for on the way
+	slots    *value    // int32 [batch, slots, 2]: position (-1 empty) and token of each slot
+	cache    []*value  // keys and values of every layer, alternating, [batch, kv_heads, slots, head_dim]
+	used     int       // slots in use
+	token    []int32   // the last token of each sequence, not yet in the cache
 	done     []bool
 	out      [][]int32
 	produced int
-	blank    []*tensors.Tensor // see empty
+	blank    []*value // see empty
 	plan     []string
 }
 
@@ -70,7 +70,11 @@ func (l *loop) prefill(sequences [][]int) error {
 	if err != nil {
 		return err
 	}
-	outputs, err := c.call(tokens, extents, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(sequences)))
+	inputs, err := m.allOnDevices(tokens, extents, tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(sequences)))
+	if err != nil {
+		return err
+	}
+	outputs, err := c.call(inputs...)
 	if err != nil {
 		return fmt.Errorf("prefill of %d prompts: %w", len(sequences), err)
 	}
@@ -78,7 +82,7 @@ func (l *loop) prefill(sequences [][]int) error {
 	l.free()
 	l.slots, l.cache = outputs[1], outputs[2:]
 	l.used = tokens.Shape().Dimensions[1]
-	l.accept([][]int32{tensors.MustCopyFlatData[int32](outputs[0])}, 1)
+	l.accept([][]int32{tensors.MustCopyFlatData[int32](outputs[0].first())}, 1)
 	return nil
 }
 
@@ -153,8 +157,8 @@ func (l *loop) free() {
 	if l.slots == nil {
 		return
 	}
-	for _, t := range append(l.cache, l.slots) {
-		t.FinalizeAll()
+	for _, v := range append(l.cache, l.slots) {
+		v.free()
 	}
 }
 
@@ -176,19 +180,20 @@ func (l *loop) advance() error {
 		positions = append(positions, row[:]...)
 	}
 	batch := len(l.prompts)
-	inputs := []any{
+	inputs, err := m.allOnDevices(
 		tensors.FromFlatDataAndDimensions(l.token, batch), tensors.FromFlatDataAndDimensions(positions, batch, 4),
 		tensors.FromFlatDataAndDimensions(slices.Clone(l.done), batch),
 		tensors.FromFlatDataAndDimensions(uniforms(l.streams, m.chunk(l.opts)), batch, m.chunk(l.opts)),
-		tensors.FromScalar(int32(steps)), tensors.FromScalar(int32(l.used)), l.slots,
+		tensors.FromScalar(int32(steps)), tensors.FromScalar(int32(l.used)),
+	)
+	if err != nil {
+		return err
 	}
-	for _, t := range l.empty() {
-		inputs = append(inputs, t)
+	blank, err := l.empty()
+	if err != nil {
+		return err
 	}
-	for _, t := range l.cache {
-		inputs = append(inputs, t)
-	}
-	outputs, err := c.call(inputs...)
+	outputs, err := c.call(slices.Concat(inputs, []*value{l.slots}, blank, l.cache)...)
 	if err != nil {
 		return fmt.Errorf("decoding after %d tokens: %w", l.produced, err)
 	}
@@ -196,8 +201,8 @@ func (l *loop) advance() error {
 		l.plan = append(append(l.plan, "decode:"), c.plan...)
 	}
 	l.free()
-	ran := int(tensors.ToScalar[int32](outputs[0]))
-	rows := intRows(outputs[1])
+	ran := int(tensors.ToScalar[int32](outputs[0].first()))
+	rows := intRows(outputs[1].first())
 	l.slots, l.cache = outputs[2], outputs[3:]
 	l.used += m.chunk(l.opts)
 	rounds := make([][]int32, ran)
@@ -212,21 +217,23 @@ func (l *loop) advance() error {
 }
 
 // empty is what the loop's state starts from: a zero, no tokens, and on the Go backend the chunk's empty slots and no keys or values.
-func (l *loop) empty() []*tensors.Tensor {
+func (l *loop) empty() ([]*value, error) {
 	if l.blank != nil {
-		return l.blank
+		return l.blank, nil
 	}
 	m, batch := l.model, len(l.prompts)
 	chunk := m.chunk(l.opts)
-	l.blank = []*tensors.Tensor{tensors.FromScalar(int32(0)), tensors.FromScalarAndDimensions(int32(0), batch, chunk)}
+	blank := []*tensors.Tensor{tensors.FromScalar(int32(0)), tensors.FromScalarAndDimensions(int32(0), batch, chunk)}
 	if !backend.IsXLA(m.Backend) {
-		l.blank = append(l.blank, tensors.FromScalarAndDimensions(int32(-1), batch, chunk, 2))
+		blank = append(blank, tensors.FromScalarAndDimensions(int32(-1), batch, chunk, 2))
 		dims, _ := m.headDims()
 		for _, dim := range dims {
-			l.blank = append(l.blank, tensors.FromShape(shapes.Make(m.DType, batch, m.Config.KVHeads, chunk, dim)))
+			blank = append(blank, tensors.FromShape(shapes.Make(m.DType, batch, m.Config.KVHeads, chunk, dim)))
 		}
 	}
-	return l.blank
+	var err error
+	l.blank, err = m.allOnDevices(blank...)
+	return l.blank, err
 }
 
 // WidestHead is the width of the model's widest heads: in some families layers differ.
@@ -303,6 +310,7 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, visit
 	final := While(cond, body, state...)
 
 	outputs := append([]*Node{final[0], final[3]}, final[4:changing]...)
+	c.caches = 3
 	if !inPlace {
 		outputs[2] = Concatenate([]*Node{slots, outputs[2]}, 1)
 		for i, f := range frozen {

@@ -3,7 +3,9 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -117,11 +119,19 @@ func (m *Model) Forward(b Batch, want Outputs, exp Experiment) (*Result, error) 
 	if p.visits, err = m.visits(exp, attn.Prefill); err != nil {
 		return nil, err
 	}
-	if p.tokens, p.extents, err = m.pad(b); err != nil {
+	tokens, extents, err := m.pad(b)
+	if err != nil {
+		return nil, err
+	}
+	if p.batch, err = m.allOnDevices(tokens, extents); err != nil {
 		return nil, err
 	}
 	if want.Targets != nil {
-		if p.positions, p.ids, err = m.padTargets(b, want.Targets); err != nil {
+		positions, ids, err := m.padTargets(b, want.Targets)
+		if err != nil {
+			return nil, err
+		}
+		if p.targets, err = m.allOnDevices(positions, ids); err != nil {
 			return nil, err
 		}
 	}
@@ -140,13 +150,10 @@ func (m *Model) Forward(b Batch, want Outputs, exp Experiment) (*Result, error) 
 // whole runs the pass as one graph.
 func (p *pass) whole() (*Result, error) {
 	m := p.model
-	inputs := []any{p.tokens, p.extents}
-	if p.want.Targets != nil {
-		inputs = append(inputs, p.positions, p.ids)
-	}
+	inputs := slices.Concat(p.batch, p.targets)
 	var dims []shapes.Shape
 	for _, input := range inputs {
-		dims = append(dims, input.(*tensors.Tensor).Shape())
+		dims = append(dims, input.shape())
 	}
 	key := fmt.Sprintf("forward %v logits=%t targets=%t", dims, p.want.Logits, p.want.Targets != nil) + wholeKey(p.visits)
 	c, err := m.exec(key, func(c *compiled, in []*Node) []*Node { return m.forwardGraph(c, in, p) })
@@ -154,7 +161,7 @@ func (p *pass) whole() (*Result, error) {
 		return nil, err
 	}
 	if p.want.Ready != nil {
-		if _, err := c.exec.Compile(dims...); err != nil {
+		if err := c.compile(inputs...); err != nil {
 			return nil, err
 		}
 		p.want.Ready()
@@ -174,19 +181,20 @@ func (p *pass) whole() (*Result, error) {
 		return r, copied.give(nil, 0)
 	}
 	for i, e := range c.emitted {
-		r.Emitted.add(e.Name, e.Layer, m.Config.Layers, outputs[i])
+		r.Emitted.add(e.Name, e.Layer, m.Config.Layers, outputs[i].first())
 	}
 	return r, nil
 }
 
 // head takes what the output head gave from a pass's outputs, and returns the others.
-func (r *Result) head(want Outputs, outputs []*tensors.Tensor) []*tensors.Tensor {
+func (r *Result) head(want Outputs, outputs []*value) []*value {
 	if want.Logits {
-		r.Logits, outputs = outputs[0], outputs[1:]
+		r.Logits, outputs = outputs[0].first(), outputs[1:]
 	}
 	if want.Targets != nil {
-		flat := tensors.MustCopyFlatData[float32](outputs[0])
-		width := outputs[0].Shape().Dimensions[1]
+		t := outputs[0].first()
+		flat := tensors.MustCopyFlatData[float32](t)
+		width := t.Shape().Dimensions[1]
 		r.LogProbs = make([][]float64, len(want.Targets))
 		for i, ts := range want.Targets {
 			r.LogProbs[i] = make([]float64, len(ts))
@@ -239,7 +247,12 @@ func (d *decoder) targetLogProbs(x, positions, ids *Node) *Node {
 
 // sumInParts sums the last axis of [rows, width] in about as many parts as each has entries. The Go backend adds one float32 after the other: of the 49,152 exponentials of a
 // vocabulary the small ones vanish beside their sum so far, and a log-likelihood of 30 tokens was off by 5e-3.
+//
+// Over several devices, which have a piece of the vocabulary each, XLA sums: in parts of another size the pieces would have to be brought together.
 func sumInParts(x *Node) *Node {
+	if x.Graph().DistributedStrategy() != distributed.None {
+		return ReduceSum(x, -1)
+	}
 	rows, width := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
 	part := int(math.Ceil(math.Sqrt(float64(width))))
 	parts := (width + part - 1) / part

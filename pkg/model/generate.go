@@ -142,6 +142,7 @@ func (m *Model) firstStep(c *compiled, in []*Node, opts GenerateOptions, visits 
 	next := opts.Sampling.next(d.logits(last), uniform)
 	slots := Where(valid, BroadcastToDims(pos, valid.Shape().Dimensions...), Neg(OnesLike(tokens)))
 	outputs := []*Node{next, Stack([]*Node{slots, tokens}, -1)}
+	c.caches = len(outputs)
 	for _, kv := range caches {
 		outputs = append(outputs, kv.keys[0], kv.values[0])
 	}

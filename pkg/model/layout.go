@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -25,13 +26,14 @@ type fusedWeights struct {
 	parts []dense
 }
 
-// fused returns the architecture with fused products, and what it fused; nothing where a family has no such products or stores them fused.
-func (a *architecture) fused() (*architecture, []fusedWeights) {
+// fused returns the architecture with fused products, and what it fused; nothing where a family has no such products or stores them fused. Products of which isCut says
+// unlike things stay apart.
+func (a *architecture) fused(isCut func(dense) bool) (*architecture, []fusedWeights) {
 	var fused []fusedWeights
 	fuse := func(name string, parts ...*dense) (d dense) {
 		first := *parts[0]
 		for _, p := range parts {
-			if p.name == "" || p.transposed || p.in != first.in || p.bias != first.bias {
+			if p.name == "" || p.transposed || p.in != first.in || p.bias != first.bias || isCut(*p) != isCut(first) {
 				return dense{}
 			}
 		}
@@ -81,7 +83,7 @@ func (m *Model) arrange() error {
 }
 
 func (m *Model) fuseAll() error {
-	arch, fused := m.arch.fused()
+	arch, fused := m.arch.fused(func(d dense) bool { _, isCut := m.cuts[d.name+".weight"]; return isCut })
 	if err := m.exchangeAll(fused, func(j fusedWeights) (from, to []dense) { return j.parts, []dense{j.dense} }); err != nil {
 		return err
 	}
@@ -109,19 +111,24 @@ func (m *Model) splitAll() error {
 	return nil
 }
 
-// exchangeAll replaces the weights of some products by those of others with the same rows in the same order.
+// exchangeAll replaces the weights of some products by those of others with the same rows in the same order. Over several devices each exchanges its own pieces: a device
+// has a piece of every part of a fused product.
 func (m *Model) exchangeAll(fused []fusedWeights, sides func(fusedWeights) (from, to []dense)) error {
 	execs := map[string]*Exec{} // one for each division of rows
 	for _, j := range fused {
 		from, to := sides(j)
-		key := fmt.Sprint(rows(from), rows(to))
+		n := 1
+		if _, isCut := m.cuts[j.parts[0].name+".weight"]; isCut {
+			n = m.Devices()
+		}
+		key := fmt.Sprint(rows(from, n), rows(to, n))
 		if execs[key] == nil {
 			e, err := NewExec(m.Backend, func(in []*Node) []*Node {
 				whole, at := Concatenate(in, 0), 0
 				var out []*Node
-				for _, n := range rows(to) {
-					out = append(out, SliceAxis(whole, 0, AxisRange(at, at+n)))
-					at += n
+				for _, size := range rows(to, n) {
+					out = append(out, SliceAxis(whole, 0, AxisRange(at, at+size)))
+					at += size
 				}
 				return out
 			})
@@ -141,35 +148,49 @@ func (m *Model) exchangeAll(fused []fusedWeights, sides func(fusedWeights) (from
 	return nil
 }
 
-func rows(products []dense) []int {
-	var ns []int
+// rows of products on each of n devices.
+func rows(products []dense, n int) []int {
+	var sizes []int
 	for _, d := range products {
-		ns = append(ns, d.out)
+		sizes = append(sizes, d.out/n)
 	}
-	return ns
+	return sizes
 }
 
 func (m *Model) exchange(e *Exec, from, to []dense, suffix string) error {
-	var in []any
+	var in []*value
 	for _, d := range from {
-		t, err := m.store.GetVariable("/" + d.name + suffix).Value()
+		v, err := m.variable(d.name + suffix)
 		if err != nil {
 			return err
 		}
-		in = append(in, t)
+		in = append(in, v)
 	}
-	out, err := e.Call(in...)
-	if err != nil {
-		return err
+	out := make([]*value, len(to))
+	for device := range m.Devices() {
+		var args []any
+		for _, v := range in {
+			args = append(args, v.on[device])
+		}
+		made, _, err := e.CallWithGraphOnDevice(compute.DeviceNum(device), args...)
+		if err != nil {
+			return err
+		}
+		for i, t := range made {
+			if device == 0 {
+				out[i] = &value{cut: in[0].cut}
+			}
+			out[i].on = append(out[i].on, t)
+		}
 	}
 	for i, d := range from {
 		if err := m.store.DeleteVariable("/" + d.name + suffix); err != nil {
 			return err
 		}
-		in[i].(*tensors.Tensor).FinalizeAll() // its memory is needed now, not when the collector comes
+		in[i].free() // its memory is needed now, not when the collector comes
 	}
 	for i, d := range to {
-		if _, err := m.store.RootScope().CreateVariable(d.name+suffix, out[i]); err != nil {
+		if err := m.setVariable(d.name+suffix, out[i]); err != nil {
 			return err
 		}
 	}

@@ -228,7 +228,7 @@ func (cp *checkpoint) load(opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Tokenizer, m.Hash, m.Source, m.Warnings = cp.tokenizer, hash, cp.kind, cp.warnings
+	m.Tokenizer, m.Hash, m.Source, m.Warnings = cp.tokenizer, hash, cp.kind, append(cp.warnings, m.Warnings...)
 	return m, m.setWeights(values)
 }
 

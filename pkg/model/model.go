@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	mlmodel "github.com/gomlx/gomlx/ml/model"
@@ -27,9 +29,12 @@ type Options struct {
 	Backend   compute.Backend // nil: backend.FromEnv
 	DType     dtypes.DType    // Float32 (zero value) or BFloat16: the type of weights and matrix products
 	DTypeName string          // the same in the words of a parameter, where DType is not set: "auto", "float32" or "bfloat16", see Config.ChooseDType
-	// MaxBytes is how much the weights may take in DType; more is refused before anything is allocated. 0: on the Go backend what the system reports
+	// MaxBytes is how much the weights may take in DType on each device; more is refused before anything is allocated. 0: on the Go backend what the system reports
 	// as available, on XLA no limit.
 	MaxBytes int64
+	// Devices is over how many devices of the backend the model is cut (tensor parallelism, see cut.go); 0 or 1: it is on one. On xla:cpu the backend must have been
+	// opened with so many, as backend.Devices does. Adapters, training and saving need one device.
+	Devices int
 	// Adapter is a directory with a LoRA adapter in PEFT's layout, attached when the model is opened (see LoadAdapter); "" = none.
 	Adapter string
 	// RoundWeights, BFloat16, rounds weights to that type on reading, whatever they are stored as, and computes in DType: a model published in bfloat16 whose
@@ -62,8 +67,10 @@ type Model struct {
 	execs      map[string]*compiled
 	stages     map[string]*stage // see pass.go
 	blockKinds []string
-	numbers    map[string]*tensors.Tensor // inputs of experiments
-	adapter    *adapted                   // nil = none
+	numbers    map[string]*value       // inputs of experiments
+	mesh       *distributed.DeviceMesh // nil: one device, see devices.go
+	cuts       map[string]cutting      // how the checkpoint's weights are cut; what is not named is whole on every device
+	adapter    *adapted                // nil = none
 
 	compilations atomic.Int64
 }
@@ -78,14 +85,18 @@ func New(c *Config, tok *tokenizer.Tokenizer, seed uint64, opts Options) (*Model
 		return nil, err
 	}
 	m.Tokenizer = tok
-	return m, m.setWeights(m.randomWeights(seed))
+	values, err := m.randomWeights(seed)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.setWeights(values)
 }
 
 func newModel(c *Config, opts Options) (*Model, error) {
 	b := opts.Backend
 	if b == nil {
 		var err error
-		if b, err = backend.FromEnv(); err != nil {
+		if b, err = backend.FromEnvDevices(opts.Devices); err != nil {
 			return nil, err
 		}
 	}
@@ -111,13 +122,19 @@ func newModel(c *Config, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}, stages: map[string]*stage{}, numbers: map[string]*tensors.Tensor{}}
+	mesh, err := newMesh(b, opts.Devices)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}, stages: map[string]*stage{},
+		numbers: map[string]*value{}, mesh: mesh}
+	m.planCut()
 	return m, m.checkSize(opts.MaxBytes)
 }
 
-func (m *Model) setWeights(values map[string]*tensors.Tensor) error {
+func (m *Model) setWeights(values map[string]*value) error {
 	for _, w := range m.weights {
-		if _, err := m.store.RootScope().CreateVariable(w.name, values[w.name]); err != nil {
+		if err := m.setVariable(w.name, values[w.name]); err != nil {
 			return fmt.Errorf("weight %q: %w", w.name, err)
 		}
 	}
@@ -130,13 +147,13 @@ func (m *Model) Close() {
 	defer m.mu.Unlock()
 	m.dropCompiled()
 	for v := range m.store.IterVariables() {
-		if value, err := v.Value(); err == nil {
-			value.MustFinalizeAll()
+		if v.HasValue() {
+			_ = v.Reset() // of a device that is gone
 		}
 	}
 }
 
-// Store holds the weights as GoMLX variables named as in the checkpoint, for training.
+// Store holds the weights as GoMLX variables named as in the checkpoint, for training. Of a model over several devices they are for reading.
 func (m *Model) Store() *mlmodel.Store {
 	if err := m.splitAll(); err != nil {
 		panic(err) // the backend failed at copying weights
@@ -176,17 +193,52 @@ func (m *Model) paramNodes(names []string, read func(name string) *Node) map[str
 
 // compiled is an executable with what its graphs emit beside the model's own outputs.
 type compiled struct {
-	backend compute.Backend
+	model   *Model
 	exec    *mlmodel.Exec
+	caches  int // the first output that is a cache of keys or values, of those up to the last; 0 = none is
+	specs   []*distributed.ShardingSpec
 	emitted []attn.Emission // in order
 	plan    []string
 }
 
 // call runs it and leaves the thread fit for other code.
-func (c *compiled) call(inputs ...any) (outputs []*tensors.Tensor, err error) {
+func (c *compiled) call(inputs ...*value) (outputs []*value, err error) {
 	defer backend.EndVectors()
-	backend.Exclusive(c.backend, func() { outputs, err = c.exec.Call(inputs...) })
+	m := c.model
+	backend.Exclusive(m.Backend, func() {
+		c.sayInputs(inputs)
+		var flat []*tensors.Tensor
+		if flat, err = c.exec.Call(flatten(inputs, m.Devices())...); err == nil {
+			outputs = collect(flat, c.specs, m.Devices())
+		}
+	})
 	return outputs, err
+}
+
+// compile makes the executable for inputs without running it.
+func (c *compiled) compile(inputs ...*value) (err error) {
+	var shapes []shapes.Shape
+	for range c.model.Devices() {
+		for _, v := range inputs {
+			shapes = append(shapes, v.on[0].Shape())
+		}
+	}
+	if c.model.mesh == nil {
+		_, err = c.exec.Compile(shapes...)
+		return err
+	}
+	backend.Exclusive(c.model.Backend, func() {
+		c.sayInputs(inputs)
+		_, err = c.exec.Compile(shapes...)
+	})
+	return err
+}
+
+// sayInputs tells the executable how its inputs lie on several devices.
+func (c *compiled) sayInputs(inputs []*value) {
+	if c.model.mesh != nil {
+		c.exec.WithInputShardingSpecs(c.model.specsOf(inputs)...)
+	}
 }
 
 // exec returns the executable of a key, making it the first time. XLA compiles once for each shape of the inputs.
@@ -196,15 +248,30 @@ func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node
 	if c := m.execs[key]; c != nil {
 		return c, nil
 	}
-	c := &compiled{backend: m.Backend}
+	c := &compiled{model: m}
 	e, err := mlmodel.NewExec(m.Backend, m.store, func(_ *mlmodel.Scope, inputs []*Node) []*Node {
 		m.compilations.Add(1)
-		return build(c, inputs)
+		outputs := build(c, inputs)
+		if m.mesh != nil {
+			c.specs = nil
+			for i, o := range outputs {
+				spec := m.whole()
+				if c.caches > 0 && i >= c.caches {
+					spec = m.byHeads(o.Shape())
+				}
+				c.specs = append(c.specs, spec)
+			}
+			c.exec.WithOutputShardingSpecs(c.specs...)
+		}
+		return outputs
 	})
 	if err != nil {
 		return nil, err
 	}
 	e.SetMaxCache(-1)
+	if m.mesh != nil {
+		e.AutoSharding(m.mesh)
+	}
 	c.exec = e
 	m.execs[key] = c
 	return c, nil
@@ -250,7 +317,7 @@ func (m *Model) checkSize(limit int64) error {
 	for _, w := range m.weights {
 		parameters = min(parameters+int64(w.size()), 1<<55) // more than any memory; a hostile configuration would overflow
 	}
-	need, source := parameters*int64(m.DType.Size()), "Options.MaxBytes"
+	need, source := m.bytesPerDevice(), "Options.MaxBytes"
 	if limit == 0 {
 		if backend.IsXLA(m.Backend) {
 			return nil

@@ -43,7 +43,7 @@ type copies struct {
 	receive func(Observation) error // what observations are handed to, nil = they are kept
 	all     sync.WaitGroup
 	under   []*observedStack
-	handed  []*tensors.Tensor
+	handed  []*value
 }
 
 // observedStack is what several layers of a stage, from first on, have emitted under a name.
@@ -68,9 +68,9 @@ func (c *copies) startWhole(t *tensors.Tensor) {
 }
 
 // hand gives an observation to whom receives it.
-func (c *copies) hand(t *tensors.Tensor, e emits, first int) {
-	s := &observedStack{}
-	c.under, c.handed = append(c.under, s), append(c.handed, t)
+func (c *copies) hand(v *value, e emits, first int) {
+	s, t := &observedStack{}, v.on[0]
+	c.under, c.handed = append(c.under, s), append(c.handed, v)
 	o := Observation{Name: e.name, Shape: t.Shape(), value: t, backend: c.backend}
 	for _, l := range e.layers {
 		o.Layers = append(o.Layers, first+l)
@@ -84,8 +84,8 @@ func (c *copies) hand(t *tensors.Tensor, e emits, first int) {
 // end waits for all copies, and frees what was handed over.
 func (c *copies) end() {
 	c.all.Wait()
-	for _, t := range c.handed {
-		t.FinalizeAll()
+	for _, v := range c.handed {
+		v.free()
 	}
 }
 

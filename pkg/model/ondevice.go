@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // NewOnDevice is New with weights drawn on the backend by its own generator: other values than New's and other on every backend, but
-// a model of many gigabytes takes seconds and nothing on the host. It is meant for measuring speed, which does not depend on the values.
+// a model of many gigabytes takes seconds and nothing on the host; over several devices each draws its own piece of every weight. It is meant for measuring speed, which does not depend on the values.
 func NewOnDevice(c *Config, seed int64, opts Options) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -20,32 +20,46 @@ func NewOnDevice(c *Config, seed int64, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	values := map[string]*tensors.Tensor{}
+	values := map[string]*value{}
 	draws := map[string]*Exec{} // one for each shape and kind
 	for i, w := range m.weights {
-		key := fmt.Sprint(w.shape, w.init)
+		v := &value{}
+		dims, isCut := m.pieceShape(w)
+		if isCut {
+			v.cut = m.cutAt(m.cuts[w.name].axis)
+		}
+		key := fmt.Sprint(dims, w.init)
 		if draws[key] == nil {
-			if draws[key], err = NewExec(m.Backend, func(state *Node) *Node { return m.draw(state, w) }); err != nil {
+			if draws[key], err = NewExec(m.Backend, func(state *Node) *Node { return m.draw(state, dims, w.init) }); err != nil {
 				return nil, err
 			}
 			defer draws[key].Finalize()
 		}
-		state, err := RNGStateFromSeed(seed<<20 + int64(i))
-		if err != nil {
-			return nil, err
+		for device := range m.Devices() {
+			number := int64(i)
+			if isCut {
+				number += int64(device) << 16
+			}
+			state, err := RNGStateFromSeed(seed<<20 + number)
+			if err != nil {
+				return nil, err
+			}
+			drawn, _, err := draws[key].CallWithGraphOnDevice(compute.DeviceNum(device), state)
+			if err != nil {
+				return nil, fmt.Errorf("weight %q: %w", w.name, err)
+			}
+			v.on = append(v.on, drawn[0])
 		}
-		if values[w.name], err = draws[key].Call1(state); err != nil {
-			return nil, fmt.Errorf("weight %q: %w", w.name, err)
-		}
+		values[w.name] = v
 	}
 	return m, m.setWeights(values)
 }
 
-// draw is a weight's starting value, in the model's type, from a random state.
-func (m *Model) draw(state *Node, w weight) *Node {
-	shape := shapes.Make(dtypes.Float32, w.shape...)
+// draw is a starting value, in the model's type, from a random state.
+func (m *Model) draw(state *Node, dims []int, init initKind) *Node {
+	shape := shapes.Make(dtypes.Float32, dims...)
 	std := m.Config.InitializerRange
-	switch w.init {
+	switch init {
 	case initOnes:
 		return ConvertDType(Ones(state.Graph(), shape), m.DType)
 	case initZeros:

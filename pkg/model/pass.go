@@ -7,12 +7,12 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/support/exceptions"
 
 	attn "github.com/attune-lab/attune/pkg/attention"
-	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // A pass runs through stages, each an executable of its own: the embedding, a few consecutive layers at a time, the output head. Stages take weights, the numbers of an
@@ -22,18 +22,19 @@ import (
 
 // pass is one forward pass.
 type pass struct {
-	model           *Model
-	want            Outputs
-	visits          []*attn.Visit // nil = nothing at any layer
-	kinds           []string      // of each layer with its visit: those of one kind build one graph
-	tokens, extents *tensors.Tensor
-	positions, ids  *tensors.Tensor // of targets; nil without
+	model   *Model
+	want    Outputs
+	visits  []*attn.Visit // nil = nothing at any layer
+	kinds   []string      // of each layer with its visit: those of one kind build one graph
+	batch   []*value      // tokens and extents
+	targets []*value      // positions and ids; nil without
 }
 
 // keptValue is what a layer keeps, as far as a plan knows it.
 type keptValue struct {
 	attn.Kept
 	shape shapes.Shape
+	cut   *distributed.ShardingSpec
 }
 
 // call is a stage at a place of a pass.
@@ -102,7 +103,7 @@ func (p *pass) plan() ([]call, error) {
 		}
 		calls = append(calls, call{s, l, takes})
 		for i, k := range s.keeps {
-			kept[k.Name] = keptValue{Kept: k, shape: s.kept[i]}
+			kept[k.Name] = keptValue{Kept: k, shape: s.kept[i], cut: s.spec(s.keptAt[i])}
 		}
 		l += n
 	}
@@ -152,20 +153,20 @@ func (p *pass) alike(l, end int) int {
 func (p *pass) run(calls []call) (*Result, error) {
 	m := p.model
 	r := &Result{Emitted: Emitted{}}
-	var x *tensors.Tensor
-	kept := map[string]*tensors.Tensor{}
-	mine := map[*tensors.Tensor]bool{} // to be freed
-	free := func(t *tensors.Tensor) {
-		if mine[t] {
-			t.FinalizeAll()
-			delete(mine, t)
+	var x *value
+	kept := map[string]*value{}
+	mine := map[*value]bool{} // to be freed
+	free := func(v *value) {
+		if mine[v] {
+			v.free()
+			delete(mine, v)
 		}
 	}
 	copied := copies{backend: m.Backend, receive: p.want.Receive}
 	defer func() {
 		copied.end()
-		for t := range mine {
-			t.FinalizeAll()
+		for v := range mine {
+			v.free()
 		}
 	}()
 	for _, c := range calls {
@@ -177,14 +178,14 @@ func (p *pass) run(calls []call) (*Result, error) {
 			r.head(p.want, outputs)
 			break
 		}
-		for _, t := range outputs {
-			mine[t] = true
+		for _, v := range outputs {
+			mine[v] = true
 		}
 		before := x
 		x = outputs[0]
-		stays := func(t *tensors.Tensor) bool {
+		stays := func(v *value) bool {
 			for _, k := range kept {
-				if k == t {
+				if k == v {
 					return true
 				}
 			}
@@ -198,19 +199,22 @@ func (p *pass) run(calls []call) (*Result, error) {
 			}
 		}
 		for _, e := range c.emits {
-			t := outputs[e.output]
+			v := outputs[e.output]
 			if p.want.Receive != nil {
-				delete(mine, t)
-				copied.hand(t, e, c.first)
+				delete(mine, v)
+				copied.hand(v, e, c.first)
 				continue
 			}
 			if len(e.layers) == 1 {
+				t := v.on[0]
+				if delete(mine, v); !stays(v) && v != x {
+					t = v.first()
+				}
 				r.Emitted.add(e.name, c.first+e.layers[0], m.Config.Layers, t)
-				delete(mine, t)
 				copied.startWhole(t)
 				continue
 			}
-			copied.start(t, e, c.first)
+			copied.start(v.on[0], e, c.first)
 		}
 		if before != nil && !stays(before) {
 			free(before)
@@ -222,74 +226,82 @@ func (p *pass) run(calls []call) (*Result, error) {
 }
 
 // call runs a stage.
-func (p *pass) call(c call, x *tensors.Tensor, kept map[string]*tensors.Tensor) (outputs []*tensors.Tensor, err error) {
+func (p *pass) call(c call, x *value, kept map[string]*value) (outputs []*value, err error) {
 	m := p.model
-	var in []any
+	var in []*value
 	if x != nil {
 		in = append(in, x)
 	}
 	for _, name := range c.takes {
 		in = append(in, kept[name])
 	}
-	in = append(in, p.tokens, p.extents)
+	in = append(in, p.batch...)
 	for _, w := range c.weights {
 		name := w.name
 		if w.layer >= 0 {
 			name = m.arch.layerName(c.first+w.layer) + name
 		}
-		t, err := m.store.GetVariable("/" + name).Value()
+		v, err := m.variable(name)
 		if err != nil {
 			return nil, err
 		}
-		if err := m.place(t); err != nil {
+		if err := m.materialize(v); err != nil {
 			return nil, err
 		}
-		in = append(in, t)
+		in = append(in, v)
 	}
-	if c.first == m.Config.Layers && p.want.Targets != nil {
-		in = append(in, p.positions, p.ids)
+	if c.first == m.Config.Layers {
+		in = append(in, p.targets...)
 	}
 	for _, input := range c.inputs {
-		t, err := m.number(p.visit(c.first + input.layer).Inputs[input.name])
+		v, err := m.number(p.visit(c.first + input.layer).Inputs[input.name])
 		if err != nil {
 			return nil, err
 		}
-		in = append(in, t)
+		in = append(in, v)
 	}
-	backend.Exclusive(m.Backend, func() {
-		err = exceptions.TryCatch[error](func() { outputs = c.graph.Run(in...) })
-	})
-	return outputs, err
+	return m.run(c.graph, in, c.specs)
 }
 
-// place brings a tensor that passes share to the device before they use it: GoMLX (v0.28.8) looks at a tensor without its lock while another pass may be moving it.
-func (m *Model) place(t *tensors.Tensor) error {
+// materialize brings a value that passes share to its devices before they use it: GoMLX (v0.28.8) looks at a tensor without its lock while another pass may be moving it.
+func (m *Model) materialize(v *value) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, err := t.Buffer(m.Backend, 0)
-	return err
+	return m.lockedMaterialize(v)
 }
 
-// number is an experiment's input on the device, where it stays for the passes to come.
-func (m *Model) number(values []float32) (*tensors.Tensor, error) {
+func (m *Model) lockedMaterialize(v *value) error {
+	for i, t := range v.on {
+		if _, err := t.Buffer(m.Backend, compute.DeviceNum(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// number is an experiment's input on the devices, where it stays for the passes to come.
+func (m *Model) number(values []float32) (*value, error) {
 	key := make([]byte, 0, 4*len(values))
 	for _, v := range values {
 		key = binary.LittleEndian.AppendUint32(key, math.Float32bits(v))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t := m.numbers[string(key)]; t != nil {
-		return t, nil
+	if v := m.numbers[string(key)]; v != nil {
+		return v, nil
 	}
 	if len(m.numbers) >= maxNumbers { // an experiment with other numbers in every pass: those of passes under way live until they end
-		m.numbers = map[string]*tensors.Tensor{}
+		m.numbers = map[string]*value{}
 	}
-	t := tensors.FromFlatDataAndDimensions(values, len(values))
-	if _, err := t.Buffer(m.Backend, 0); err != nil { // see place
+	v, err := m.onDevices(tensors.FromFlatDataAndDimensions(values, len(values)))
+	if err != nil {
 		return nil, err
 	}
-	m.numbers[string(key)] = t
-	return t, nil
+	if err := m.lockedMaterialize(v); err != nil {
+		return nil, err
+	}
+	m.numbers[string(key)] = v
+	return v, nil
 }
 
 // maxNumbers is how many inputs stay on the device: those of a few hundred arms.

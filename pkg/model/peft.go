@@ -33,6 +33,9 @@ const (
 // as DoRA, activated LoRA, whole modules or a base that its initialisation changes (pissa, olora, corda), is refused. Every matrix is compared with the
 // configuration before anything is allocated. The model's Hash becomes that of base and adapter together.
 func (m *Model) LoadAdapter(dir string) error {
+	if err := m.oneDeviceOnly("the adapter in " + dir); err != nil {
+		return err
+	}
 	if m.adapter != nil {
 		return fmt.Errorf("the model has an adapter already: merge or detach it first")
 	}

@@ -18,6 +18,9 @@ import (
 // one, tokenizer.json. Weights have the names that transformers gives them and config.json keeps the fields it was read with. dtype is the type of the stored weights, Float32 or BFloat16. Each file is written whole or not at all.
 func (m *Model) Save(dir string, dtype dtypes.DType) error {
 	name, ok := map[dtypes.DType]string{dtypes.Float32: "float32", dtypes.BFloat16: "bfloat16"}[dtype]
+	if err := m.oneDeviceOnly("saving " + dir); err != nil {
+		return err
+	}
 	if !ok {
 		return fmt.Errorf("saving %s: weights are stored as float32 or bfloat16, not %s", dir, dtype)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -34,13 +35,14 @@ type stage struct {
 	key     string
 	graph   *Graph
 	outputs []*Node
-	weights []stageWeight  // that it takes
-	inputs  []visitInput   // numbers of the visits that it takes
-	plan    []string       // how each layer is computed
-	keeps   []attn.Kept    // what its layers keep
-	kept    []shapes.Shape // their shapes
-	keptAt  []int          // which outputs they are
-	emits   []emits        // observations
+	weights []stageWeight               // that it takes
+	inputs  []visitInput                // numbers of the visits that it takes
+	plan    []string                    // how each layer is computed
+	keeps   []attn.Kept                 // what its layers keep
+	kept    []shapes.Shape              // their shapes
+	keptAt  []int                       // which outputs they are
+	emits   []emits                     // observations
+	specs   []*distributed.ShardingSpec // of the outputs, how they lie on the devices; nil on one device
 
 	compile sync.Once
 	failed  error
@@ -74,7 +76,7 @@ func (s *stage) ready() error {
 		compiling <- struct{}{}
 		defer func() { <-compiling }()
 		defer backend.EndVectors()
-		if err := exceptions.TryCatch[error](func() { s.failed = s.graph.Compile(s.outputs...) }); err != nil {
+		if err := exceptions.TryCatch[error](func() { s.failed = s.graph.CompileWithSharding(s.outputs, s.specs) }); err != nil {
 			s.failed = err
 		}
 		s.outputs = nil
@@ -89,13 +91,34 @@ func (m *Model) stage(key string, build func(s *stage)) (*stage, error) {
 	if s := m.stages[key]; s != nil {
 		return s, nil
 	}
-	s := &stage{key: key, graph: NewGraph(m.Backend, "attune")}
+	g, err := m.newGraph()
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{key: key, graph: g}
 	if err := exceptions.TryCatch[error](func() { build(s) }); err != nil {
 		return nil, err
+	}
+	if m.mesh != nil {
+		for i := range s.outputs {
+			s.specs = append(s.specs, m.whole())
+			emitted := slices.ContainsFunc(s.emits, func(e emits) bool { return e.output == i })
+			if i > 0 && !emitted && slices.Contains(s.keptAt, i) {
+				s.specs[i] = m.byHeads(s.outputs[i].Shape())
+			}
+		}
 	}
 	m.compilations.Add(1)
 	m.stages[key] = s
 	return s, nil
+}
+
+// spec is how an output lies on the devices.
+func (s *stage) spec(output int) *distributed.ShardingSpec {
+	if s.specs == nil {
+		return nil
+	}
+	return s.specs[output]
 }
 
 // forget drops the stages that failed to compile, as for want of memory: a later pass tries again.
@@ -141,7 +164,7 @@ func (m *Model) kind(l int) string {
 // embedStage: tokens -> the residual stream before the first layer. Its kept shape is the stream's.
 func (p *pass) embedStage() (*stage, error) {
 	m := p.model
-	return m.stage(fmt.Sprintf("embed %v", p.tokens.Shape()), func(s *stage) {
+	return m.stage(fmt.Sprintf("embed %v", p.batch[0].shape()), func(s *stage) {
 		d := p.begin(s, 0, 0)
 		x := d.embed(d.geo.keyTokens)
 		s.outputs, s.kept = []*Node{x}, []shapes.Shape{x.Shape()}
@@ -156,17 +179,17 @@ func (p *pass) layerStage(l, n int, stream shapes.Shape, names []string, kept ma
 		key += fmt.Sprintf(" %v %v", kept[name].Kept, kept[name].shape)
 	}
 	return m.stage(key, func(s *stage) {
-		x := Parameter(s.graph, "stream", stream)
+		x := m.parameter(s.graph, "stream", stream, nil)
 		var received []*Node
 		for i, name := range names {
-			received = append(received, Parameter(s.graph, fmt.Sprintf("kept%d", i), kept[name].shape))
+			received = append(received, m.parameter(s.graph, fmt.Sprintf("kept%d", i), kept[name].shape, kept[name].cut))
 		}
 		d := p.begin(s, l, n)
 		d.visits = p.visits
 		at := l
 		d.carry = attn.NewCarry(attn.Options{}, func(name string, values []float32) *Node {
 			s.inputs = append(s.inputs, visitInput{at - l, name})
-			return Parameter(s.graph, fmt.Sprintf("input%d", len(s.inputs)), shapes.Make(dtypes.Float32, len(values)))
+			return m.parameter(s.graph, fmt.Sprintf("input%d", len(s.inputs)), shapes.Make(dtypes.Float32, len(values)), nil)
 		})
 		for i, name := range names {
 			d.carry.Receive(kept[name].Kept, received[i])
@@ -227,14 +250,14 @@ func (p *pass) headStage(stream shapes.Shape) (*stage, error) {
 	m := p.model
 	key := fmt.Sprintf("head %v logits=%t", stream, p.want.Logits)
 	if p.want.Targets != nil {
-		key += fmt.Sprintf(" targets %v", p.positions.Shape())
+		key += fmt.Sprintf(" targets %v", p.targets[0].shape())
 	}
 	return m.stage(key, func(s *stage) {
-		x := Parameter(s.graph, "stream", stream)
+		x := m.parameter(s.graph, "stream", stream, nil)
 		d := p.begin(s, 0, 0)
 		var targets []*Node
 		if p.want.Targets != nil {
-			targets = []*Node{Parameter(s.graph, "positions", p.positions.Shape()), Parameter(s.graph, "ids", p.ids.Shape())}
+			targets = []*Node{m.parameter(s.graph, "positions", p.targets[0].shape(), nil), m.parameter(s.graph, "ids", p.targets[1].shape(), nil)}
 		}
 		s.outputs = d.heads(p.want, x, targets)
 	})
@@ -243,7 +266,7 @@ func (p *pass) headStage(stream shapes.Shape) (*stage, error) {
 // begin declares what every stage takes: tokens, extents, and the weights of n layers from l on or, without layers, those of none.
 func (p *pass) begin(s *stage, l, n int) *decoder {
 	m := p.model
-	tokens, extents := Parameter(s.graph, "tokens", p.tokens.Shape()), Parameter(s.graph, "extents", p.extents.Shape())
+	tokens, extents := m.parameter(s.graph, "tokens", p.batch[0].shape(), nil), m.parameter(s.graph, "extents", p.batch[1].shape(), nil)
 	var names []string
 	for _, name := range m.parameterNames() {
 		at := stageWeight{layer: -1, name: name}
@@ -258,7 +281,8 @@ func (p *pass) begin(s *stage, l, n int) *decoder {
 		}
 	}
 	params := m.paramNodes(names, func(name string) *Node {
-		return Parameter(s.graph, name, m.store.GetVariable("/"+name).Shape())
+		v := m.store.GetVariable("/" + name)
+		return m.parameter(s.graph, name, v.Shape(), v.ShardingSpec())
 	})
 	return m.newDecoder(params, attn.Prefill, prefillGeometry(tokens, extents), nil)
 }

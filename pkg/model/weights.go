@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/dtypes/gotype"
@@ -26,7 +27,7 @@ import (
 // readWeights checks every tensor of the architecture against the file and converts it to the model's type, one at a time.
 // A missing tensor or one of another shape is an error that names it; tensors the architecture does not know are an error too,
 // because they mean that the configuration describes another model. The hash is over names, types, shapes and bytes as they are in the file.
-func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, error) {
+func (m *Model) readWeights(src source) (map[string]*value, string, error) {
 	stored, err := m.storedNames(src)
 	if err != nil {
 		return nil, "", err
@@ -36,7 +37,7 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 	file := m.hashFile(src)
 	known := knownHash(file)
 	hash := sha256.New()
-	values := make(map[string]*tensors.Tensor, len(want))
+	values := make(map[string]*value, len(want))
 	for _, w := range want {
 		if err := checkShapes(src, w, stored); err != nil {
 			return nil, "", err
@@ -57,15 +58,7 @@ func (m *Model) readWeights(src source) (map[string]*tensors.Tensor, string, err
 			}
 			parts = append(parts, t)
 		}
-		switch {
-		case w.parts != nil:
-			values[w.name], err = m.convertStack(w, parts)
-		case m.isInputMajor(w.name):
-			values[w.name], err = m.convertInputMajor(parts[0])
-		default:
-			values[w.name], err = m.convert(parts[0])
-		}
-		if err != nil {
+		if values[w.name], err = m.place(w, parts); err != nil {
 			return nil, "", err
 		}
 		for _, p := range w.stored() {
@@ -135,6 +128,24 @@ func (m *Model) ignorable(name string) bool {
 	return m.Config.TieEmbeddings && name == m.arch.head
 }
 
+// place puts a weight, given the checkpoint's tensors of it, where the model's devices want it.
+func (m *Model) place(w weight, parts []safetensors.Tensor) (*value, error) {
+	if m.mesh != nil {
+		return m.cutWeight(w, parts)
+	}
+	var t *tensors.Tensor
+	var err error
+	switch {
+	case w.parts != nil:
+		t, err = m.convertParts(0, shapes.Make(m.DType, w.shape...), parts)
+	case m.isInputMajor(w.name):
+		t, err = m.convertInputMajor(parts[0])
+	default:
+		t, err = m.convert(parts[0])
+	}
+	return &value{on: []*tensors.Tensor{t}}, err
+}
+
 // convert puts a tensor into the backend's memory in the model's type, without a copy beside it: GoMLX would otherwise keep the host's copy until the
 // weight is first used, and the backend's from then on.
 func (m *Model) convert(t safetensors.Tensor) (*tensors.Tensor, error) {
@@ -142,16 +153,12 @@ func (m *Model) convert(t safetensors.Tensor) (*tensors.Tensor, error) {
 	if t.DType == "F32" && m.DType == dtypes.Float32 || t.DType == "BF16" && m.DType == dtypes.BFloat16 {
 		return tensors.FromRaw(m.Backend, 0, shape, t.Data)
 	}
-	return m.convertParts(shape, []safetensors.Tensor{t})
+	return m.convertParts(0, shape, []safetensors.Tensor{t})
 }
 
-// convertStack puts tensors of one shape into one, a part behind the other.
-func (m *Model) convertStack(w weight, parts []safetensors.Tensor) (*tensors.Tensor, error) {
-	return m.convertParts(shapes.Make(m.DType, w.shape...), parts)
-}
-
-func (m *Model) convertParts(shape shapes.Shape, parts []safetensors.Tensor) (*tensors.Tensor, error) {
-	out, err := tensors.FromShapeForBackend(m.Backend, 0, shape)
+// convertParts puts tensors into one on a device, a part behind the other.
+func (m *Model) convertParts(device compute.DeviceNum, shape shapes.Shape, parts []safetensors.Tensor) (*tensors.Tensor, error) {
+	out, err := tensors.FromShapeForBackend(m.Backend, device, shape)
 	if err != nil {
 		return nil, err
 	}
@@ -195,8 +202,8 @@ func fill[T gotype.Supported](out *tensors.Tensor, parts []safetensors.Tensor, c
 }
 
 // randomWeights draws new weights, the same for a seed on every machine: each tensor has its own stream.
-func (m *Model) randomWeights(seed uint64) map[string]*tensors.Tensor {
-	values := map[string]*tensors.Tensor{}
+func (m *Model) randomWeights(seed uint64) (map[string]*value, error) {
+	values := map[string]*value{}
 	for i, w := range m.weights {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		v := make([]float32, w.size())
@@ -214,9 +221,20 @@ func (m *Model) randomWeights(seed uint64) map[string]*tensors.Tensor {
 				v[k] = 1
 			}
 		}
-		values[w.name] = toTensor(v, w.shape, m.DType)
+		t := toTensor(v, w.shape, m.DType)
+		if m.mesh == nil {
+			values[w.name] = &value{on: []*tensors.Tensor{t}}
+			continue
+		}
+		err := raw(w.name, t, func(t safetensors.Tensor) (err error) {
+			values[w.name], err = m.cutWeight(w, []safetensors.Tensor{t})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return values
+	return values, nil
 }
 
 // toTensor makes a tensor of dtype from float32 values; BFloat16 rounds to nearest even.
