@@ -124,10 +124,8 @@ func unite(ctx context.Context, where site, s *cluster.Submission) error {
 		return err
 	}
 	fmt.Printf("%d parts are united: %d new results and %d files of %d jobs in %s\n", s.Parts, united.Records, united.Blobs, united.Jobs, united.Store)
-	variables := []string{env.Known + "=1", env.Store + "=" + united.Store, env.CallerDir + "=" + s.Caller}
-	if len(united.Devices) > 1 {
-		variables = append(variables, env.Mixed+"="+strings.Join(united.Devices, "; "))
-	}
+	variables := []string{env.Known + "=1", env.Store + "=" + united.Store, env.CallerDir + "=" + s.Caller,
+		env.Devices + "=" + strings.Join(united.Devices, "; ")}
 	options := recipe.Options{Path: s.Notebook, Overrides: notebook.Overrides(s.Parameters), Dir: s.Dir(), Force: true, Backend: s.Backend, Timeout: defaultTimeout, Env: variables}
 	if len(s.Sweep) > 0 {
 		return runSweep(ctx, where, options, quote(s.Recipe), s.Sweep)

@@ -59,7 +59,8 @@ func (c *Calibration) Taken() Profile {
 	return c.Profiles[max(0, slices.IndexFunc(c.Profiles, func(p Profile) bool { return p.Gain == c.Gain }))]
 }
 
-// Run splits a task, chooses heads on one part and tests them on the other. The testing part is not read before the choice is made.
+// Run splits a task, chooses heads on one part and tests them on the other. The testing part is not read before the choice is made. Eval.Known is of the responses:
+// what is tested is known only after the choice.
 func Run(ctx context.Context, task *eval.Task, o Options) (*Calibration, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -115,6 +116,7 @@ func (c *Calibration) choose() {
 // test compares the chosen heads with the untouched model and with random heads.
 func (c *Calibration) test(ctx context.Context, testing *eval.Task, candidates []Head) error {
 	draws := c.draw(candidates)
+	c.Options.Eval.Known = false
 	arm := func(name string, heads []Head) eval.Arm {
 		return eval.Arm{Name: name, Plan: emulate.Plan{c.Options.spec(c.Gain, heads)}, Answer: c.Options.Answer}
 	}

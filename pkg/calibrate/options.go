@@ -38,7 +38,7 @@ type Options struct {
 	Heads int
 	// Layers of the candidates; nil = for ACT the middle ones (all but the first two and the last, where there are more than four), else all.
 	Layers []int
-	// Percent of the examples to choose on; 0 = 50.
+	// Percent of the examples to choose on; 0 = [DefaultPercent].
 	Percent int
 	Seed    uint64      // of the split and of the random heads
 	Draws   int         // sets of random heads; the first is the control, the others show its spread; 0 = 5
@@ -47,12 +47,15 @@ type Options struct {
 	Eval eval.Options
 }
 
+// DefaultPercent of the examples are those to choose on.
+const DefaultPercent = 50
+
 func (o Options) withDefaults() Options {
 	if o.By == "" {
 		o.By = Score
 	}
 	if o.Percent == 0 {
-		o.Percent = 50
+		o.Percent = DefaultPercent
 	}
 	if o.Draws == 0 {
 		o.Draws = 5
@@ -91,6 +94,12 @@ func (o Options) gains() []float64 {
 		return []float64{gain, 1 / gain}
 	}
 	return []float64{gain}
+}
+
+// Arms is how many arms [Respond] asks of a model with so many layers and heads: the untouched one, and each candidate in each gain.
+func (o Options) Arms(layers, heads int) (int, error) {
+	candidates, err := o.candidates(layers, heads)
+	return 1 + len(o.gains())*len(candidates), err
 }
 
 // spec is the method on heads.

@@ -11,6 +11,7 @@ import (
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 // Head is an attention head.
@@ -47,55 +48,83 @@ func (p Profile) Better() (n int) {
 	return n
 }
 
-// Respond tries every candidate head alone on a task, in every gain of the method. The task is the part to choose on: nothing else is read. untouched is the mean of
-// the criterion without a change: log p of the right choice, or the entropy.
-func Respond(ctx context.Context, task *eval.Task, o Options) (profiles []Profile, untouched float64, err error) {
+// try is what is asked of the choosing part at a time: the untouched model, or one layer's heads side by side.
+type try struct {
+	stage string
+	gain  float64
+	heads []Head // of arms
+	arms  []eval.Arm
+}
+
+// tries are all of them, the untouched model first.
+func (o Options) tries(heads []Head, perLayer int) []try {
+	all := []try{{stage: "without a change", arms: []eval.Arm{{Name: Untouched, Answer: o.Answer}}}}
+	for _, gain := range o.gains() {
+		for layer := range slices.Chunk(heads, perLayer) {
+			t := try{stage: fmt.Sprintf("heads of layer %d, gain %.3g", layer[0].Layer, gain), gain: gain, heads: layer}
+			for _, h := range layer {
+				t.arms = append(t.arms, eval.Arm{Name: fmt.Sprint(h), Plan: emulate.Plan{o.spec(gain, []Head{h})}, Answer: o.Answer})
+			}
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// asked are the tries on a task.
+func (o Options) asked(task *eval.Task) ([]try, error) {
 	if err := o.check(); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	r, err := o.Eval.Runner()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	heads, err := o.candidates(r.Model().Config.Layers, r.Model().Config.Heads)
+	config := r.Model().Config
+	heads, err := o.candidates(config.Layers, config.Heads)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if o.Method == PASTA {
 		for _, e := range task.Examples {
 			if e.Highlight == "" {
-				return nil, 0, fmt.Errorf("calibrate: example %s has no highlight, and %q steers to one: set eval.Example.Highlight to a part of its prompt", e.ID, PASTA)
+				return nil, fmt.Errorf("calibrate: example %s has no highlight, and %q steers to one: set eval.Example.Highlight to a part of its prompt", e.ID, PASTA)
 			}
 		}
 	}
-	base, err := o.answers(ctx, task, []eval.Arm{{Name: Untouched, Answer: o.Answer}}, "without a change")
+	return o.tries(heads, config.Heads), nil
+}
+
+// Respond tries every candidate head alone on a task, in every gain of the method. The task is the part to choose on: nothing else is read. untouched is the mean of
+// the criterion without a change: log p of the right choice, or the entropy.
+func Respond(ctx context.Context, task *eval.Task, o Options) (profiles []Profile, untouched float64, err error) {
+	tries, err := o.asked(task)
 	if err != nil {
 		return nil, 0, err
 	}
-	before, err := o.measure(task, base[0])
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, gain := range o.gains() {
-		p := Profile{Gain: gain}
-		for layer := range slices.Chunk(heads, r.Model().Config.Heads) { // one layer's heads side by side
-			var arms []eval.Arm
-			for _, h := range layer {
-				arms = append(arms, eval.Arm{Name: fmt.Sprint(h), Plan: emulate.Plan{o.spec(gain, []Head{h})}, Answer: o.Answer})
+	var before []measured
+	for _, t := range tries {
+		answers, err := o.answers(ctx, task, t.arms, t.stage)
+		if err != nil {
+			return nil, 0, err
+		}
+		if t.heads == nil {
+			if before, err = o.measure(task, answers[0]); err != nil {
+				return nil, 0, err
 			}
-			answers, err := o.answers(ctx, task, arms, fmt.Sprintf("heads of layer %d, gain %.3g", layer[0].Layer, gain))
+			continue
+		}
+		if len(profiles) == 0 || profiles[len(profiles)-1].Gain != t.gain {
+			profiles = append(profiles, Profile{Gain: t.gain})
+		}
+		p := &profiles[len(profiles)-1]
+		for i, h := range t.heads {
+			after, err := o.measure(task, answers[i])
 			if err != nil {
 				return nil, 0, err
 			}
-			for i, h := range layer {
-				after, err := o.measure(task, answers[i])
-				if err != nil {
-					return nil, 0, err
-				}
-				p.Responses = append(p.Responses, respond(h, before, after))
-			}
+			p.Responses = append(p.Responses, respond(h, before, after))
 		}
-		profiles = append(profiles, p)
 	}
 	n := 0
 	for _, m := range before {
@@ -106,13 +135,40 @@ func Respond(ctx context.Context, task *eval.Task, o Options) (profiles []Profil
 	return profiles, untouched / float64(max(1, n)), nil
 }
 
-// answers tells progress by what is tried.
-func (o Options) answers(ctx context.Context, task *eval.Task, arms []eval.Arm, stage string) ([][]eval.Outcome, error) {
+// AnswerPart answers what [Respond] asks, for one part of the examples that [Run] chooses on, and stores the answers. Run, on a store that unites all parts, finds
+// every response, whether Eval.Known says that it must or not.
+func AnswerPart(ctx context.Context, task *eval.Task, o Options, part store.Part) (eval.Answered, error) {
+	o = o.withDefaults()
+	var all eval.Answered
+	choosing, _, err := Split(task, o.Percent, o.Seed)
+	if err != nil {
+		return all, err
+	}
+	tries, err := o.asked(choosing)
+	if err != nil {
+		return all, err
+	}
+	for _, t := range tries {
+		a, err := eval.AnswerPart(ctx, choosing, t.arms, o.telling(t.stage), part)
+		if err != nil {
+			return all, err
+		}
+		all.Jobs, all.Items, all.Of = append(all.Jobs, a.Jobs...), a.Items, a.Of
+	}
+	return all, nil
+}
+
+// telling are the options of answers whose progress tells what is tried.
+func (o Options) telling(stage string) eval.Options {
 	e := o.Eval
 	if tell := e.Progress; tell != nil {
 		e.Progress = func(p engine.Progress) { p.Stage = stage; tell(p) }
 	}
-	return eval.Answers(ctx, task, arms, e)
+	return e
+}
+
+func (o Options) answers(ctx context.Context, task *eval.Task, arms []eval.Arm, stage string) ([][]eval.Outcome, error) {
+	return eval.Answers(ctx, task, arms, o.telling(stage))
 }
 
 // measured is the criterion of one example, larger is better.

@@ -298,16 +298,18 @@ func TestPlansHoldEachComputationOnce(t *testing.T) {
 	}
 	ask("about", "", "null")
 	_, err = ReadRequests(path)
-	fails(t, err, "none of compare, survey, effect, perplexity")
+	fails(t, err, "none of compare, survey, effect, perplexity, calibrate")
 	ask("compare", "table", "{}")
 	ask("compare", "bars", `{"byDomain":true}`)
 	ask("compare", "table", `{"other":{"model":"b"}}`)
 	ask("effect", "rows", "null")
 	ask("effect", "logits", "null")
 	ask("survey", "rates", `{"eps":[0.3]}`)
+	ask("calibrate", "heads", `{"method":"act"}`)
+	ask("calibrate", "test", `{"method":"act","by":"entropy"}`)
 	requests, err := ReadRequests(path)
-	if err != nil || len(requests) != 4 {
-		t.Errorf("%d requests, %v: expected two comparisons, an effect and a survey", len(requests), err)
+	if err != nil || len(requests) != 5 {
+		t.Errorf("%d requests, %v: expected two comparisons, an effect, a survey and a calibration", len(requests), err)
 	}
 	ask("tune", "run", "{}")
 	_, err = ReadRequests(path)

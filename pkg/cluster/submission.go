@@ -125,7 +125,7 @@ func (s *Submission) Save() error {
 }
 
 // inParts are the kinds of request whose items are computed in parts; others are answered by the last job.
-var inParts = []string{"compare", "survey", "effect", "perplexity"}
+var inParts = []string{"compare", "survey", "effect", "perplexity", "calibrate"}
 
 // notInParts are those that no last job should begin with.
 var notInParts = map[string]string{"tune": "it trains a model", "pretrain": "it trains a model", "bench": "it measures one device"}
@@ -173,11 +173,26 @@ func ReadRequests(path string) ([]client.Request, error) {
 	return found, nil
 }
 
-// keyOf tells requests apart that compute different things: views of one comparison or effect compute the same.
+// keyOf tells requests apart that compute different things: views of one comparison, effect or calibration compute the same.
 func keyOf(r client.Request) (string, error) {
 	switch r.Kind {
 	case "effect":
 		r.View, r.Args = "", nil
+	case "calibrate":
+		args := map[string]json.RawMessage{}
+		if len(r.Args) > 0 {
+			if err := json.Unmarshal(r.Args, &args); err != nil {
+				return "", err
+			}
+		}
+		for _, name := range []string{"by", "heads", "draws", "first"} { // how answers are used: parts give the answers
+			delete(args, name)
+		}
+		text, err := json.Marshal(args)
+		if err != nil {
+			return "", err
+		}
+		r.View, r.Args = "", text
 	case "compare":
 		var args struct {
 			Other json.RawMessage `json:"other,omitempty"`

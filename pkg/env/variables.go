@@ -16,7 +16,7 @@ const (
 	Plan      = "ATTUNE_PLAN"       // a file: requests to the worker are written there instead of being answered
 	Known     = "ATTUNE_KNOWN"      // set: scores, surveys and effects come from the store, and one that is not there is an error
 	Owner     = "ATTUNE_OWNER"      // PID/STARTED of the process that runs the parts of a submission on this machine: they end with it
-	Mixed     = "ATTUNE_MIXED"      // devices that scores, surveys and effects were computed on, where they are several: notes name them
+	Devices   = "ATTUNE_DEVICES"    // what scores, surveys and effects in the store were computed on, separated by "; ": notes name them where they are several
 
 	GoMLXBackend = "GOMLX_BACKEND" // GoMLX's own name of a backend, read where ATTUNE_BACKEND is unset
 	XLAFlags     = "XLA_FLAGS"     // read by XLA once, when its plugin is loaded

@@ -56,8 +56,8 @@ func (r *Run) gather(s *start, facts map[string]any, now time.Time) map[string]a
 	for key, value := range facts {
 		p[key] = value
 	}
-	if devices := os.Getenv(env.Mixed); devices != "" {
-		p["devices"] = strings.Split(devices, "; ") // parts of the run were computed on each
+	if devices := strings.Split(os.Getenv(env.Devices), "; "); len(devices) > 1 {
+		p["devices"] = devices // parts of the run were computed on each
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -43,9 +44,6 @@ func calibrateHeads(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	if j.session.part != nil {
-		return errPartDone // a choice needs all items: it is computed where the parts are brought together
-	}
 	c := &calibrated{job: j, calibrateArgs: a}
 	if err := c.compute(ctx); err != nil {
 		return err
@@ -66,14 +64,25 @@ func calibrateHeads(ctx context.Context, j *job) error {
 	return fmt.Errorf("a calibration has no view %q", j.View)
 }
 
-func (c *calibrated) compute(ctx context.Context) (err error) {
+// asked are the items, and the options that follow from the arguments alone.
+func (c *calibrated) asked() (o calibrate.Options, err error) {
 	if c.task, err = c.job.task(); err != nil {
-		return err
+		return o, err
 	}
 	if c.Method == string(calibrate.PASTA) {
 		if c.task, err = calibrate.Highlight(c.task, c.Highlight); err != nil {
-			return client.Parameter("highlight", c.Highlight, "%v", err)
+			return o, client.Parameter("highlight", c.Highlight, "%v", err)
 		}
+	}
+	return calibrate.Options{Method: calibrate.Method(c.Method), By: calibrate.Criterion(c.By), Gain: c.calibrateArgs.Gain, Heads: c.calibrateArgs.Heads,
+		Layers: c.calibrateArgs.Layers, Percent: c.Percent, Draws: c.Draws, Seed: c.job.Options.Seed}, nil
+}
+
+// compute chooses and tests. In a part of a submission it answers the part's share of what heads are chosen by: the choice needs all of it, and the test the choice.
+func (c *calibrated) compute(ctx context.Context) error {
+	o, err := c.asked()
+	if err != nil {
+		return err
 	}
 	r, err := c.runner()
 	if err != nil {
@@ -88,11 +97,21 @@ func (c *calibrated) compute(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.Calibration, err = calibrate.Run(ctx, c.task, calibrate.Options{Method: calibrate.Method(c.Method), By: calibrate.Criterion(c.By), Gain: c.calibrateArgs.Gain, Heads: c.calibrateArgs.Heads,
-		Layers: c.calibrateArgs.Layers, Percent: c.Percent, Draws: c.Draws, Seed: c.job.Options.Seed,
-		Eval: eval.Options{Runner: func() (*engine.Runner, error) { return r, nil }, Store: results, Job: r.Job(), Run: c.RunID, Seed: c.job.Options.Seed, Groups: c.groups(),
-			Margin: c.job.Options.Margin, Progress: func(p engine.Progress) { p.Stage = c.Method + " by " + c.By + ", " + p.Stage; c.engineProgress(p) }}})
+	of, err := c.resultJob(r)
 	if err != nil {
+		return err
+	}
+	o.Eval = eval.Options{Runner: func() (*engine.Runner, error) { return r, nil }, Store: results, Job: of, Run: c.runName(), Known: c.known(), Seed: c.job.Options.Seed, Groups: c.groups(),
+		Margin: c.job.Options.Margin, Progress: func(p engine.Progress) { p.Stage = c.Method + " by " + c.By + ", " + p.Stage; c.engineProgress(p) }}
+	if p := c.session.part; p != nil {
+		a, err := calibrate.AnswerPart(ctx, c.task, o, p.part)
+		if err != nil {
+			return err
+		}
+		p.add(a)
+		return errPartDone
+	}
+	if c.Calibration, err = calibrate.Run(ctx, c.task, o); err != nil {
 		return err
 	}
 	if c.session.calibrations == nil {
@@ -100,6 +119,21 @@ func (c *calibrated) compute(ctx context.Context) (err error) {
 	}
 	c.session.calibrations[key] = c.Calibration
 	return nil
+}
+
+// choosing are the items that the heads of a calibration are chosen on, and how.
+func (j *job) choosing() (*eval.Task, calibrate.Options, error) {
+	a, err := args[calibrateArgs](j)
+	if err != nil {
+		return nil, calibrate.Options{}, err
+	}
+	c := &calibrated{job: j, calibrateArgs: a}
+	o, err := c.asked()
+	if err != nil {
+		return nil, o, err
+	}
+	choosing, _, err := calibrate.Split(c.task, cmp.Or(o.Percent, calibrate.DefaultPercent), o.Seed)
+	return choosing, o, err
 }
 
 // called is what tables, figures and numbers of this calibration begin with.

@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,10 +53,17 @@ func Count(ctx context.Context, s *cluster.Submission, timed bool) (*cluster.Wor
 // items is how many items or texts a request is about; 0 where only the model can tell.
 func (j *job) items() (int, error) {
 	switch {
-	case j.Kind != "compare" && len(j.Options.Texts) > 0:
+	case j.Kind != "compare" && j.Kind != "calibrate" && len(j.Options.Texts) > 0:
 		return len(j.Options.Texts), nil
-	case j.Kind != "compare" && strings.HasSuffix(j.Options.Items, ".txt"):
+	case j.Kind != "compare" && j.Kind != "calibrate" && strings.HasSuffix(j.Options.Items, ".txt"):
 		return 0, nil
+	}
+	if j.Kind == "calibrate" {
+		t, _, err := j.choosing()
+		if err != nil {
+			return 0, err
+		}
+		return len(t.Examples), nil
 	}
 	t, err := j.task()
 	if err != nil {
@@ -98,6 +106,21 @@ func (j *job) count(ctx context.Context, backend string, w *cluster.Work, r *clu
 	}
 	g := engine.GeometryNamed(backend, c.MaxPositions, j.Options.Budget)
 	account(w, c, g, backend, j.Options.DType)
+	if j.Kind == "calibrate" {
+		t, o, err := j.choosing()
+		if err != nil {
+			return 0, err
+		}
+		if r.Arms, err = o.Arms(c.Layers, c.Heads); err != nil {
+			return 0, client.Parameter("layers", fmt.Sprint(o.Layers), "%v", err)
+		}
+		size, err := eval.SizeOf(ctx, t, nil, c, tok, g)
+		if err != nil {
+			return 0, err
+		}
+		r.Tokens, r.Padded = r.Arms*size.Tokens, r.Arms*size.Padded
+		return r.Arms * size.Prompts, nil
+	}
 	if j.Kind == "compare" {
 		t, err := j.task()
 		if err != nil {

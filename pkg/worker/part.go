@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"runtime/debug"
+	"slices"
 
 	"github.com/attune-lab/attune/pkg/cluster"
 	"github.com/attune-lab/attune/pkg/engine"
@@ -126,15 +127,23 @@ func (p *partRun) add(a eval.Answered) {
 	p.answered = append(p.answered, cluster.Answered{Jobs: a.Jobs, Items: a.Items, Of: a.Of})
 }
 
-// resultJob is what results of a runner depend on.
+// resultJob is what results of a runner depend on. Where parts were computed on several devices, each one's job has the results of all, and this process' device need not be
+// one of them; where they were computed on one, it must be that.
 func (j *job) resultJob(r *engine.Runner) (store.Job, error) {
 	of := r.Job()
-	p := j.session.part
-	if p == nil {
-		return of, nil
+	if p := j.session.part; p != nil {
+		of.Code = p.code
+		return of, p.device(of.Numerics)
 	}
-	of.Code = p.code
-	return of, p.device(of.Numerics)
+	devices := j.session.devices
+	switch {
+	case len(devices) == 0 || slices.Contains(devices, of.Numerics):
+	case len(devices) > 1:
+		of.Numerics = devices[0]
+	default:
+		return of, fmt.Errorf("this process computes on %q, and the parts were computed on %q: the last job must run where they do; ask for nodes of one kind, then resume", of.Numerics, devices[0])
+	}
+	return of, nil
 }
 
 // runName is what the results of the request are stored as the run of.

@@ -2,10 +2,13 @@ package worker
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +203,126 @@ func TestPartsOfOneDeviceOnly(t *testing.T) {
 	s.Mixed = true
 	if err := RunPart(t.Context(), s, 1); err != nil {
 		t.Errorf("a mixed submission: %v", err)
+	}
+}
+
+// TestMixedPartsShowWhatOneRunShows: parts of two devices are united, and shown by a process that computes on either or on a third; parts of one device by none of another.
+func TestMixedPartsShowWhatOneRunShows(t *testing.T) {
+	var requests []client.Request
+	for _, kind := range []string{"compare", "survey"} {
+		r := request(t, kind, map[string]string{"compare": "table", "survey": "rates"}[kind], map[string]any{"eps": []float64{0.3}})
+		r.Arms, r.Options.Limit, r.RunDir = arms(t)[:1], 4, ""
+		requests = append(requests, r)
+	}
+	s := submitTest(t, 2, requests...)
+	s.Mixed = true
+	devices := []string{"xla:a", "xla:b"}
+	for i, device := range devices {
+		if err := RunPart(t.Context(), s, i+1); err != nil {
+			t.Fatal(err)
+		}
+		asComputedOn(t, s, i+1, device)
+	}
+	u, err := s.Merge()
+	if err != nil || !slices.Equal(u.Devices, devices) {
+		t.Fatalf("united %+v, %v: expected both devices", u, err)
+	}
+	t.Setenv(env.Known, "1")
+	t.Setenv(env.Devices, strings.Join(u.Devices, "; "))
+	united := newSession()
+	t.Setenv(env.Devices, devices[0])
+	elsewhere := newSession()
+	t.Setenv(env.Devices, "")
+	t.Setenv(env.Known, "")
+	one, fresh := newSession(), filepath.Join(t.TempDir(), "one")
+	for _, r := range requests {
+		want, err := answerOf(t, one, r, fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := answerOf(t, united, r, u.Store); err != nil || got != want || got == "" {
+			t.Errorf("%s: %v, the parts show\n%.300s\nand one run\n%.300s", r.Kind, err, got, want)
+		}
+		if _, err := answerOf(t, elsewhere, r, u.Store); err == nil || !strings.Contains(err.Error(), `"xla:a"`) {
+			t.Errorf("%s on a device that the parts did not have: %v", r.Kind, err)
+		}
+	}
+}
+
+// asComputedOn makes a part's results those of a device.
+func asComputedOn(t *testing.T, s *cluster.Submission, part int, device string) {
+	t.Helper()
+	from, err := s.PartStore(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(s.PartDir(part), "done.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done cluster.Done
+	if err := json.Unmarshal(text, &done); err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.ReplaceAll(string(text), done.Device, device))
+	as := func(j store.Job) []store.Job {
+		before := j.Key()
+		j.Numerics = device
+		text = []byte(strings.ReplaceAll(string(text), string(before), string(j.Key())))
+		return []store.Job{j}
+	}
+	if _, err := to.MergeAs("computed", as, from); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(from.Dir()), os.Rename(to.Dir(), from.Dir()), os.WriteFile(path, text, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCalibrationsInParts: parts answer what heads are chosen by, and the last job, which computes none of it, chooses and tests as one run does.
+func TestCalibrationsInParts(t *testing.T) {
+	var requests []client.Request
+	for _, view := range []string{"heads", "map", "test", "spec"} {
+		r := request(t, "calibrate", view, map[string]any{"method": "act", "by": "score", "layers": []int{1}, "heads": 1, "draws": 1})
+		r.Options.Limit, r.Options.Items, r.RunDir = 6, "generated:easy", ""
+		requests = append(requests, r)
+	}
+	s := submitTest(t, 2, requests...)
+	w, err := Count(t.Context(), s, false)
+	if err != nil || len(w.Requests) != 1 || w.Items() < 2 || w.Items() > 4 || w.Requests[0].Arms < 3 || w.Requests[0].Tokens == 0 {
+		t.Fatalf("%+v, %v: expected one request, about half of 6 items, and an arm of each head", w, err)
+	}
+	for part := 1; part <= 2; part++ {
+		if err := RunPart(t.Context(), s, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err := s.Merge(); err != nil || u.Records != w.Requests[0].Arms*w.Items() {
+		t.Fatalf("united %+v, %v: expected %d answers of %d arms each", u, err, w.Items(), w.Requests[0].Arms)
+	}
+	t.Setenv(env.Known, "1")
+	united := newSession()
+	os.Unsetenv(env.Known)
+	one, fresh := newSession(), filepath.Join(t.TempDir(), "one")
+	graphs := regexp.MustCompile(`"calibration[^"]*graphs":\d+`) // the last job builds those of the test only
+	for i, r := range requests {
+		if i == 0 {
+			if _, err := answerOf(t, united, r, filepath.Join(t.TempDir(), "empty")); err == nil || !strings.Contains(err.Error(), "not in the store") {
+				t.Errorf("without the parts: %v", err)
+			}
+		}
+		want, err := answerOf(t, one, r, fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := answerOf(t, united, r, s.Store)
+		if err != nil || got == "" || graphs.ReplaceAllString(got, "") != graphs.ReplaceAllString(want, "") {
+			t.Errorf("%s: %v, the parts show\n%.300s\nand one run\n%.300s", r.View, err, got, want)
+		}
 	}
 }

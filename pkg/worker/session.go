@@ -57,11 +57,16 @@ type session struct {
 	fresh        *store.Store   // of a check
 	part         *partRun       // nil but in a part of a submission
 	known        bool           // what parts compute is in the store, or an error: see env.Known
+	devices      []string       // that parts were computed on, where they are known: see env.Devices
 }
 
 func newSession() *session {
+	var devices []string
+	if text := os.Getenv(env.Devices); text != "" {
+		devices = strings.Split(text, "; ")
+	}
 	return &session{tasks: map[string]*eval.Task{}, surveys: map[string]*sink.Survey{}, compared: map[string]*eval.Comparison{}, logs: map[string]*eval.Logs{}, effects: map[string]effects{},
-		known: os.Getenv(env.Known) != ""}
+		known: os.Getenv(env.Known) != "", devices: devices}
 }
 
 // job is a request that is being answered.
