@@ -188,10 +188,14 @@ func (f *fields) refuseUnread(modelType string) {
 	}
 }
 
+// sameJSON compares values, of which false is as good as none.
 func sameJSON(a, b json.RawMessage) bool {
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
 		return false
+	}
+	if x == false && y == nil {
+		return true
 	}
 	p, err := json.Marshal(x)
 	q, err2 := json.Marshal(y)

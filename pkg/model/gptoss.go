@@ -13,8 +13,8 @@ func gptOss(c *Config, f *fields) *architecture {
 	if !ok {
 		return a
 	}
-	a.wide = true                 // rounded to bfloat16 they would send tokens to other experts: 7 of 71 in testdata/reference
-	const limit, alpha = 7, 1.702 // of the experts' activation, not in config.json
+	a.wide = true // rounded to bfloat16 they would send tokens to other experts: 7 of 71 in testdata/reference
+	limit, alpha := f.factor("swiglu_limit"), f.factor("swiglu_alpha")
 	a.each(func(b *block, p string) {
 		b.attn.sinks = p + "self_attn.sinks"
 		b.mlp = mlp{experts: &experts{

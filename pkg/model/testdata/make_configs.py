@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes configs.jsonl.gz: for every family 200 config.json as transformers writes them, or as people leave them, each with the values that transformers reads.
 
-    pip install torch transformers==5.17.0
+    pip install torch transformers==5.24.0
     ./make_configs.py
 """
 import gzip

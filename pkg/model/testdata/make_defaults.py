@@ -2,7 +2,7 @@
 """Writes ../defaults.json: for every family the fields of transformers' configuration class with their defaults, other names of them, and the base of the rotary
 embedding where config.json says none. A family's config.json is read against it: a field that is not there is not read, as in transformers.
 
-    pip install transformers==5.17.0
+    pip install transformers==5.24.0
     ./make_defaults.py
 """
 import json

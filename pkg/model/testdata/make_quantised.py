@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes quantised.safetensors: tensors as mxfp4 and fp8 checkpoints hold them, and what transformers makes of them (<name>.expected).
 
-    pip install torch transformers==5.17.0 safetensors
+    pip install torch transformers==5.24.0 safetensors
     ./make_quantised.py
 """
 import os
