@@ -78,11 +78,16 @@ const (
 	layerNormNoBias                 // (x - mean) / std * w
 	rmsBare                         // x / rms(x)
 	layerNormBare                   // (x - mean) / std
+	layerNormHeads                  // layerNormNoBias of each head by itself with its own weights, [heads, head_dim]; width is that of all heads
+	layerNormApart                  // the same, stored as name.norms.<head>.weight
 )
 
-// centres reports whether a norm takes the mean away, bare whether it has no weights.
-func (k normKind) centres() bool { return k == layerNorm || k == layerNormNoBias || k == layerNormBare }
-func (k normKind) bare() bool    { return k == rmsBare || k == layerNormBare }
+// centres reports whether a norm takes the mean away, bare whether it has no weights, byHead whether each head has its own.
+func (k normKind) centres() bool {
+	return k == layerNorm || k == layerNormNoBias || k == layerNormBare || k.byHead()
+}
+func (k normKind) bare() bool   { return k == rmsBare || k == layerNormBare }
+func (k normKind) byHead() bool { return k == layerNormHeads || k == layerNormApart }
 
 // dense is a matrix product x·Wᵀ (+ b).
 type dense struct {
@@ -104,6 +109,7 @@ type attention struct {
 	valueNorm          norm
 	valueIsKey         bool    // values are what keys are before their norm
 	headDim            int     // where it is not the configuration's; 0 = it is
+	kvHeads            int     // where they are fewer than the configuration's; 0 = they are not. Each is repeated for as many of those as share it
 	keysTo, keysFrom   int     // keys and values go into this slot of the stream, or come from it (see sharedKeys); 0 = neither
 	clip               float64 // bound of q, k and v; 0 = none
 	rope               *rope
@@ -111,6 +117,14 @@ type attention struct {
 	softcap            float64 // bound of the scores: cap * tanh(scores/cap)
 	window             int     // a query sees this many keys, its own included; 0 = all
 	sinks              string  // learned logit per head that takes part in the softmax and has no value
+}
+
+// keyHeads is how many key and value heads the layer's projections have.
+func (a *attention) keyHeads(c *Config) int {
+	if a.kvHeads > 0 {
+		return a.kvHeads
+	}
+	return c.KVHeads
 }
 
 // mlp describes a layer's feed-forward part: down(act(gate(x)) * up(x)), or without a gate down(act(up(x))), or experts.
@@ -169,6 +183,14 @@ func (a *architecture) weights(c *Config) []weight {
 		case n.name == "" || n.kind.bare():
 		case n.kind == rmsPlusOne:
 			add(n.name+".weight", initZeros, n.width)
+		case n.kind.byHead():
+			w := weight{name: n.name + ".weight", shape: []int{n.width / c.HeadDim, c.HeadDim}, init: initOnes}
+			for h := range w.shape[0] {
+				if n.kind == layerNormApart {
+					w.parts = append(w.parts, fmt.Sprintf("%s.norms.%d.weight", n.name, h))
+				}
+			}
+			ws = append(ws, w)
 		default:
 			add(n.name+".weight", initOnes, n.width)
 			if n.kind == layerNorm {
@@ -262,6 +284,14 @@ func (a *architecture) lengthDependent() *rope {
 		}
 	}
 	return nil
+}
+
+// longest is how many tokens a sequence may have: a dynamic rotary embedding fits itself to any number.
+func (m *Model) longest() int {
+	if r := m.arch.lengthDependent(); r != nil && r.long == nil {
+		return maxConfigValue
+	}
+	return m.Config.MaxPositions
 }
 
 // addLayers fills the blocks, one call per layer with the start of its tensors' names.

@@ -298,14 +298,18 @@ func (d *decoder) rawLogits(x *Node) *Node {
 //
 //	rms:        x / sqrt(mean(x²) + eps) * w            (Zhang and Sennrich 2019)
 //	rmsPlusOne: x / sqrt(mean(x²) + eps) * (1 + w)
-//	layerNorm:  (x - mean(x)) / sqrt(var(x) + eps) * w + b, or without b
+//	layerNorm:  (x - mean(x)) / sqrt(var(x) + eps) * w + b, or without b, or of each head with its own w
 func (d *decoder) norm(n norm, x *Node) *Node {
 	if n.name == "" {
 		return x
 	}
 	dtype, rank := x.DType(), x.Rank()
 	param := func(name string) *Node {
-		return ExpandLeftToRank(ConvertDType(d.params[n.name+name], dtypes.Float32), rank)
+		p := ConvertDType(d.params[n.name+name], dtypes.Float32)
+		if n.kind.byHead() {
+			p = InsertAxes(p, 1) // [heads, 1, head_dim] beside [batch, heads, tokens, head_dim]
+		}
+		return ExpandLeftToRank(p, rank)
 	}
 	x = ConvertDType(x, dtypes.Float32)
 	if n.kind.centres() {
@@ -367,8 +371,9 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 		q, k, v = heads(0, group), heads(group, group+1), heads(group+1, group+2)
 	default:
 		y := d.dense(a.fused, x)
-		dim := y.Shape().Dimensions[2] / (c.Heads + 2*c.KVHeads) // the layer's own: in gemma4 not the configuration's
-		parts := d.parts(a.fused, y, c.Heads*dim, c.KVHeads*dim, c.KVHeads*dim)
+		queries := a.out.in
+		keys := (y.Shape().Dimensions[2] - queries) / 2 // the layer's own: in gemma4 not the configuration's
+		parts := d.parts(a.fused, y, queries, keys, keys)
 		q, k, v = parts[0], parts[1], parts[2]
 	}
 	if a.normWhole {
@@ -377,11 +382,21 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 	if a.clip > 0 {
 		q, k, v = ClipScalar(q, -a.clip, a.clip), ClipScalar(k, -a.clip, a.clip), ClipScalar(v, -a.clip, a.clip)
 	}
-	q, k, v = splitHeads(q, c.Heads), splitHeads(k, c.KVHeads), splitHeads(v, c.KVHeads)
+	kvHeads := a.keyHeads(c)
+	q, k, v = splitHeads(q, c.Heads), splitHeads(k, kvHeads), splitHeads(v, kvHeads)
 	if !a.normWhole && !a.normRotated {
 		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
 	}
-	return q, k, d.norm(a.valueNorm, v)
+	return q, repeatHeads(k, c.KVHeads), repeatHeads(d.norm(a.valueNorm, v), c.KVHeads)
+}
+
+// repeatHeads turns [batch, n, tokens, dim] into [batch, heads, tokens, dim]: each head stands for heads/n neighbouring ones.
+func repeatHeads(x *Node, heads int) *Node {
+	d := x.Shape().Dimensions
+	if d[1] == heads {
+		return x
+	}
+	return Reshape(BroadcastToDims(InsertAxes(x, 2), d[0], d[1], heads/d[1], d[2], d[3]), d[0], heads, d[2], d[3])
 }
 
 // feedForward applies a block's MLP, [batch, tokens, hidden].

@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -102,6 +103,9 @@ func TestWindowsOfLayers(t *testing.T) {
 		{`"model_type":"exaone4","sliding_window":8,"sliding_window_pattern":"LG"`, []int{8, 0}},
 		{`"model_type":"exaone4","sliding_window":8,"sliding_window_pattern":"LLLG","layer_types":["full_attention","sliding_attention"]`, []int{0, 8}},
 		{`"model_type":"exaone4","sliding_window":8,"sliding_window_pattern":"X"`, nil},
+		{`"model_type":"exaone4","sliding_window":null,"layer_types":["full_attention","full_attention"]`, []int{0, 0}}, // EXAONE-4.0-1.2B
+		{`"model_type":"gemma4_text","sliding_window":8,"layer_types":["sliding_attention","sliding_attention"],"use_bidirectional_attention":"vision"`, []int{8, 0}},
+		{`"model_type":"gemma4_text","use_bidirectional_attention":"all"`, nil},
 		{`"model_type":"mistral","layer_types":["full_attention"]`, nil},
 		{`"model_type":"mistral","layer_types":["full_attention","linear_attention"]`, nil},
 		{`"model_type":"mistral","sliding_window":-3`, nil},
@@ -116,6 +120,48 @@ func TestWindowsOfLayers(t *testing.T) {
 			if got := a.blocks[l].attn.window; got != want {
 				t.Errorf("%s: layer %d has window %d, expected %d", c.fields, l, got, want)
 			}
+		}
+	}
+}
+
+// TestLongestContext: a rotary embedding that is given by hand makes the context longer than max_position_embeddings, which stays as it was.
+func TestLongestContext(t *testing.T) {
+	for scaling, want := range map[string]int{
+		`{"type":"yarn","factor":4,"original_max_position_embeddings":2048}`: 8192, // as Qwen2.5's README asks for
+		`{"type":"yarn","factor":4,"original_max_position_embeddings":256}`:  2048,
+		`{"type":"dynamic","factor":4}`:                                      8192,
+		`{"type":"linear","factor":4}`:                                       2048,
+	} {
+		c, err := ParseConfig([]byte(`{` + strings.Replace(minimal, `"model_type"`, `"rope_scaling":`+scaling+`,"model_type"`, 1) + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.MaxPositions != want {
+			t.Errorf("%s: %d positions, expected %d", scaling, c.MaxPositions, want)
+		}
+	}
+}
+
+// TestPublishedSpellings are values that published files have and that mean what another one says.
+func TestPublishedSpellings(t *testing.T) {
+	for fields, want := range map[string]string{
+		`"model_type":"gemma","hidden_act":"gelu","hidden_activation":null`: `"model_type":"gemma"`,                                     // gemma-7b
+		`"model_type":"gpt_oss","swiglu_limit":7.0`:                         `"model_type":"gpt_oss","swiglu_alpha":1.702`,              // transformers 5.24
+		`"model_type":"gemma2","use_bidirectional_attention":false`:         `"model_type":"gemma2","use_bidirectional_attention":null`, // null is the default
+	} {
+		kinds := func(fields string) string {
+			_, a, err := parseConfig([]byte(`{` + strings.Replace(minimal, `"model_type":"llama"`, `"head_dim":4,"num_key_value_heads":4,`+fields, 1) + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := &a.blocks[0].mlp
+			if m.experts != nil {
+				return fmt.Sprint(m.experts.limit, m.experts.alpha)
+			}
+			return fmt.Sprintf("%p", m.act)
+		}
+		if got, want := kinds(fields), kinds(want); got != want {
+			t.Errorf("%s: %s, expected %s", fields, got, want)
 		}
 	}
 }

@@ -60,16 +60,17 @@ func (m *Model) planCut() {
 	for i := range m.arch.blocks {
 		b := &m.arch.blocks[i]
 		a := &b.attn
+		kv := a.keyHeads(c)
 		switch {
-		case c.KVHeads == 1 && a.fused.name == "" && c.Heads%n == 0: // queries share the key and value, which every device has
+		case kv == 1 && a.fused.name == "" && c.Heads%n == 0: // queries share the key and value, which every device has
 			reads(nil, a.query)
 			writes(a.out)
-		case even("kv heads", c.KVHeads) && even("heads", c.Heads):
+		case even("kv heads", kv) && even("heads", c.Heads):
 			reads(nil, a.query, a.key, a.value)
 			var blocks []int
 			if !a.interleaved {
-				dim := a.fused.out / (c.Heads + 2*c.KVHeads)
-				blocks = []int{c.Heads * dim, c.KVHeads * dim, c.KVHeads * dim}
+				dim := a.fused.out / (c.Heads + 2*kv)
+				blocks = []int{c.Heads * dim, kv * dim, kv * dim}
 			}
 			reads(blocks, a.fused)
 			writes(a.out)

@@ -274,7 +274,7 @@ func (m *Model) pad(b Batch) (tokens, extents *tensors.Tensor, err error) {
 		if len(p) == 0 {
 			return nil, nil, fmt.Errorf("prompt %d of the batch has no token", i)
 		}
-		if len(p) > m.Config.MaxPositions {
+		if len(p) > m.longest() {
 			return nil, nil, fmt.Errorf("prompt %d of the batch has %d tokens, more than the model's %d positions", i, len(p), m.Config.MaxPositions)
 		}
 		for k, id := range p {

@@ -21,6 +21,9 @@ func gemma2(c *Config, f *fields) *architecture {
 
 // gemma1 is llama with norms stored as w for 1+w and embeddings times sqrt(hidden) (Gemma Team 2024, arXiv 2403.08295).
 func gemma1(c *Config, f *fields) *architecture {
+	if f.text("", "hidden_act") == "gelu" { // the first published files say so and mean the approximation (transformers issue 29402)
+		f.values["hidden_act"] = []byte(`"gelu_pytorch_tanh"`)
+	}
 	a := llama(c, f)
 	a.embedScale = math.Sqrt(float64(c.HiddenSize))
 	a.norm.kind = rmsPlusOne
@@ -81,10 +84,14 @@ func gemma4(c *Config, f *fields) *architecture {
 	}
 	wide := f.boolean(false, "use_double_wide_mlp")
 	a.embedScale, a.softcap = math.Sqrt(float64(c.HiddenSize)), f.number(0, "final_logit_softcapping")
-	rule := func(l int) bool { return (l+1)%6 != 0 && l != c.Layers-1 }
+	rule := func(l int) bool { return (l+1)%6 != 0 }
 	slides, windows := f.sliding(c, rule), f.windows(c, f.integer(0, "sliding_window"), rule)
+	slides[c.Layers-1], windows[c.Layers-1] = false, 0                           // whatever layer_types says
+	if who := f.text("vision", "use_bidirectional_attention"); who != "vision" { // the tokens of images, which a text has none of
+		f.fail("use_bidirectional_attention is %q: an encoder, not a decoder that generates", who)
+	}
 	keyIsValue := f.boolean(false, "attention_k_eq_v")
-	widths := f.gemmaHeads(c, slides)
+	widths, kvHeads := f.gemmaHeads(c, slides, keyIsValue)
 	if f.err != nil {
 		return a
 	}
@@ -98,7 +105,10 @@ func gemma4(c *Config, f *fields) *architecture {
 		}
 		at := &b.attn
 		at.window, at.headDim, at.scale = windows[l], widths[l], 1
-		at.query.out, at.key.out, at.value.out, at.out.in = c.Heads*widths[l], c.KVHeads*widths[l], c.KVHeads*widths[l], c.Heads*widths[l]
+		at.query.out, at.key.out, at.value.out, at.out.in = c.Heads*widths[l], kvHeads[l]*widths[l], kvHeads[l]*widths[l], c.Heads*widths[l]
+		if kvHeads[l] != c.KVHeads {
+			at.kvHeads = kvHeads[l]
+		}
 		at.queryNorm, at.keyNorm = norm{p + "self_attn.q_norm", rms, widths[l], c.NormEps}, norm{p + "self_attn.k_norm", rms, widths[l], c.NormEps}
 		at.valueNorm = norm{p + "self_attn.v_norm", rmsBare, widths[l], c.NormEps}
 		if keyIsValue && !slides[l] {
@@ -136,11 +146,11 @@ func (f *fields) gemmaShared(c *Config, a *architecture, slides []bool, first in
 				return
 			}
 			slots[kind] = len(a.shared) + 1
-			a.shared = append(a.shared, 2*a.blocks[from].attn.key.out)
+			a.shared = append(a.shared, 2*c.KVHeads*a.blocks[from].attn.headDim)
 			a.blocks[from].attn.keysTo = slots[kind]
 		}
-		if source := a.shared[slots[kind]-1]; source != 2*b.attn.key.out {
-			f.fail("num_kv_shared_layers: layer %d has keys of %d entries and reads %d", l, b.attn.key.out, source/2)
+		if own, source := 2*c.KVHeads*b.attn.headDim, a.shared[slots[kind]-1]; source != own {
+			f.fail("num_kv_shared_layers: layer %d has keys of %d entries and reads %d", l, own/2, source/2)
 		}
 		b.attn.keysFrom = slots[kind]
 		b.attn.key, b.attn.value, b.attn.keyNorm, b.attn.valueNorm, b.attn.valueIsKey = dense{}, dense{}, norm{}, norm{}, false
@@ -153,22 +163,24 @@ func (f *fields) gemmaShared(c *Config, a *architecture, slides []bool, first in
 	}
 }
 
-// gemmaHeads are the widths of each layer's heads: per_layer_config, or global_head_dim in the layers without a window.
-func (f *fields) gemmaHeads(c *Config, slides []bool) []int {
+// gemmaHeads are the widths of each layer's heads and the numbers of its key heads: per_layer_config, or global_head_dim and num_global_key_value_heads in the layers
+// without a window, the second only where their values are their keys.
+func (f *fields) gemmaHeads(c *Config, slides []bool, keyIsValue bool) (widths, kvHeads []int) {
 	top := f.plain()
 	type override struct {
 		HeadDim *int `json:"head_dim"`
 		KVHeads *int `json:"num_key_value_heads"`
 	}
 	given := read(top, "an object of layers", map[string]override(nil), "per_layer_config")
-	if n := top.integer(c.KVHeads, "num_global_key_value_heads"); given == nil && f.boolean(false, "attention_k_eq_v") && n != c.KVHeads {
-		f.fail("num_global_key_value_heads is %d, expected the %d of every layer", n, c.KVHeads)
+	globalWidth, globalHeads := top.integer(512, "global_head_dim"), c.KVHeads
+	if keyIsValue {
+		globalHeads = top.integer(c.KVHeads, "num_global_key_value_heads")
 	}
-	widths := make([]int, c.Layers)
+	widths, kvHeads = make([]int, c.Layers), make([]int, c.Layers)
 	for l := range widths {
-		widths[l] = c.HeadDim
+		widths[l], kvHeads[l] = c.HeadDim, c.KVHeads
 		if given == nil && !slides[l] {
-			widths[l] = top.integer(512, "global_head_dim")
+			widths[l], kvHeads[l] = globalWidth, globalHeads
 		}
 	}
 	for name, o := range given {
@@ -177,8 +189,8 @@ func (f *fields) gemmaHeads(c *Config, slides []bool) []int {
 			f.fail("per_layer_config has %q, expected a layer below %d", name, c.Layers)
 			continue
 		}
-		if o.KVHeads != nil && *o.KVHeads != c.KVHeads {
-			f.fail("per_layer_config: layer %d has num_key_value_heads %d, expected the %d of every layer", l, *o.KVHeads, c.KVHeads)
+		if o.KVHeads != nil {
+			kvHeads[l] = *o.KVHeads
 		}
 		if o.HeadDim != nil {
 			widths[l] = *o.HeadDim
@@ -188,8 +200,11 @@ func (f *fields) gemmaHeads(c *Config, slides []bool) []int {
 		if w < 2 || w > maxHeadDim || w%2 != 0 {
 			f.fail("head_dim of layer %d is %d, expected an even number up to %d", l, w, maxHeadDim)
 		}
+		if n := kvHeads[l]; n < 1 || c.KVHeads%n != 0 {
+			f.fail("num_key_value_heads of layer %d is %d, expected a divisor of the model's %d", l, n, c.KVHeads)
+		}
 	}
-	return widths
+	return widths, kvHeads
 }
 
 // gemmaPieces gives every layer an input of its own.

@@ -64,7 +64,7 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 		return nil, fmt.Errorf("%d extents for %d prompts", len(opts.Extents), len(prompts))
 	}
 	for i, p := range prompts {
-		if len(p)+opts.MaxTokens > m.Config.MaxPositions {
+		if len(p)+opts.MaxTokens > m.longest() {
 			return nil, fmt.Errorf("prompt %d has %d tokens; with %d new ones it passes the model's %d positions", i, len(p), opts.MaxTokens, m.Config.MaxPositions)
 		}
 	}

@@ -196,6 +196,7 @@ func phi(c *Config, f *fields) *architecture {
 	a.centred()
 	a.projectionBias(true, true)
 	a.plainMLP(c, "fc1", "fc2", true)
+	a.headNormsIf(c, f, "qk_layernorm", "q_layernorm", "k_layernorm", layerNorm)
 	a.norm.name, a.headBias = "model.final_layernorm", "lm_head.bias"
 	a.each(func(b *block, p string) {
 		b.parallel, b.oneNorm, b.mlpIn = true, true, norm{}

@@ -43,6 +43,23 @@ func (a *architecture) headNorms(c *Config, kind normKind) {
 	})
 }
 
+// headNormsIf is headNorms with LayerNorms of these names and kind, where a field turns them on.
+func (a *architecture) headNormsIf(c *Config, f *fields, field, query, key string, kind normKind) {
+	if !f.boolean(false, field) {
+		return
+	}
+	width := func(heads int) int {
+		if kind.byHead() {
+			return heads * c.HeadDim
+		}
+		return c.HeadDim
+	}
+	a.each(func(b *block, p string) {
+		b.attn.queryNorm = norm{p + "self_attn." + query, kind, width(c.Heads), c.NormEps}
+		b.attn.keyNorm = norm{p + "self_attn." + key, kind, width(c.KVHeads), c.NormEps}
+	})
+}
+
 // setWindows gives each layer its window.
 func (a *architecture) setWindows(windows []int) {
 	for i, w := range windows {

@@ -28,8 +28,8 @@ func (f *fields) factor(name string) float64 {
 	return x
 }
 
-// cohere has attention and MLP side by side behind one norm without biases, neighbouring entries of a head rotated against each other, and scaled logits
-// (Cohere 2024, Command R).
+// cohere has attention and MLP side by side behind one norm without biases, neighbouring entries of a head rotated against each other, and scaled logits; in its
+// larger models norms on queries and keys with weights of each head's own (Cohere 2024, Command R and R+).
 func cohere(c *Config, f *fields) *architecture {
 	a := llama(c, f)
 	a.logitScale = f.factor("logit_scale")
@@ -39,6 +39,7 @@ func cohere(c *Config, f *fields) *architecture {
 		b.parallel, b.oneNorm = true, true
 		b.attn.rope.pairs = true
 	})
+	a.headNormsIf(c, f, "use_qk_norm", "q_norm", "k_norm", layerNormHeads) // cohere2's class has no such field
 	return a
 }
 
@@ -87,11 +88,13 @@ func starcoder2(c *Config, f *fields) *architecture {
 	return a
 }
 
-// stableLM has LayerNorm, rotates a part of each head, and in some checkpoints has attention and MLP side by side (Stability AI 2023).
+// stableLM has LayerNorm, rotates a part of each head, and in some checkpoints has attention and MLP side by side and norms on queries and keys with weights of each
+// head's own (Stability AI 2023; StableLM 2 12B).
 func stableLM(c *Config, f *fields) *architecture {
 	a := llama(c, f)
 	a.centred()
 	a.projectionBias(f.boolean(false, "use_qkv_bias"), false)
+	a.headNormsIf(c, f, "qk_layernorm", "q_layernorm", "k_layernorm", layerNormApart)
 	if f.boolean(false, "use_parallel_residual") {
 		a.each(func(b *block, _ string) { b.parallel, b.oneNorm, b.mlpIn = true, true, norm{} })
 	}
@@ -209,14 +212,14 @@ func exaone4(c *Config, f *fields) *architecture {
 	a.normsBehind(c)
 	a.headNorms(c, rms)
 	size, pattern := f.integer(0, "sliding_window"), f.lookup("sliding_window_pattern")
-	if size == 0 {
-		return a
-	}
 	slides := func(int) bool { return false }
-	if f.plain().lookup("layer_types") == nil {
+	if size != 0 && f.plain().lookup("layer_types") == nil {
 		slides = f.slidingPattern(pattern)
 	}
 	a.setWindows(f.windows(c, size, slides))
+	if size == 0 { // then all layers have positions, whatever layer_types says
+		return a
+	}
 	for i := range a.blocks {
 		if at := &a.blocks[i].attn; at.window == 0 {
 			at.rope = nil

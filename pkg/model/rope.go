@@ -122,7 +122,7 @@ func (f *fields) scaled(c *Config, theta, partial float64, original int, partly 
 			f.fail("rope_type %q rotates %d entries of a head, expected 4 or more", kind, r.dim)
 		}
 		r.trained, r.stretch = c.MaxPositions, factor
-		c.MaxPositions = min(maxConfigValue, max(c.MaxPositions, int(float64(c.MaxPositions)*min(factor, maxConfigValue))))
+		c.extend(c.MaxPositions, factor)
 	case "llama3":
 		low, high := f.number(0, "low_freq_factor"), f.number(0, "high_freq_factor")
 		positive("factor", factor)
@@ -139,6 +139,9 @@ func (f *fields) scaled(c *Config, theta, partial float64, original int, partly 
 		positive("factor", factor)
 		positive("rope_theta", theta-1)
 		r.yarn(f, factor, float64(original))
+		if f.has("original_max_position_embeddings") {
+			c.extend(original, factor)
+		}
 	case "proportional": // the frequencies of a whole head, of which the first part turns
 		share := f.number(1, "partial_rotary_factor")
 		r.dim, r.inverse = c.HeadDim, make([]float64, c.HeadDim/2)
@@ -157,6 +160,14 @@ func (f *fields) scaled(c *Config, theta, partial float64, original int, partly 
 		f.fail("rope_type %q is not supported, expected default, linear, dynamic, llama3, yarn, longrope or proportional", kind)
 	}
 	return r
+}
+
+// extend raises the longest context to a trained one times the factor of its rotary embedding: max_position_embeddings is often left as it was when a model is given
+// such an embedding by hand (the README of Qwen2.5 does so for yarn).
+func (c *Config) extend(trained int, factor float64) {
+	if longer := float64(trained) * factor; longer > float64(c.MaxPositions) {
+		c.MaxPositions = int(min(longer, maxConfigValue))
+	}
 }
 
 // llama3 slows long waves by the factor, leaves short ones and blends between (Llama 3.1's published rotary scaling).
