@@ -18,7 +18,7 @@ var blockBytes, squareBytes = defaultBlockBytes, int64(defaultMaxBytes)
 
 // blocked reports whether rows can cut the site: whole prompts of one document each.
 func (s *Site) blocked() bool {
-	return s.Phase == Prefill && !s.part && s.carry.Packed == nil && len(s.Keys) == 1
+	return s.Phase == Prefill && !s.part && s.carry.Packed == nil && len(s.Keys) == 1 && !s.Trees
 }
 
 // rows is the site of the queries start to end-1 and of the keys up to the last of them, behind which attention is causal and sees nothing. Masks,

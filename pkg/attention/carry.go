@@ -161,7 +161,7 @@ func KeepOperands(s *Site, name string, lse *Node) {
 // those of the site that asks. It is nil where nothing was kept under the name.
 func KeptLayer(s *Site, name string) *Site {
 	part := &Site{Layer: s.Layer, carry: s.carry, scope: s.scope, part: true}
-	part.Operands = Operands{QueryPos: s.QueryPos, KeyPos: s.KeyPos, KeyTokens: s.KeyTokens, Lengths: s.Lengths, Prompt: s.Prompt, Span: s.Span, Mask: s.Mask}
+	part.Operands = Operands{QueryPos: s.QueryPos, KeyPos: s.KeyPos, KeyTokens: s.KeyTokens, Lengths: s.Lengths, Prompt: s.Prompt, Span: s.Span, Trees: s.Trees, Mask: s.Mask}
 	if probs := s.Kept(name + ".probs"); probs != nil {
 		part.probs = probs
 		part.Query, part.Keys = s.Query, s.Keys // their dimensions are the same

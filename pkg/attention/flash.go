@@ -30,8 +30,8 @@ func (s *Site) narrow() bool {
 
 func (s *Site) onXLA() bool { return backend.IsXLA(s.graph().Backend()) }
 
-// whole reports whether the site is a prefill of whole prompts, not a part of one.
-func (s *Site) whole() bool { return s.Phase == Prefill && !s.part && len(s.Keys) == 1 }
+// whole reports whether the site is a prefill of whole prompts, one a row, not a part of one.
+func (s *Site) whole() bool { return s.Phase == Prefill && !s.part && len(s.Keys) == 1 && !s.Trees }
 
 // oneSquare reports whether the layer's attention is the softmax of one square of scaled scores, up to the mask: no soft cap, no window shorter than the
 // keys, no learned sinks, no cache. The library's kernel (cuDNN) computes no other.

@@ -30,6 +30,9 @@ type Operands struct {
 	Lengths      *Node   // int32 [batch]: real tokens of each sequence, padding behind them; nil in Decode and in training
 	Prompt       *Node   // int32 [batch]: tokens of each sequence's prompt; what stands behind was generated, or is a choice that is scored. nil in training
 	Span         *Node   // int32 [batch, 2]: the highlighted tokens of each prompt, first and one past the last; equal where nothing is. nil in training
+	// Trees says that rows hold trees, see Rows: Prompt is int32 [batch, tokens] and Span int32 [batch, tokens, 2], each token's own, and attention is not causal in the
+	// order of the row, so that Mask alone says what a query may see.
+	Trees bool
 	// Half is the half precision of the weights where queries, keys and values are float32, as in families whose activations stay so: see Site.narrow.
 	Half dtypes.DType
 }
@@ -39,7 +42,11 @@ func (o *Operands) NumKeys() int { return o.KeyPos.Shape().Dimensions[1] }
 
 // Diagonal is true where a key is the query's own position: bool [1 or batch, 1, queries, keys].
 func (o *Operands) Diagonal() *Node {
-	return Equal(InsertAxes(o.QueryPos, 1, 2), InsertAxes(o.KeyPos, 1, 1))
+	same := Equal(InsertAxes(o.QueryPos, 1, 2), InsertAxes(o.KeyPos, 1, 1))
+	if o.Trees { // another branch has a token of the same position
+		return LogicalAnd(same, o.Mask)
+	}
+	return same
 }
 
 // Site is one layer's attention as an experiment sees it: the only seam between a model and an experiment. Its Layer says where it is.

@@ -102,7 +102,7 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	kv := extend(k, v)
 
 	o := attn.Operands{Query: q, Keys: kv.keys, Values: kv.values, Scale: a.scale, Softcap: a.softcap, Window: a.window, Mask: d.mask(a.window),
-		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, Lengths: d.geo.real, Prompt: d.geo.prompt, Span: d.geo.span}
+		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, Lengths: d.geo.real, Prompt: d.geo.prompt, Span: d.geo.span, Trees: d.geo.own != nil}
 	if weights := d.params[a.out.name+".weight"].DType(); d.arch.wide && weights != dtypes.Float32 {
 		o.Half = weights
 	}

@@ -24,6 +24,9 @@ type Batch struct {
 	Pad int
 	// Extents tell a sequence's prompt from what stands behind it; nil = every sequence is a prompt, and nothing is highlighted.
 	Extents []Extent
+	// Trees say what each row of Tokens holds in place of one sequence; nil = one sequence. Their extents take the place of Extents. Targets' positions, and what is
+	// emitted, go by the tokens' places in the row. See Model.Rows.
+	Trees [][]Tree
 }
 
 // Extent says what of a sequence is what, for interventions that treat prompts and what is generated differently. The zero value is a prompt without a highlight.
@@ -123,17 +126,32 @@ func (m *Model) Forward(b Batch, want Outputs, exp Experiment) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	if p.batch, err = m.allOnDevices(tokens, extents); err != nil {
-		return nil, err
-	}
-	if want.Targets != nil {
-		positions, ids, err := m.padTargets(b, want.Targets)
+	batch := []*tensors.Tensor{tokens, extents}
+	if b.Trees != nil {
+		if err := m.checkTrees(b, want, p.visits); err != nil {
+			return nil, err
+		}
+		layout, err := m.treeLayout(b, tokens.Shape().Dimensions[1])
 		if err != nil {
 			return nil, err
 		}
-		if p.targets, err = m.allOnDevices(positions, ids); err != nil {
+		batch = append(batch, layout)
+	}
+	if p.batch, err = m.allOnDevices(batch...); err != nil {
+		return nil, err
+	}
+	var targets [][]*tensors.Tensor
+	if want.Targets != nil {
+		if targets, err = m.padTargets(b, want.Targets); err != nil {
 			return nil, err
 		}
+	}
+	for _, call := range targets {
+		values, err := m.allOnDevices(call...)
+		if err != nil {
+			return nil, err
+		}
+		p.targets = append(p.targets, values)
 	}
 	run := p.layered
 	if want.Whole {
@@ -150,7 +168,7 @@ func (m *Model) Forward(b Batch, want Outputs, exp Experiment) (*Result, error) 
 // whole runs the pass as one graph.
 func (p *pass) whole() (*Result, error) {
 	m := p.model
-	inputs := slices.Concat(p.batch, p.targets)
+	inputs := slices.Concat(p.batch, slices.Concat(p.targets...))
 	var dims []shapes.Shape
 	for _, input := range inputs {
 		dims = append(dims, input.shape())
@@ -195,11 +213,12 @@ func (r *Result) head(want Outputs, outputs []*value) []*value {
 		t := outputs[0].first()
 		flat := tensors.MustCopyFlatData[float32](t)
 		width := t.Shape().Dimensions[1]
-		r.LogProbs = make([][]float64, len(want.Targets))
+		if r.LogProbs == nil {
+			r.LogProbs = make([][]float64, len(want.Targets))
+		}
 		for i, ts := range want.Targets {
-			r.LogProbs[i] = make([]float64, len(ts))
-			for j := range ts {
-				r.LogProbs[i][j] = float64(flat[i*width+j])
+			for j := range min(width, len(ts)-len(r.LogProbs[i])) {
+				r.LogProbs[i] = append(r.LogProbs[i], float64(flat[i*width+j]))
 			}
 		}
 		outputs = outputs[1:]
@@ -274,7 +293,7 @@ func (m *Model) pad(b Batch) (tokens, extents *tensors.Tensor, err error) {
 		if len(p) == 0 {
 			return nil, nil, fmt.Errorf("prompt %d of the batch has no token", i)
 		}
-		if len(p) > m.longest() {
+		if b.Trees == nil && len(p) > m.longest() {
 			return nil, nil, fmt.Errorf("prompt %d of the batch has %d tokens, more than the model's %d positions", i, len(p), m.Config.MaxPositions)
 		}
 		for k, id := range p {
@@ -306,24 +325,40 @@ func (m *Model) pad(b Batch) (tokens, extents *tensors.Tensor, err error) {
 	return tensors.FromFlatDataAndDimensions(flat, len(b.Tokens), width), tensors.FromFlatDataAndDimensions(rows, len(b.Tokens), 4), nil
 }
 
-func (m *Model) padTargets(b Batch, targets Targets) (positions, ids *tensors.Tensor, err error) {
+// headTargets is how many targets of trees the output head takes at a time on XLA: there they are too many to fill them up to the next shape, as those of single
+// sequences are, and with the shape of a product the order of its sums may change. It is a multiple of the rows that XLA's products on processors take at a time.
+const headTargets = 96
+
+// padTargets checks the targets and lays them out for one call of the head or, of trees on XLA, several: positions and ids of each, int32 [batch, targets].
+func (m *Model) padTargets(b Batch, targets Targets) ([][]*tensors.Tensor, error) {
 	if len(targets) != len(b.Tokens) {
-		return nil, nil, fmt.Errorf("%d lists of targets for %d prompts", len(targets), len(b.Tokens))
+		return nil, fmt.Errorf("%d lists of targets for %d prompts", len(targets), len(b.Tokens))
 	}
 	width := 1
 	for _, ts := range targets {
 		width = max(width, len(ts))
 	}
 	width = roundUp(width, 4)
-	pos, tok := make([]int32, len(targets)*width), make([]int32, len(targets)*width)
+	if b.Trees != nil && backend.IsXLA(m.Backend) {
+		width = max(1, headTargets/len(targets))
+	}
+	var calls [][]*tensors.Tensor
 	for i, ts := range targets {
 		for j, t := range ts {
 			if t.Position < 0 || t.Position >= len(b.Tokens[i]) || t.Token < 0 || t.Token >= m.Config.VocabSize {
-				return nil, nil, fmt.Errorf("prompt %d: target %d asks for token %d after position %d of %d tokens (vocabulary %d)",
+				return nil, fmt.Errorf("prompt %d: target %d asks for token %d after position %d of %d tokens (vocabulary %d)",
 					i, j, t.Token, t.Position, len(b.Tokens[i]), m.Config.VocabSize)
 			}
-			pos[i*width+j], tok[i*width+j] = int32(t.Position), int32(t.Token)
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(pos, len(targets), width), tensors.FromFlatDataAndDimensions(tok, len(targets), width), nil
+	for from := 0; from == 0 || slices.ContainsFunc(targets, func(ts []Target) bool { return len(ts) > from }); from += width {
+		pos, tok := make([]int32, len(targets)*width), make([]int32, len(targets)*width)
+		for i, ts := range targets {
+			for j := from; j < min(len(ts), from+width); j++ {
+				pos[i*width+j-from], tok[i*width+j-from] = int32(ts[j].Position), int32(ts[j].Token)
+			}
+		}
+		calls = append(calls, []*tensors.Tensor{tensors.FromFlatDataAndDimensions(pos, len(targets), width), tensors.FromFlatDataAndDimensions(tok, len(targets), width)})
+	}
+	return calls, nil
 }

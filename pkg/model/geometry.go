@@ -15,6 +15,9 @@ type geometry struct {
 	prompt, span *Node
 	// lengths of the sequences, int32 [batch]; nil = no rotary embedding depends on them.
 	lengths *Node
+	// own and trunk number the parts of trees, int32 [batch, tokens]: a token sees the earlier positions of its own part and of its trunk. prompt and span are then
+	// each token's own, int32 [batch, tokens] and [batch, tokens, 2]. nil = a row is one sequence.
+	own, trunk *Node
 	// segments number the documents of packed rows, int32 [batch, tokens]; nil = a row is one document. Positions are then those in the document.
 	segments *Node
 }
@@ -30,6 +33,14 @@ func prefillGeometry(tokens, extents *Node) geometry {
 	}
 	real, prompt, span := splitExtents(extents)
 	return geometry{queryPos: pos, keyPos: pos, keyTokens: tokens, lengths: real, real: real, prompt: prompt, span: span}
+}
+
+// inTrees is the geometry of rows of trees, whose tokens' places treeLayout gives: int32 [batch, tokens, 6].
+func (geo geometry) inTrees(layout *Node) geometry {
+	column := func(i int) *Node { return Squeeze(SliceAxis(layout, 2, AxisElem(i)), 2) }
+	geo.queryPos, geo.own, geo.trunk, geo.prompt = column(0), column(1), column(2), column(3)
+	geo.keyPos, geo.span, geo.lengths = geo.queryPos, SliceAxis(layout, 2, AxisRange(4, 6)), nil
+	return geo
 }
 
 // splitExtents cuts int32 [batch, 4] into its first number, [batch], the prompt's tokens, [batch], and the highlighted span, [batch, 2].
@@ -54,6 +65,10 @@ func (d *decoder) mask(window int) *Node {
 		m = LogicalAnd(d.mask(0), GreaterThan(k, AddScalar(q, -window)))
 	case d.phase == attn.Prefill:
 		m = GreaterOrEqual(q, k)
+		if d.geo.own != nil {
+			own, trunk, key := InsertAxes(d.geo.own, 1, -1), InsertAxes(d.geo.trunk, 1, -1), InsertAxes(d.geo.own, 1, 1)
+			m = LogicalAnd(m, LogicalOr(Equal(own, key), Equal(trunk, key)))
+		}
 		if d.geo.segments != nil {
 			m = LogicalAnd(m, Equal(InsertAxes(d.geo.segments, 1, -1), InsertAxes(d.geo.segments, 1, 1)))
 		}

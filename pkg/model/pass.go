@@ -26,8 +26,16 @@ type pass struct {
 	want    Outputs
 	visits  []*attn.Visit // nil = nothing at any layer
 	kinds   []string      // of each layer with its visit: those of one kind build one graph
-	batch   []*value      // tokens and extents
-	targets []*value      // positions and ids; nil without
+	batch   []*value      // tokens and extents and, of trees, their layout, see treeLayout
+	targets [][]*value    // positions and ids of each call of the head; nil without
+}
+
+// inTrees is the part of a stage's key that says whether its rows hold trees.
+func (p *pass) inTrees() string {
+	if len(p.batch) > 2 {
+		return " trees"
+	}
+	return ""
 }
 
 // keptValue is what a layer keeps, as far as a plan knows it.
@@ -170,13 +178,15 @@ func (p *pass) run(calls []call) (*Result, error) {
 		}
 	}()
 	for _, c := range calls {
-		outputs, err := p.call(c, x, kept)
+		if c.first == m.Config.Layers {
+			if err := p.head(c, x, r); err != nil {
+				return nil, err
+			}
+			break
+		}
+		outputs, err := p.call(c, x, kept, nil)
 		if err != nil {
 			return nil, err
-		}
-		if c.first == m.Config.Layers {
-			r.head(p.want, outputs)
-			break
 		}
 		for _, v := range outputs {
 			mine[v] = true
@@ -225,8 +235,24 @@ func (p *pass) run(calls []call) (*Result, error) {
 	return r, copied.give(r.Emitted, m.Config.Layers)
 }
 
+// head runs the output head, once for each part of the targets.
+func (p *pass) head(c call, x *value, r *Result) error {
+	parts := p.targets
+	if parts == nil {
+		parts = [][]*value{nil}
+	}
+	for _, targets := range parts {
+		outputs, err := p.call(c, x, nil, targets)
+		if err != nil {
+			return err
+		}
+		r.head(p.want, outputs)
+	}
+	return nil
+}
+
 // call runs a stage.
-func (p *pass) call(c call, x *value, kept map[string]*value) (outputs []*value, err error) {
+func (p *pass) call(c call, x *value, kept map[string]*value, targets []*value) (outputs []*value, err error) {
 	m := p.model
 	var in []*value
 	if x != nil {
@@ -250,9 +276,7 @@ func (p *pass) call(c call, x *value, kept map[string]*value) (outputs []*value,
 		}
 		in = append(in, v)
 	}
-	if c.first == m.Config.Layers {
-		in = append(in, p.targets...)
-	}
+	in = append(in, targets...)
 	for _, input := range c.inputs {
 		v, err := m.number(p.visit(c.first + input.layer).Inputs[input.name])
 		if err != nil {

@@ -164,7 +164,7 @@ func (m *Model) kind(l int) string {
 // embedStage: tokens -> the residual stream before the first layer. Its kept shape is the stream's.
 func (p *pass) embedStage() (*stage, error) {
 	m := p.model
-	return m.stage(fmt.Sprintf("embed %v", p.batch[0].shape()), func(s *stage) {
+	return m.stage(fmt.Sprintf("embed %v%s", p.batch[0].shape(), p.inTrees()), func(s *stage) {
 		d := p.begin(s, 0, 0)
 		x := d.embed(d.geo.keyTokens)
 		s.outputs, s.kept = []*Node{x}, []shapes.Shape{x.Shape()}
@@ -174,7 +174,7 @@ func (p *pass) embedStage() (*stage, error) {
 // layerStage: n layers from l on, given the shape of the residual stream and the names of what it takes of what earlier ones kept.
 func (p *pass) layerStage(l, n int, stream shapes.Shape, names []string, kept map[string]keptValue) (*stage, error) {
 	m := p.model
-	key := fmt.Sprintf("%d layers %v %s", n, stream, p.kinds[l])
+	key := fmt.Sprintf("%d layers %v%s %s", n, stream, p.inTrees(), p.kinds[l])
 	for _, name := range names {
 		key += fmt.Sprintf(" %v %v", kept[name].Kept, kept[name].shape)
 	}
@@ -248,16 +248,16 @@ func (s *stage) output(x *Node) int {
 // headStage: the residual stream behind the last layer -> logits, log-probabilities at targets.
 func (p *pass) headStage(stream shapes.Shape) (*stage, error) {
 	m := p.model
-	key := fmt.Sprintf("head %v logits=%t", stream, p.want.Logits)
+	key := fmt.Sprintf("head %v%s logits=%t", stream, p.inTrees(), p.want.Logits)
 	if p.want.Targets != nil {
-		key += fmt.Sprintf(" targets %v", p.targets[0].shape())
+		key += fmt.Sprintf(" targets %v", p.targets[0][0].shape())
 	}
 	return m.stage(key, func(s *stage) {
 		x := m.parameter(s.graph, "stream", stream, nil)
 		d := p.begin(s, 0, 0)
 		var targets []*Node
 		if p.want.Targets != nil {
-			targets = []*Node{m.parameter(s.graph, "positions", p.targets[0].shape(), nil), m.parameter(s.graph, "ids", p.targets[1].shape(), nil)}
+			targets = []*Node{m.parameter(s.graph, "positions", p.targets[0][0].shape(), nil), m.parameter(s.graph, "ids", p.targets[0][1].shape(), nil)}
 		}
 		s.outputs = d.heads(p.want, x, targets)
 	})
@@ -267,6 +267,10 @@ func (p *pass) headStage(stream shapes.Shape) (*stage, error) {
 func (p *pass) begin(s *stage, l, n int) *decoder {
 	m := p.model
 	tokens, extents := m.parameter(s.graph, "tokens", p.batch[0].shape(), nil), m.parameter(s.graph, "extents", p.batch[1].shape(), nil)
+	geo := prefillGeometry(tokens, extents)
+	if p.inTrees() != "" {
+		geo = geo.inTrees(m.parameter(s.graph, "trees", p.batch[2].shape(), nil))
+	}
 	var names []string
 	for _, name := range m.parameterNames() {
 		at := stageWeight{layer: -1, name: name}
@@ -284,5 +288,5 @@ func (p *pass) begin(s *stage, l, n int) *decoder {
 		v := m.store.GetVariable("/" + name)
 		return m.parameter(s.graph, name, v.Shape(), v.ShardingSpec())
 	})
-	return m.newDecoder(params, attn.Prefill, prefillGeometry(tokens, extents), nil)
+	return m.newDecoder(params, attn.Prefill, geo, nil)
 }
