@@ -60,7 +60,7 @@ const usage = `usage: go run ./recipes COMMAND
                            run a recipe in parts, as an array of a Slurm cluster; the note is that of one machine
       -p, --sweep, -o, --backend as for run
       --engine local       run the parts here instead, one on each card
-      --at-once K          of --engine local: how many
+      --at-once K          parts that run at once, at most
       --mixed              unite results of different devices
       --dry-run [--rate T] what there is to compute, what a device must hold, and how long N parts take, at T tokens a second
   status DIR               how the parts are; exit 0 done, 3 not yet, 2 something failed

@@ -45,7 +45,7 @@ func submit(ctx context.Context, where site, args []string) error {
 	flags.StringVar(&f.options.Backend, "backend", "", "backend")
 	flags.IntVar(&f.sub.Parts, "parts", 0, "how many parts")
 	flags.StringVar(&f.sub.Engine, "engine", cluster.Slurm, "slurm or local")
-	flags.IntVar(&f.sub.AtOnce, "at-once", 0, "parts that run at once with --engine local; 0: one a card, or one for every 8 cores")
+	flags.IntVar(&f.sub.AtOnce, "at-once", 0, "parts that run at once at most; 0: as many as Slurm starts, with --engine local one a card, or one for every 8 cores")
 	flags.BoolVar(&f.dry, "dry-run", false, "say what there is to compute, and how long it takes in so many parts")
 	flags.Float64Var(&f.rate, "rate", 0, "tokens a second of a part's device, for --dry-run; 0: as timed here")
 	flags.BoolVar(&f.sub.Mixed, "mixed", false, "unite results of different devices")
@@ -98,8 +98,6 @@ func (f *submitFlags) check(ctx context.Context) error {
 		return fmt.Errorf("%w: options of sbatch (%s) with --engine local: there is no sbatch", errUsage, strings.Join(s.Options, " "))
 	case s.AtOnce < 0:
 		return fmt.Errorf("%w: --at-once %d: expected 0 or more", errUsage, s.AtOnce)
-	case s.AtOnce > 0 && s.Engine != cluster.Local:
-		return fmt.Errorf("%w: --at-once is of --engine local; Slurm takes --array=...%%N of its own accord from the partition's limits", errUsage)
 	case f.rate < 0:
 		return fmt.Errorf("%w: --rate %v: expected tokens a second, or 0 for what was timed here", errUsage, f.rate)
 	case s.Engine == cluster.Slurm && !f.dry:

@@ -108,7 +108,11 @@ func (s *Submission) submitSlurm(ctx context.Context, parts []int, running []str
 	after := slices.Clone(running)
 	if len(parts) > 0 {
 		log := strings.TrimSuffix(output(s.Log(1)), "1.log") + "%a.log"
-		id, err := s.sbatch(ctx, "part.sh", "--array="+ranges(parts), "--output="+log)
+		array := "--array=" + ranges(parts)
+		if s.AtOnce > 0 {
+			array += fmt.Sprintf("%%%d", s.AtOnce)
+		}
+		id, err := s.sbatch(ctx, "part.sh", array, "--output="+log)
 		if err != nil {
 			return err
 		}

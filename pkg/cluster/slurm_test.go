@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,6 +100,7 @@ JobId=17 ArrayJobId=17 ArrayTaskId=4-5%2 JobName=a JobState=PENDING Reason=Resou
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.Tell(1, 2, "scoring", 7, 48)
 		if part == 1 {
 			if err := r.Finish(nil); err != nil {
 				t.Fatal(err)
@@ -123,7 +125,7 @@ JobId=17 ArrayJobId=17 ArrayTaskId=4-5%2 JobName=a JobState=PENDING Reason=Resou
 	}
 	var text strings.Builder
 	found.Write(&text)
-	for _, want := range []string{"6 parts: 1 done, 1 running, 2 waiting, 1 failed, 1 not started", "restarts 1", "job 17_3", "the last job waiting"} {
+	for _, want := range []string{"6 parts: 1 done, 1 running, 2 waiting, 1 failed, 1 not started", "running, 1 of 2: scoring 7 of 48, on ", "restarts 1", "job 17_3", "the last job waiting"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the status has no %q:\n%s", want, text.String())
 		}
@@ -143,7 +145,7 @@ JobId=17 ArrayJobId=17 ArrayTaskId=4-5%2 JobName=a JobState=PENDING Reason=Resou
 
 // TestCancelAndResumeNameTheirJobs: resume hands over what is not done, behind what runs still and in place of a last job that would wait for ever; cancel ends all of it.
 func TestCancelAndResumeNameTheirJobs(t *testing.T) {
-	s := submissionOf(t, Submission{Parts: 3, Engine: Slurm, Jobs: []Job{{ID: "17", Parts: []int{1, 2, 3}}, {ID: "18"}}})
+	s := submissionOf(t, Submission{Parts: 3, Engine: Slurm, AtOnce: 2, Jobs: []Job{{ID: "17", Parts: []int{1, 2, 3}}, {ID: "18"}}})
 	log := filepath.Join(t.TempDir(), "log")
 	commands(t, map[string]string{
 		"scontrol": `if [ "$3" = 17 ]; then echo 'JobId=20 ArrayJobId=17 ArrayTaskId=1 JobState=RUNNING Restarts=0
@@ -164,7 +166,7 @@ JobId=22 ArrayJobId=17 ArrayTaskId=3 JobState=PENDING Restarts=0'; else echo 'Jo
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"scancel 18\nsbatch ", "--array=2 ", "--dependency=afterok:17_1:17_3:19 --kill-on-invalid-dep=yes", "scancel 17_1 17_3 18\n"} {
+	for _, want := range []string{"scancel 18\nsbatch ", "--array=2%2 ", "--dependency=afterok:17_1:17_3:19 --kill-on-invalid-dep=yes", "scancel 17_1 17_3 18\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -314,4 +316,35 @@ func TestPlansHoldEachComputationOnce(t *testing.T) {
 	ask("tune", "run", "{}")
 	_, err = ReadRequests(path)
 	fails(t, err, "trains a model", "use run")
+}
+
+// TestMergingIntoAFullDisk: a store without room, or on a read-only mount, is an error in a line that names it; the parts' results stay, and merging goes on when there is room.
+func TestMergingIntoAFullDisk(t *testing.T) {
+	s := submissionOf(t, Submission{Parts: 2, Engine: Local})
+	text := `"` + strings.Repeat("x", 3000) + `"`
+	partWith(t, s, 1, "go", text, 8, "a", "b", "c", "d")
+	partWith(t, s, 2, "go", text, 8, "e", "f", "g", "h")
+	if err := os.MkdirAll(s.Store, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mount := func(options string) error {
+		return exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", s.Store).Run()
+	}
+	if err := mount("size=8k"); err != nil {
+		t.Skipf("no small disk can be mounted here: %v", err)
+	}
+	defer exec.Command("umount", s.Store).Run()
+	_, err := s.Merge()
+	fails(t, err, "no space left on device", s.Store)
+	if err := mount("remount,ro,size=8k"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Merge()
+	fails(t, err, "read-only file system", s.Store, "ATTUNE_STORE")
+	if err := mount("remount,rw,size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := s.Merge(); err != nil || u.Records != 8 {
+		t.Errorf("with room: %+v, %v: expected 8 results", u, err)
+	}
 }

@@ -34,7 +34,7 @@ type Submission struct {
 	Engine     string            `json:"engine"`            // Slurm or Local
 	Options    []string          `json:"options,omitempty"` // of sbatch
 	Mixed      bool              `json:"mixed,omitempty"`   // results of different devices are united
-	AtOnce     int               `json:"at_once,omitempty"` // parts that run at once, of Local; 0 = as many as there are devices
+	AtOnce     int               `json:"at_once,omitempty"` // parts that run at once at most; 0 = as many as Slurm starts, or as there are devices
 	Root       string            `json:"root"`              // of the repository
 	Caller     string            `json:"caller"`            // folder that the user was in
 	Store      string            `json:"store"`             // that known results are taken from, and new ones go to
