@@ -132,7 +132,7 @@ func TestSubmit(t *testing.T) {
 	t.Run("sweep", func(t *testing.T) {
 		t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
 		dir := filepath.Join(t.TempDir(), "run")
-		args := []string{"ablate", "-p", "alphas=", "-p", "taus=", "-p", "sources=", "-p", "renormalise=", "-p", "controls=uniform", "--backend", "go", "--engine", cluster.Local, "-o", dir}
+		args := []string{"ablate", "-p", "alphas=", "-p", "taus=", "-p", "sources=", "-p", "renormalise=", "-p", "controls=uniform", "--backend", "go", "--engine", engine.name, "-o", dir}
 		err := submit(t.Context(), where, append(args, "-p", "limit=4", "--parts", "9"))
 		if err == nil || !strings.Contains(err.Error(), "--parts 9: there are 4 items") || exists(filepath.Join(dir, "submission")) {
 			t.Errorf("nine parts of four items: %v", err)
@@ -140,6 +140,7 @@ func TestSubmit(t *testing.T) {
 		if err := submit(t.Context(), where, append(args, "--sweep", "limit=4,6", "--parts", "2")); err != nil {
 			t.Fatal(err)
 		}
+		engine.finished(t, dir)
 		for _, point := range []string{"limit=4", "limit=6"} {
 			if got := results(t, filepath.Join(dir, point)); !bytes.Contains(got["results"], []byte("acc/all/")) {
 				t.Errorf("%s has no accuracies: %s", point, got["results"])
