@@ -1,0 +1,125 @@
+package model_test
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/model"
+)
+
+// dumpDir is set in the process that TestEachLayerAddsUpTwice starts: XLA reads its flags once.
+const dumpDir = "ATTUNE_TEST_DUMP"
+
+// openDevices opens XLA's plugin for processors with so many devices, or skips the test. Code that is compiled without optimisation is there in half the time.
+func openDevices(t *testing.T, n int) compute.Backend {
+	t.Helper()
+	if env.FindCPUPlugin() == "" {
+		t.Skip("needs XLA's plugin for processors, which is not found: go run ./recipes plugin cpu")
+	}
+	t.Setenv(env.XLAFlags, env.AddXLAFlags(os.Getenv(env.XLAFlags), "--xla_backend_optimization_level=0"))
+	b, err := backend.OpenDevices("xla:cpu", n)
+	if err != nil {
+		t.Skip(err) // a build without cgo
+	}
+	return b
+}
+
+// cutConfig is a model of which everything is cut over two devices.
+func cutConfig(kind string) *model.Config {
+	c := tinyConfig()
+	c.ModelType, c.VocabSize = kind, 98
+	return c
+}
+
+// targetsOf scores some tokens and writes others.
+func targetsOf(t *testing.T, m *model.Model) ([]float64, []int) {
+	t.Helper()
+	p := tokens(1, 20, 97)
+	var targets []model.Target
+	for i := range 18 {
+		targets = append(targets, model.Target{Position: i, Token: p[i+1]})
+	}
+	r, err := m.Forward(model.Prompts(p), model.Outputs{Targets: model.Targets{targets}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := m.Generate([][]int{p}, model.GenerateOptions{MaxTokens: 4}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.LogProbs[0], g.Tokens[0]
+}
+
+// TestEachLayerAddsUpTwice looks at what XLA made of a model in bfloat16 over two devices, whose products are fused: in the passes and in the loop that decodes each layer
+// is added up twice, and neither a cache nor the vocabulary's logits nor a weight is brought together.
+func TestEachLayerAddsUpTwice(t *testing.T) {
+	if dir := os.Getenv(dumpDir); dir != "" {
+		two, err := model.New(cutConfig("llama"), nil, 7, model.Options{Backend: openDevices(t, 2), Devices: 2, DType: dtypes.BFloat16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := targetsOf(t, two)
+		one, err := model.New(cutConfig("llama"), nil, 7, model.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted, _ := targetsOf(t, one)
+		for i, want := range wanted {
+			if d := math.Abs(got[i] - want); !(d < 0.1) { // bfloat16 of these weights beside float32: 0.03
+				t.Errorf("target %d: %g over two devices in bfloat16, %g in float32", i, got[i], want)
+			}
+		}
+		return
+	}
+	_ = openDevices(t, 2)
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestEachLayerAddsUpTwice$")
+	cmd.Env = append(os.Environ(), dumpDir+"="+dir, env.XLAFlags+"=--xla_dump_to="+dir+" --xla_dump_hlo_as_text --xla_backend_optimization_level=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*after_optimizations.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	collective := regexp.MustCompile(`= \(?(\w+\[[\d,]*\])[^=]* (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)\(`)
+	oneNumber := regexp.MustCompile(`^f32\[1(,1)*\]$`)
+	var sums []int
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "num_partitions=2") {
+			continue
+		}
+		n := 0
+		for _, found := range collective.FindAllStringSubmatch(string(text), -1) {
+			switch shape := found[1]; {
+			case strings.HasSuffix(shape, ",32]") && found[2] == "all-reduce": // the hidden size
+				n++
+			case oneNumber.MatchString(shape): // go-xla (v0.4.5) adds a zero made of one operand to the other of products on processors
+			case len(shape) < len("f32[1,2,20]"): // a number or two for each row, such as the largest logit
+			default:
+				t.Errorf("%s: an %s of %s", filepath.Base(file), found[2], shape)
+			}
+		}
+		sums = append(sums, n)
+	}
+	slices.Sort(sums)
+	// The output head; the embedding; three layers; and whole graphs of both for the prompt and for decoding.
+	if want := []int{0, 1, 2, 7, 7}; !slices.Equal(slices.Compact(sums), slices.Compact(want)) {
+		t.Errorf("executables add up %v times, expected %v", sums, want)
+	}
+}
