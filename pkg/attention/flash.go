@@ -10,6 +10,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/attention/kernel"
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/customcall"
 )
 
 // narrow rounds a layer's float32 queries, keys and values to the half precision of its weights where its probabilities would be too large to be formed at once and a
@@ -87,14 +88,26 @@ func (s *Site) fused() *Node {
 	return s.fusedOut
 }
 
-// libraryKernel calls the backend's kernel.
+// libraryKernel calls the backend's kernel, of a graph over several devices for the heads of each.
 func (s *Site) libraryKernel(bias *Node) (out, lse *Node) {
-	config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
-	if bias != nil {
-		config.Bias = InternalBackendOutputs(bias)[0]
+	attend := func(query, key, value, bias *Node) []*Node {
+		config := &compute.ScaledDotProductAttentionConfig{Scale: s.Scale, Causal: true}
+		if bias != nil {
+			config.Bias = InternalBackendOutputs(bias)[0]
+		}
+		out, states := BackendFusedScaledDotProductAttention(query, key, value, compute.AttentionAxesLayoutBSHD, config)
+		return []*Node{out, states[0]}
 	}
-	out, states := BackendFusedScaledDotProductAttention(tokensFirst(s.Query), tokensFirst(s.Keys[0]), tokensFirst(s.Values[0]), compute.AttentionAxesLayoutBSHD, config)
-	return tokensFirst(out), states[0]
+	query, key, value := tokensFirst(s.Query), tokensFirst(s.Keys[0]), tokensFirst(s.Values[0])
+	results := attend(query, key, value, bias) // panics where there is no such kernel; XLA leaves it out where it is not used
+	if n := customcall.Devices(s.graph()); n > 1 && s.entries()[1]%n == 0 && s.Keys[0].Shape().Dimensions[1]%n == 0 {
+		operands := []customcall.Operand{{Node: query, Axis: 2}, {Node: key, Axis: 2}, {Node: value, Axis: 2}}
+		if bias != nil {
+			operands = append(operands, customcall.Operand{Node: bias, Axis: 1})
+		}
+		results = customcall.PerDevice(operands, []int{2, 1}, func(of []*Node) []*Node { return attend(of[0], of[1], of[2], append(of, nil)[3]) })
+	}
+	return tokensFirst(results[0]), results[1]
 }
 
 // LSE is the log-sum-exp of each row's scores over the keys that it may see and its learned sink, float32 [batch, heads, queries], where a fused kernel computes the

@@ -12,6 +12,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/attune-lab/attune/pkg/customcall"
 	"github.com/attune-lab/attune/pkg/triton"
 )
 
@@ -38,8 +39,38 @@ type Gain struct {
 //	out                as query
 //	lse                float32 [batch, heads, tokens]: the log-sum-exp of each row's scores, a learned sink's included; nil with a Gain
 //
-// It panics, as graph-building code does, where Available returns false, and has no gradient.
+// Of a graph over several devices each computes its own heads. It panics, as graph-building code does, where Available returns false, and has no gradient.
 func Attention(query, key, value *Node, o Options) (out, lse *Node) {
+	if !byHeads(query, key) {
+		return attend(query, key, value, o)
+	}
+	var p pieces
+	q, k, v := p.cut(query, 2), p.cut(key, 2), p.cut(value, 2)
+	sinks, axes := p.cut(o.Sinks, 0), []int{2, 1}
+	var values, bits, maskQuery, maskKey, limit int
+	if g := o.Gain; g != nil {
+		axes = axes[:1]
+		values, bits, maskQuery, maskKey, limit = p.cut(g.Values, 0), p.cut(g.Mask.Bits, 1), p.cut(g.Mask.Query, 2), p.cut(g.Mask.Key, 2), p.cut(g.Mask.Limit, 1)
+	}
+	results := customcall.PerDevice(p.operands, axes, func(of []*Node) []*Node {
+		o := o
+		o.Sinks = at(of, sinks)
+		if o.Gain != nil {
+			g := *o.Gain
+			g.Values, g.Mask.Bits, g.Mask.Query, g.Mask.Key, g.Mask.Limit = at(of, values), at(of, bits), at(of, maskQuery), at(of, maskKey), at(of, limit)
+			o.Gain = &g
+		}
+		out, lse := attend(of[q], of[k], of[v], o)
+		return []*Node{out, lse}[:len(axes)]
+	})
+	if o.Gain != nil {
+		return results[0], nil
+	}
+	return results[0], results[1]
+}
+
+// attend is Attention on one device.
+func attend(query, key, value *Node, o Options) (out, lse *Node) {
 	if err := check(query.Shape(), key.Shape()); err != nil {
 		panic(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/attune-lab/attune/pkg/customcall"
 	"github.com/attune-lab/attune/pkg/triton"
 )
 
@@ -56,9 +57,49 @@ type Sums struct {
 const CellTokens = 64
 
 // Statistics adds up a layer's causal attention without forming it, in one pass that forms the scores again. lse is the log-sum-exp of the rows' scores, float32 [batch,
-// heads, tokens], 1e30 for rows that do not count. Queries and keys are as in Attention. It panics, as graph-building code does, where StatisticsAvailable returns false,
-// and has no gradient.
+// heads, tokens], 1e30 for rows that do not count. Queries and keys are as in Attention. Of a graph over several devices each adds up its own heads. It panics, as
+// graph-building code does, where StatisticsAvailable returns false, and has no gradient.
 func Statistics(query, key, lse *Node, w Wanted) Sums {
+	if !byHeads(query, key) {
+		return addUp(query, key, lse, w)
+	}
+	var p pieces
+	q, k, l, share := p.cut(query, 2), p.cut(key, 2), p.cut(lse, 1), p.cut(w.Share, 1)
+	var sourceQuery, sourceKey, sourceLSE int
+	if s := w.Source; s != nil {
+		sourceQuery, sourceKey, sourceLSE = p.cut(s.Query, 2), p.cut(s.Key, 2), p.cut(s.LSE, 1)
+	}
+	var sums Sums
+	fields := func() []**Node {
+		return []**Node{&sums.Columns, &sums.Entropy, &sums.Distance, &sums.Local, &sums.Marked, &sums.Shared, &sums.Cells}
+	}
+	byHead := []int{1, 1, 1, 1, 1, 1, 1}
+	results := customcall.PerDevice(p.operands, byHead, func(of []*Node) (given []*Node) {
+		w := w
+		w.Share = at(of, share)
+		if w.Source != nil {
+			s := *w.Source
+			s.Query, s.Key, s.LSE = of[sourceQuery], of[sourceKey], of[sourceLSE]
+			w.Source = &s
+		}
+		sums = addUp(of[q], of[k], of[l], w)
+		for _, field := range fields() {
+			if *field != nil {
+				given = append(given, *field)
+			}
+		}
+		return given
+	})
+	for _, field := range fields() {
+		if *field != nil {
+			*field, results = results[0], results[1:]
+		}
+	}
+	return sums
+}
+
+// addUp is Statistics on one device.
+func addUp(query, key, lse *Node, w Wanted) Sums {
 	if err := check(query.Shape(), key.Shape()); err != nil {
 		panic(err)
 	}
