@@ -36,7 +36,7 @@ type Config struct {
 
 	raw       []byte // config.json as read, without insignificant space and quantisation; nil for a literal
 	within    string // model_type of the checkpoint whose text part this is; empty = it is a model of text alone
-	quantised string // method by which the checkpoint is quantised; empty = it is not
+	quantised quantisation
 }
 
 // LoadConfig reads DIR/config.json. Errors name the file, the field, what was found and what is accepted.
@@ -106,12 +106,15 @@ func parseConfig(data []byte) (*Config, *architecture, error) {
 		return c, a, nil
 	}
 	kind, ok := families[modelType]
+	if why := unread(modelType); why != "" {
+		return nil, nil, fmt.Errorf("model_type %q is not supported, %s: take a decoder of attention alone, one of: %s", modelType, why, familyNames())
+	}
 	if !ok {
 		return nil, nil, fmt.Errorf("model_type %q is not supported, expected one of: %s", modelType, familyNames())
 	}
-	method := ""
+	var quantised quantisation
 	if q := f.object("quantization_config"); q != nil {
-		method = readQuantisation(q, modelType)
+		quantised = readQuantisation(q, modelType)
 		delete(f.values, "quantization_config") // what is saved is dequantised
 		var err error
 		if data, err = json.Marshal(f.values); err != nil {
@@ -133,7 +136,7 @@ func parseConfig(data []byte) (*Config, *architecture, error) {
 	if err := json.Compact(&raw, data); err != nil {
 		return nil, nil, err
 	}
-	c.raw, c.quantised = raw.Bytes(), method
+	c.raw, c.quantised = raw.Bytes(), quantised
 	return c, a, nil
 }
 

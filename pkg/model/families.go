@@ -69,6 +69,25 @@ func init() { // not a literal: builders read the table
 // Families lists the model types that Load accepts.
 func Families() []string { return slices.Sorted(maps.Keys(families)) }
 
+// unread says what keeps a known model_type from being read; empty for one that is not known.
+func unread(modelType string) string {
+	for _, kind := range []struct{ types, why string }{
+		{"qwen3_next qwen3_5 qwen3_5_text qwen3_5_moe qwen3_5_moe_text kimi_linear olmo_hybrid", "it mixes attention with layers of gated delta networks"},
+		{"lfm2 lfm2_moe lfm2_vl", "it mixes attention with layers of short convolutions"},
+		{"jamba bamba zamba zamba2 granitemoehybrid nemotron_h falcon_h1", "it mixes attention with layers of state space models"},
+		{"recurrent_gemma minimax", "it mixes attention with layers of linear recurrences"},
+		{"mamba mamba2 falcon_mamba rwkv xlstm", "it has no attention"},
+		{"deepseek_v2 deepseek_v3", "its keys and values are made of a latent vector (multi-head latent attention)"},
+		{"bert roberta modernbert", "it is an encoder, not a decoder that generates"},
+		{"t5 t5gemma bart", "it has an encoder beside its decoder"},
+	} {
+		if slices.Contains(strings.Fields(kind.types), modelType) {
+			return kind.why
+		}
+	}
+	return ""
+}
+
 func familyNames() string { return strings.Join(Families(), ", ") }
 
 // windows reads which layers have a sliding window of which size, from layer_types or, where that is absent, from the family's rule. 0 = none.

@@ -105,9 +105,9 @@ func openCheckpoint(path string) (*checkpoint, error) {
 		cp.weights = text
 		cp.warn("the text part of a %s is read; left: %s", c.within, left)
 	}
-	if c.quantised != "" {
+	if c.quantised.method != "" {
 		cp.weights = dequantise(cp.weights, c.quantised)
-		cp.warn("the checkpoint is quantised (%s): its weights are dequantised on reading", c.quantised)
+		cp.warn("the checkpoint is quantised (%s): its weights are dequantised on reading", c.quantised.method)
 	}
 	return cp, nil
 }

@@ -14,40 +14,68 @@ import (
 //
 //	mxfp4 (gpt_oss)  X_blocks U8 [experts, out, groups, 16], X_scales U8 [experts, out, groups] -> X BF16 [experts, in, out]:
 //	                 two four-bit floats a byte, the low half first, times 2^(scale-127) for each group of 32
-//	fp8              X F8_E4M3 [out, in], X_scale_inv [out blocks, in blocks] -> X F32 [out, in], each block times its scale
+//	fp8              X F8_E4M3 [out, in], X_scale_inv [out blocks, in blocks], or one for all -> X F32 [out, in], each block times its scale;
+//	                 scales of activations, which some have beside it, are left: activations are not rounded
 const (
 	methodMXFP4 = "mxfp4"
 	methodFP8   = "fp8"
 )
 
-// readQuantisation returns the method of a quantised checkpoint that is read, and refuses the others by name.
-func readQuantisation(q *fields, modelType string) string {
+// quantisation is how a checkpoint is quantised.
+type quantisation struct {
+	method string // empty = it is not
+	block  []int  // of fp8: the rows and columns that share a scale
+}
+
+// readQuantisation returns how a quantised checkpoint that is read is quantised, and refuses the others by name.
+func readQuantisation(q *fields, modelType string) (c quantisation) {
 	method := q.text("no quant_method", "quant_method")
 	switch {
 	case method == methodMXFP4 && modelType == "gpt_oss":
-		return method
+		c.method = method
+		return c
 	case method == methodFP8:
-		if scheme := q.text("dynamic", "activation_scheme"); scheme != "dynamic" {
-			q.fail("%sactivation_scheme is %q: activations rounded by scales of the checkpoint are not computed, expected dynamic", q.path, scheme)
+		c.block = read(q, "two numbers", []int{128, 128}, "weight_block_size")
+		if len(c.block) != 2 || min(c.block[0], c.block[1]) < 1 {
+			q.fail("%sweight_block_size is %v, expected two positive numbers", q.path, c.block)
 		}
-		return method
+		c.method = method
+		return c
 	}
-	q.fail("%squant_method is %q: quantised weights are read as mxfp4 (gpt_oss) and fp8; take the original checkpoint, a GGUF file of it, or open this one "+
-		"in transformers with dequantisation and save_pretrained it in bfloat16", q.path, method)
+	if q.boolean(false, "load_in_4bit") || q.boolean(false, "load_in_8bit") { // before it wrote its name
+		method = "bitsandbytes"
+	}
+	q.fail("%squant_method is %q: %s", q.path, method, unreadQuantisation)
+	return c
+}
+
+const unreadQuantisation = "quantised weights are read as mxfp4 (gpt_oss) and fp8; take the original checkpoint, a GGUF file of it, or open this one " +
+	"in transformers with dequantisation and save_pretrained it in bfloat16"
+
+// quantiserOf names the quantiser that such a tensor is of; empty where it is of none. Files of GPTQ were published before config.json said so.
+func quantiserOf(tensor string) string {
+	for suffix, name := range map[string]string{
+		".qweight": "GPTQ or AWQ", ".qzeros": "GPTQ or AWQ", ".g_idx": "GPTQ", ".absmax": "bitsandbytes", ".quant_map": "bitsandbytes", ".SCB": "bitsandbytes",
+		".weight_packed": "compressed-tensors",
+	} {
+		if strings.HasSuffix(tensor, suffix) {
+			return name
+		}
+	}
 	return ""
 }
 
 // dequantised is a source whose quantised tensors are what they stand for.
 type dequantised struct {
 	source
-	method string
+	quantisation
 	stored map[string]bool
 }
 
-const blocksSuffix, scalesSuffix, inverseSuffix = "_blocks", "_scales", "_scale_inv"
+const blocksSuffix, scalesSuffix, inverseSuffix, activationSuffix = "_blocks", "_scales", "_scale_inv", "activation_scale"
 
-func dequantise(src source, method string) dequantised {
-	d := dequantised{source: src, method: method, stored: map[string]bool{}}
+func dequantise(src source, how quantisation) dequantised {
+	d := dequantised{source: src, quantisation: how, stored: map[string]bool{}}
 	for _, name := range src.Names() {
 		d.stored[name] = true
 	}
@@ -55,7 +83,7 @@ func dequantise(src source, method string) dequantised {
 }
 
 // Identity tells the files and what is made of them.
-func (d dequantised) Identity() string { return d.method + "\n" + identity(d.source) }
+func (d dequantised) Identity() string { return fmt.Sprintln(d.method, d.block) + identity(d.source) }
 
 // ModTime is that of the files.
 func (d dequantised) ModTime() time.Time { return modTime(d.source) }
@@ -68,7 +96,8 @@ func (d dequantised) Names() []string {
 		switch {
 		case d.method == methodMXFP4 && blocks && d.stored[whole+scalesSuffix]:
 			names = append(names, whole)
-		case d.method == methodMXFP4 && strings.HasSuffix(name, scalesSuffix), d.method == methodFP8 && strings.HasSuffix(name, inverseSuffix):
+		case d.method == methodMXFP4 && strings.HasSuffix(name, scalesSuffix),
+			d.method == methodFP8 && (strings.HasSuffix(name, inverseSuffix) || strings.HasSuffix(name, activationSuffix)):
 		default:
 			names = append(names, name)
 		}
@@ -129,7 +158,7 @@ func (d dequantised) Tensor(name string) (safetensors.Tensor, error) {
 		if err != nil {
 			return scales, err
 		}
-		return scaleFP8(weight, scales)
+		return scaleFP8(weight, scales, d.block)
 	}
 	return d.source.Tensor(name)
 }
@@ -172,7 +201,10 @@ var fp8 = func() (values [256]float32) {
 	return values
 }()
 
-func scaleFP8(weight, scales safetensors.Tensor) (safetensors.Tensor, error) {
+func scaleFP8(weight, scales safetensors.Tensor, block []int) (safetensors.Tensor, error) {
+	if len(weight.Shape) > 1 && scales.Len() == 1 { // one for all, as a number or a list of one
+		scales.Shape = slices.Repeat([]int{1}, len(weight.Shape))
+	}
 	var factors []float32
 	switch scales.DType {
 	case "U8", "F8_E8M0": // powers of two
@@ -190,8 +222,7 @@ func scaleFP8(weight, scales safetensors.Tensor) (safetensors.Tensor, error) {
 		return weight, fmt.Errorf("tensor %q: found %s %v with scales %v, expected F8_E4M3 [..., rows, columns] with a scale for each block of them", weight.Name, weight.DType, weight.Shape, scales.Shape)
 	}
 	rows, columns, blockRows, blockColumns := weight.Shape[n-2], weight.Shape[n-1], scales.Shape[n-2], scales.Shape[n-1]
-	// Blocks at the edges may be part of one: a block is 128 wide unless the scales say another size.
-	high, wide := blockSize(rows, blockRows), blockSize(columns, blockColumns)
+	high, wide := blockSize(rows, blockRows, block[0]), blockSize(columns, blockColumns, block[1])
 	if high == 0 || wide == 0 {
 		return weight, fmt.Errorf("tensor %q: %d x %d weights are not %d x %d blocks", weight.Name, rows, columns, blockRows, blockColumns)
 	}
@@ -203,14 +234,14 @@ func scaleFP8(weight, scales safetensors.Tensor) (safetensors.Tensor, error) {
 	return safetensors.FromFloat32s(weight.Name, weight.Shape, values), nil
 }
 
-// blockSize is the length of a block where so many make n, the last one perhaps shorter; 0 where none does.
-func blockSize(n, blocks int) int {
-	const usual = 128
+// blockSize is the length of a block where so many make n: the usual one, the last block perhaps being shorter, or else equal parts as transformers takes them; 0 where
+// neither does.
+func blockSize(n, blocks, usual int) int {
 	switch {
-	case n%blocks == 0:
-		return n / blocks
 	case (n+usual-1)/usual == blocks:
 		return usual
+	case n%blocks == 0:
+		return n / blocks
 	}
 	return 0
 }

@@ -22,7 +22,7 @@ func TestQuantisedTensorsAreWhatTransformersMakesOfThem(t *testing.T) {
 	}
 	defer f.Close()
 	for name, method := range map[string]string{"experts.down_proj": methodMXFP4, "a.weight": methodFP8, "b.weight": methodFP8, "c.weight": methodFP8} {
-		src := dequantise(f, method)
+		src := dequantise(f, quantisation{method, []int{128, 128}})
 		want, err := f.Tensor(name + ".expected")
 		if err != nil {
 			t.Fatal(err)
@@ -144,10 +144,111 @@ func TestOtherQuantisationsAreRefusedByName(t *testing.T) {
 			t.Errorf("%s: %v, expected an error that names it and says what to do", method, err)
 		}
 	}
-	if _, err := ParseConfig([]byte(`{` + minimal + `,"quantization_config":{"quant_method":"fp8","activation_scheme":"static"}}`)); err == nil || !strings.Contains(err.Error(), "activation_scheme") {
-		t.Errorf("static activations: %v", err)
+	if _, err := ParseConfig([]byte(`{` + minimal + `,"quantization_config":{"load_in_4bit":true}}`)); err == nil || !strings.Contains(err.Error(), "bitsandbytes") {
+		t.Errorf("bitsandbytes without its name: %v", err)
 	}
-	if c, err := ParseConfig([]byte(`{` + minimal + `,"quantization_config":{"quant_method":"fp8","activation_scheme":"dynamic","weight_block_size":[128,128]}}`)); err != nil || c.quantised != methodFP8 {
-		t.Errorf("fp8: %v", err)
+	for _, c := range []struct {
+		settings string
+		block    []int
+	}{{`"activation_scheme":"dynamic"`, []int{128, 128}}, {`"activation_scheme":"static","weight_block_size":null`, []int{128, 128}}, {`"weight_block_size":[1,32]`, []int{1, 32}}} {
+		got, err := ParseConfig([]byte(`{` + minimal + `,"quantization_config":{"quant_method":"fp8",` + c.settings + `}}`))
+		if err != nil || got.quantised.method != methodFP8 || !slices.Equal(got.quantised.block, c.block) {
+			t.Errorf("fp8, %s: %v", c.settings, err)
+		}
+	}
+	if _, err := ParseConfig([]byte(`{` + minimal + `,"quantization_config":{"quant_method":"fp8","weight_block_size":[128]}}`)); err == nil || !strings.Contains(err.Error(), "weight_block_size") {
+		t.Errorf("one number for a block: %v", err)
+	}
+}
+
+// TestQuantisationOfTheWholeIsThatOfItsText: checkpoints that read images say it at the top (Mistral 3 in fp8).
+func TestQuantisationOfTheWholeIsThatOfItsText(t *testing.T) {
+	c, err := ParseConfig([]byte(`{"model_type":"mistral3","quantization_config":{"quant_method":"fp8"},"text_config":{` + strings.Replace(minimal, "llama", "mistral", 1) + `,"num_key_value_heads":4}}`))
+	if err != nil || c.quantised.method != methodFP8 {
+		t.Errorf("%v, expected fp8", err)
+	}
+}
+
+// TestBlocksAtEdges: what has 3 rows and 5 columns in blocks of 2 x 2 has a scale for each of its 2 x 3 blocks, a scale of a shape of its own spreads over equal parts, and one
+// scale is everyone's. Scales of activations are no weights.
+func TestBlocksAtEdges(t *testing.T) {
+	one := func(name string, shape []int, values ...float32) []safetensors.Tensor {
+		bits := make([]byte, shape[0]*shape[1])
+		for i := range bits {
+			bits[i] = 0x38 // 1
+		}
+		scales := []int{(shape[0] + 1) / 2, (shape[1] + 1) / 2}
+		if len(values) == 1 {
+			scales = nil
+		}
+		if len(values) == shape[1] {
+			scales = []int{1, shape[1]}
+		}
+		return []safetensors.Tensor{{Name: name + ".weight", DType: "F8_E4M3", Shape: shape, Data: bits}, safetensors.FromFloat32s(name+".weight_scale_inv", scales, values)}
+	}
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	all := slices.Concat(one("edges", []int{3, 5}, 1, 2, 3, 4, 5, 6), one("parts", []int{4, 4}, 1, 2, 3, 4), one("all", []int{2, 2}, 7),
+		[]safetensors.Tensor{safetensors.FromFloat32s("all.activation_scale", nil, []float32{1})})
+	if err := safetensors.Write(path, all, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	src := dequantise(f, quantisation{methodFP8, []int{2, 2}})
+	if got := src.Names(); !slices.Equal(got, []string{"all.weight", "edges.weight", "parts.weight"}) {
+		t.Errorf("names %v", got)
+	}
+	for name, want := range map[string][]float32{
+		"edges.weight": {1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6},
+		"parts.weight": {1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4},
+		"all.weight":   {7, 7, 7, 7},
+	} {
+		x, err := src.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := x.Float32s(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, expected %v (%v)", name, got, want, err)
+		}
+	}
+}
+
+// TestQuantisersAreKnownByTheirTensors: files of GPTQ and bitsandbytes whose config.json does not tell.
+func TestQuantisersAreKnownByTheirTensors(t *testing.T) {
+	c, err := ParseConfig([]byte(`{` + minimal + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(c, nil, 1, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tensor, want := range map[string]string{"model.layers.0.self_attn.q_proj.qweight": "GPTQ or AWQ", "model.layers.0.mlp.up_proj.weight.absmax": "bitsandbytes"} {
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		if err := safetensors.Write(path, []safetensors.Tensor{safetensors.FromFloat32s(tensor, []int{1}, []float32{1})}, nil); err != nil {
+			t.Fatal(err)
+		}
+		f, err := safetensors.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.storedNames(f); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), tensor) || !strings.Contains(err.Error(), "bfloat16") {
+			t.Errorf("%s: %v, expected an error that names it and %s and says what to do", tensor, err, want)
+		}
+		f.Close()
+	}
+}
+
+// TestKnownModelsThatAreNotReadSayWhy names what a model_type mixes with attention, or has in place of it.
+func TestKnownModelsThatAreNotReadSayWhy(t *testing.T) {
+	for modelType, want := range map[string]string{"qwen3_next": "gated delta", "qwen3_5": "gated delta", "lfm2": "short convolutions", "jamba": "state space", "mamba": "no attention",
+		"deepseek_v3": "latent", "bert": "encoder", "something": "not supported"} {
+		_, err := ParseConfig([]byte(`{` + strings.Replace(minimal, "llama", modelType, 1) + `}`))
+		if err == nil || !strings.Contains(err.Error(), modelType) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "llama") {
+			t.Errorf("%s: %v, expected an error with %q and what is read", modelType, err, want)
+		}
 	}
 }

@@ -16,14 +16,14 @@ import (
 // multimodal are the model types whose text part is read: in these it computes on text alone what it does in the whole.
 var multimodal = []string{"gemma3", "gemma4", "llava", "mistral3"}
 
-// textConfig is the config.json of the text part: text_config, with the special tokens of the whole where it has none.
+// textConfig is the config.json of the text part: text_config, with the special tokens and the quantisation of the whole where it has none.
 func textConfig(f *fields, modelType string) ([]byte, error) {
 	text := f.object("text_config")
 	if text == nil {
 		return nil, fmt.Errorf("text_config is absent, expected it to describe the text part of a %s", modelType)
 	}
 	inner := maps.Clone(text.values)
-	for _, name := range []string{"bos_token_id", "eos_token_id", "pad_token_id", "tie_word_embeddings"} {
+	for _, name := range []string{"bos_token_id", "eos_token_id", "pad_token_id", "tie_word_embeddings", "quantization_config"} {
 		if v, ok := f.values[name]; ok && inner[name] == nil {
 			inner[name] = v
 		}

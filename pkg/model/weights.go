@@ -110,6 +110,8 @@ func (m *Model) storedNames(src source) (map[string]string, error) {
 		case stored[name] != "":
 		case stored[prefix+name] != "":
 			stored[prefix+name] = name
+		case quantiserOf(name) != "":
+			return nil, fmt.Errorf("tensor %q is of weights that %s quantised, of which config.json says nothing (quantization_config): %s", name, quantiserOf(name), unreadQuantisation)
 		case !m.ignorable(name):
 			return nil, fmt.Errorf("tensor %q is not part of a %s model with this configuration: is config.json the one that belongs to these weights?", name, m.Config.ModelType)
 		}
