@@ -100,6 +100,8 @@ func (f *submitFlags) check(ctx context.Context) error {
 		return fmt.Errorf("%w: --at-once %d: expected 0 or more", errUsage, s.AtOnce)
 	case f.rate < 0:
 		return fmt.Errorf("%w: --rate %v: expected tokens a second, or 0 for what was timed here", errUsage, f.rate)
+	case s.Engine == cluster.Local && !f.dry && strings.HasPrefix(f.options.Backend, "xla:cuda") && len(cluster.Cards()) == 0:
+		return fmt.Errorf("--backend %s: no card is found here (CUDA_VISIBLE_DEVICES, nvidia-smi --list-gpus), and --engine local runs the parts here", f.options.Backend)
 	case s.Engine == cluster.Slurm && !f.dry:
 		return cluster.CheckSlurm(ctx, s.Parts, s.Options)
 	}

@@ -178,6 +178,34 @@ func TestSubmit(t *testing.T) {
 	})
 }
 
+// TestWrongSubmissionsAreRefusedBeforePlanning: each in a line that names what is wrong; no directory is made.
+func TestWrongSubmissionsAreRefusedBeforePlanning(t *testing.T) {
+	where, err := findSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CUDA_VISIBLE_DEVICES", "")
+	t.Setenv("PATH", t.TempDir())
+	dir := filepath.Join(t.TempDir(), "run")
+	for args, want := range map[string]string{
+		"":                                      "submit needs --parts N",
+		"--parts 0":                             "found 0",
+		"--parts -3":                            "found -3",
+		"--parts four":                          `invalid value "four"`,
+		"--parts 4":                             "sbatch is not installed here",
+		"--parts 4 --engine pbs":                `--engine "pbs": expected slurm or local`,
+		"--parts 4 --engine local -- --time=3":  "there is no sbatch",
+		"--parts 4 --engine local --at-once -1": "--at-once -1",
+		"--parts 4 --engine local --backend xla:cuda": "no card is found here",
+		"--parts 4 --engine local --rate -2":          "--rate -2",
+	} {
+		err := submit(t.Context(), where, append([]string{"evaluate", "-o", dir}, strings.Fields(args)...))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || exists(dir) {
+			t.Errorf("submit evaluate %s: %v, expected a line with %q", args, err, want)
+		}
+	}
+}
+
 // stopped waits for a part that has answered something and not all, and stops its process there.
 func stopped(dir string) func(cluster.PartStatus) bool {
 	return func(p cluster.PartStatus) bool {
