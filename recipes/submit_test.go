@@ -93,6 +93,33 @@ func TestSubmit(t *testing.T) {
 		}
 		sameRun(t, one, dir, reference, os.Getenv(env.Store))
 	})
+	t.Run("requeue storm", func(t *testing.T) {
+		if engine.name != cluster.Slurm {
+			t.Skip("no Slurm is installed: processes are not requeued")
+		}
+		dir := engine.submit(t, where)
+		for restarts := 1; restarts <= 2; restarts++ { // all running parts at once, each in the middle
+			part := engine.await(t, dir, func(p cluster.PartStatus) bool {
+				wrote, _ := filepath.Glob(filepath.Join(dir, "submission", "parts", fmt.Sprint(p.Part), "store", "??", "*", fmt.Sprintf("*-%d.jsonl", restarts-1)))
+				return p.State == cluster.StateRunning && len(wrote) > 0
+			})
+			for _, p := range statusOf(t, dir).Parts {
+				if p.State == cluster.StateRunning {
+					_ = exec.Command("scontrol", "requeue", p.Task).Run() // it may have ended meanwhile
+				}
+			}
+			t.Logf("part %d was requeued with the others", part.Part)
+		}
+		engine.finished(t, dir)
+		most := 0
+		for _, p := range statusOf(t, dir).Parts {
+			most = max(most, p.Progress.Restarts)
+		}
+		if most < 2 {
+			t.Errorf("a part was restarted %d times at most, expected 2", most)
+		}
+		sameRun(t, one, dir, reference, os.Getenv(env.Store))
+	})
 	t.Run("submit killed", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "run")
 		t.Setenv(env.Store, filepath.Join(t.TempDir(), "store"))
