@@ -194,7 +194,7 @@ func (p *pass) whole() (*Result, error) {
 		copied := copies{backend: m.Backend, receive: p.want.Receive}
 		defer copied.end()
 		for i, e := range c.emitted {
-			copied.hand(outputs[i], emits{name: e.Name, layers: []int{e.Layer}}, 0)
+			copied.hand(outputs[i], emits{names: []string{e.Name}, layers: []int{e.Layer}}, 0)
 		}
 		return r, copied.give(nil, 0)
 	}

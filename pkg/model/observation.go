@@ -17,12 +17,15 @@ type Observation struct {
 	Shape  shapes.Shape // of one layer's
 
 	value   *tensors.Tensor
+	at      int // where in the tensor the values are: others may be before and behind them
 	backend compute.Backend
 }
 
+func (o Observation) size() int { return len(o.Layers) * o.Shape.Size() }
+
 // CopyTo copies the values, float32, to a slice of as many: from the device's memory straight to it.
 func (o Observation) CopyTo(flat []float32) error {
-	if o.backend.HasSharedBuffers() {
+	if o.backend.HasSharedBuffers() || o.size() < o.value.Size() {
 		return o.Read(func(values []float32) { copy(flat, values) })
 	}
 	b, err := o.value.Buffer(o.backend, 0)
@@ -34,7 +37,7 @@ func (o Observation) CopyTo(flat []float32) error {
 
 // Read gives f the values, float32, for the time of the call.
 func (o Observation) Read(f func(values []float32)) error {
-	return tensors.ConstFlatData(o.value, f)
+	return tensors.ConstFlatData(o.value, func(all []float32) { f(all[o.at:][:o.size()]) })
 }
 
 // copies takes observations to the host, and cuts those of several layers, while the pass goes on.
@@ -46,7 +49,7 @@ type copies struct {
 	handed  []*value
 }
 
-// observedStack is what several layers of a stage, from first on, have emitted under a name.
+// observedStack is what several layers of a stage, from first on, have emitted, or one under several names.
 type observedStack struct {
 	emits
 	first int
@@ -57,7 +60,7 @@ type observedStack struct {
 func (c *copies) start(t *tensors.Tensor, e emits, first int) {
 	s := &observedStack{emits: e, first: first}
 	c.under = append(c.under, s)
-	c.all.Go(func() { s.parts, s.err = split(t, len(e.layers)) })
+	c.all.Go(func() { s.parts, s.err = split(t, len(e.names)*len(e.layers)) })
 }
 
 // startWhole begins the copy of an observation that is read as it is.
@@ -71,14 +74,19 @@ func (c *copies) startWhole(t *tensors.Tensor) {
 func (c *copies) hand(v *value, e emits, first int) {
 	s, t := &observedStack{}, v.on[0]
 	c.under, c.handed = append(c.under, s), append(c.handed, v)
-	o := Observation{Name: e.name, Shape: t.Shape(), value: t, backend: c.backend}
+	o := Observation{Shape: t.Shape(), value: t, backend: c.backend}
 	for _, l := range e.layers {
 		o.Layers = append(o.Layers, first+l)
 	}
-	if len(e.layers) > 1 {
+	if e.stacked() {
 		o.Shape = shapes.Make(t.DType(), t.Shape().Dimensions[1:]...)
 	}
-	c.all.Go(func() { s.err = c.receive(o) })
+	c.all.Go(func() {
+		for i, name := range e.names {
+			o.Name, o.at = name, i*o.size()
+			s.err = errors.Join(s.err, c.receive(o))
+		}
+	})
 }
 
 // end waits for all copies, and frees what was handed over.
@@ -96,8 +104,10 @@ func (c *copies) give(to Emitted, layers int) error {
 		if s.err != nil {
 			return s.err
 		}
-		for i, l := range s.layers {
-			to.add(s.name, s.first+l, layers, s.parts[i])
+		for i, name := range s.names {
+			for k, l := range s.layers {
+				to.add(name, s.first+l, layers, s.parts[i*len(s.layers)+k])
+			}
 		}
 	}
 	return nil

@@ -215,12 +215,12 @@ func (p *pass) run(calls []call) (*Result, error) {
 				copied.hand(v, e, c.first)
 				continue
 			}
-			if len(e.layers) == 1 {
+			if !e.stacked() {
 				t := v.on[0]
 				if delete(mine, v); !stays(v) && v != x {
 					t = v.first()
 				}
-				r.Emitted.add(e.name, c.first+e.layers[0], m.Config.Layers, t)
+				r.Emitted.add(e.names[0], c.first+e.layers[0], m.Config.Layers, t)
 				copied.startWhole(t)
 				continue
 			}

@@ -95,11 +95,11 @@ func (s *Survey) medians(samples []float32, tokens, hidden int) []float32 {
 	stride := sampleStride(tokens, hidden)
 	n := len(samples) / s.Layers
 	medians := make([]float32, s.Layers)
-	for l := range medians {
+	each(s.Layers, func(l int) {
 		real := min(n, (tokens*hidden+stride-1)/stride)
 		row := slices.Clone(samples[l*n:][:real])
 		medians[l] = (ranked(row, (real-1)/2) + ranked(row, real/2)) / 2
-	}
+	})
 	return medians
 }
 

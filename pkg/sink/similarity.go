@@ -3,6 +3,7 @@ package sink
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -27,8 +28,8 @@ func (c *collector) bin(partial *Node, tokens int) *Node {
 // survey's mean map.
 func (s *Survey) addShapes(cells []float32, width, tokens int) (similarity []float32) {
 	n := (tokens + s.Group - 1) / s.Group
-	maps := make([][]float64, s.Layers)
-	for l := range maps {
+	maps, squares := make([][]float64, s.Layers), make([]float64, s.Layers)
+	each(s.Layers, func(l int) {
 		maps[l] = make([]float64, n*n)
 		for i := range n {
 			rows := min(s.Group, tokens-i*s.Group)
@@ -36,12 +37,15 @@ func (s *Survey) addShapes(cells []float32, width, tokens int) (similarity []flo
 				maps[l][i*n+j] = float64(cells[(l*width+i)*width+j]) / float64(rows)
 			}
 		}
-	}
-	for a := range maps {
-		for b := range maps {
-			similarity = append(similarity, float32(cosine(maps[a], maps[b])))
+		squares[l] = dot(maps[l], maps[l])
+	})
+	similarity = make([]float32, s.Layers*s.Layers)
+	each(s.Layers, func(a int) {
+		for b := range a + 1 {
+			cosine := float32(dot(maps[a], maps[b]) / math.Sqrt(squares[a]*squares[b]))
+			similarity[a*s.Layers+b], similarity[b*s.Layers+a] = cosine, cosine
 		}
-	}
+	})
 	for i := range n {
 		for len(s.seen) <= i {
 			s.seen = append(s.seen, 0)
@@ -64,12 +68,20 @@ func (s *Survey) addShapes(cells []float32, width, tokens int) (similarity []flo
 	return similarity
 }
 
-func cosine(a, b []float64) float64 {
-	var ab, aa, bb float64
+func dot(a, b []float64) (sum float64) {
 	for i := range a {
-		ab, aa, bb = ab+a[i]*b[i], aa+a[i]*a[i], bb+b[i]*b[i]
+		sum += a[i] * b[i]
 	}
-	return ab / math.Sqrt(aa*bb)
+	return sum
+}
+
+// each calls f for 0 to n-1 side by side.
+func each(n int, f func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
 }
 
 // Map is a layer's attention averaged over heads and prompts, and binned to at most 64 x 64 cells of Group x Group tokens (Options.Cells): what
