@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,6 +142,37 @@ JobId=17 ArrayJobId=17 ArrayTaskId=4-5%2 JobName=a JobState=PENDING Reason=Resou
 	if found.states[0] != StateDone || found.states[2] != StateRunning || !strings.Contains(found.Notice, "cannot be asked") {
 		t.Errorf("without Slurm: %v, %q", found.states, found.Notice)
 	}
+}
+
+// TestTheFirstPartThatIsNotResubmittedDecidesTheDevice: after a part that began on a wrong card and failed, all of them may begin on another.
+func TestTheFirstPartThatIsNotResubmittedDecidesTheDevice(t *testing.T) {
+	commands(t, map[string]string{"sbatch": "echo 17", "scontrol": "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"})
+	s := submissionOf(t, Submission{Parts: 2, Engine: Slurm})
+	compute := func(part int, device string) error {
+		t.Helper()
+		if err := s.Submit(t.Context(), statesOf(t, s).Status, nil); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.StartPart(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Device(s, device); err != nil {
+			return errors.Join(err, r.Fail(err))
+		}
+		return r.Finish(nil)
+	}
+	r, err := s.StartPart(1)
+	if err == nil {
+		err = errors.Join(r.Device(s, "a wrong card"), r.Fail(errors.New("out of memory")))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compute(2, "the right card"); err != nil {
+		t.Errorf("after a part that failed: %v", err)
+	}
+	fails(t, compute(1, "a wrong card"), "the right card", "--mixed")
 }
 
 // TestCancelAndResumeNameTheirJobs: resume hands over what is not done, behind what runs still and in place of a last job that would wait for ever; cancel ends all of it.

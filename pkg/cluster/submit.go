@@ -20,11 +20,19 @@ func (s *Submission) Submit(ctx context.Context, status *Status, progress func(s
 		case p.State == StateDone:
 		case p.State == StateRunning || p.State == StateWaiting:
 			if s.Engine == Local {
+				if c, ok := s.controller(); ok {
+					return fmt.Errorf("process %d of this machine runs the parts already: wait for it or cancel", c.PID)
+				}
 				return fmt.Errorf("part %d runs already (process %d on %s): wait for it or cancel", p.Part, p.Progress.Process.PID, p.Progress.Node)
 			}
 			running = append(running, p.Task)
 		default:
 			parts = append(parts, p.Part)
+		}
+	}
+	if len(parts) == s.Parts { // whatever began and ended without a result decides no device
+		if err := os.Remove(s.path("device")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
 		}
 	}
 	if s.Engine == Local {
