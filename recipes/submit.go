@@ -253,6 +253,9 @@ func proceed(ctx context.Context, s *cluster.Submission) error {
 		}
 		return nil
 	}
+	if strings.HasPrefix(s.Backend, "xla:cuda") && !cluster.AsksForCards(s.Options) {
+		fmt.Println("no cards were asked of Slurm: unless its nodes are given whole, parts on one node share the first card; -- --gres=gpu:1 asks for one each")
+	}
 	last := s.Jobs[len(s.Jobs)-1]
 	fmt.Printf("%s in %d parts; the last job, %s, writes %s\n", s.Recipe, s.Parts, last.ID, recipe.Relative(filepath.Join(s.Dir(), "note.html")))
 	fmt.Printf("how it is:   go run ./recipes status %s\n", dir)

@@ -85,6 +85,17 @@ func CheckSlurm(ctx context.Context, parts int, options []string) error {
 	return nil
 }
 
+// cardOptions are options of sbatch that ask for cards, or for whole nodes.
+var cardOptions = []string{"gres", "gpus", "G", "gpus-per-node", "gpus-per-task", "gpus-per-socket", "tres-per-job", "tres-per-node", "tres-per-task", "exclusive"}
+
+// AsksForCards reports whether options of sbatch ask for cards, or for whole nodes. Parts that are given none see all cards of their node and compute on the first, side by side.
+func AsksForCards(options []string) bool {
+	return slices.ContainsFunc(options, func(option string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(option, "-"), "=")
+		return name != option && (slices.Contains(cardOptions, name) || strings.HasPrefix(option, "-G"))
+	})
+}
+
 // sbatch submits a script and returns the job's id.
 func (s *Submission) sbatch(ctx context.Context, script string, options ...string) (string, error) {
 	args := []string{"--parsable", "--requeue", "--open-mode=append", "--job-name=attune-" + s.Recipe}

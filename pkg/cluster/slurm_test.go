@@ -66,6 +66,14 @@ func TestWhatSlurmCannotTakeIsSaidInALine(t *testing.T) {
 	fails(t, CheckSlurm(t.Context(), 4, nil), "scontrol", "Unable to contact slurm controller")
 }
 
+func TestOptionsThatAskForCards(t *testing.T) {
+	for options, want := range map[string]bool{"--gres=gpu:1": true, "--time=10 --gpus-per-task 1": true, "-G2 -p gpu": true, "-G 2": true, "--exclusive": true, "--time=10 -p gpu": false, "": false, "--job-name gres": false} {
+		if got := AsksForCards(strings.Fields(options)); got != want {
+			t.Errorf("%q asks for cards: %v", options, got)
+		}
+	}
+}
+
 func TestAJobThatWasSubmittedIsNoted(t *testing.T) {
 	commands(t, map[string]string{"sbatch": `case "$*" in *afterok*) echo 'sbatch: error: Batch job submission failed: Invalid account' >&2; exit 1;; esac; echo "17;cluster"`})
 	s := submissionOf(t, Submission{Parts: 4, Engine: Slurm, Options: []string{"--time=10"}})
