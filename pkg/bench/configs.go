@@ -8,7 +8,7 @@ import (
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// Config returns the published dimensions of a model by name: "llama-2-7b", "llama-3.2-1b", or for a laptop "medium" (36 million
+// Config returns the published dimensions of a model by name: "llama-2-7b", "llama-2-70b", "llama-3.2-1b", or for a laptop "medium" (36 million
 // parameters) or "small" (6.8 million).
 func Config(name string) (*model.Config, error) {
 	c, ok := configs()[name]
@@ -39,6 +39,7 @@ func configs() map[string]*model.Config {
 	}
 	return map[string]*model.Config{
 		"llama-2-7b":   llama(32000, 4096, 11008, 32, 32, 32, 128, 8192, false),
+		"llama-2-70b":  llama(32000, 8192, 28672, 80, 64, 8, 128, 4096, false),
 		"llama-3.2-1b": llama(128256, 2048, 8192, 16, 32, 8, 64, 32768, true),
 		"medium":       llama(8192, 512, 1408, 10, 8, 8, 64, 1024, true),
 		"small":        llama(4096, 256, 704, 6, 8, 4, 32, 1024, true),

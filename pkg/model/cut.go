@@ -141,8 +141,8 @@ func (m *Model) pieceShape(w weight) ([]int, bool) {
 	return shape, ok
 }
 
-// bytesPerDevice is what the weights take on each device in the model's type.
-func (m *Model) bytesPerDevice() (bytes int64) {
+// BytesPerDevice is what the weights take on each device in the model's type.
+func (m *Model) BytesPerDevice() (bytes int64) {
 	for _, w := range m.weights {
 		n := int64(w.size())
 		if _, ok := m.cuts[w.name]; ok {

@@ -317,7 +317,7 @@ func (m *Model) checkSize(limit int64) error {
 	for _, w := range m.weights {
 		parameters = min(parameters+int64(w.size()), 1<<55) // more than any memory; a hostile configuration would overflow
 	}
-	need, source := m.bytesPerDevice(), "Options.MaxBytes"
+	need, source := m.BytesPerDevice(), "Options.MaxBytes"
 	if limit == 0 {
 		if backend.IsXLA(m.Backend) {
 			return nil

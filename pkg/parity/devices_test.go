@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -15,9 +16,17 @@ import (
 	"github.com/attune-lab/attune/pkg/parity"
 )
 
-// openDevices opens XLA's plugin for processors with so many devices, or skips the test. Code that is compiled without optimisation is there in half the time.
+// openDevices opens XLA's plugin for processors with so many devices, or where ATTUNE_BACKEND names CUDA its cards; where there are none it skips the test. Code that is
+// compiled without optimisation is there in half the time.
 func openDevices(t *testing.T, n int) compute.Backend {
 	t.Helper()
+	if strings.HasPrefix(os.Getenv(env.Backend), "xla:cuda") {
+		b, err := backend.FromEnvDevices(n)
+		if err != nil {
+			t.Skip(err) // fewer cards
+		}
+		return b
+	}
 	if env.FindCPUPlugin() == "" {
 		t.Skip("needs XLA's plugin for processors, which is not found: go run ./recipes plugin cpu")
 	}
