@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -92,6 +93,28 @@ func TestRecipesThatScoreTakeHowItemsAreAsked(t *testing.T) {
 			if parameter != without && (!has[parameter] || !strings.Contains(cells, option+": "+parameter)) {
 				t.Errorf("%s: parameter %s is not there, or does not reach lab.Options.%s", name, parameter, option)
 			}
+		}
+	}
+}
+
+// TestRecipesWithAModelTakeDevices: a model larger than one card is cut over several by any recipe that opens it. Training is on one card.
+func TestRecipesWithAModelTakeDevices(t *testing.T) {
+	for _, name := range []string{"ablate", "bench", "calibrate", "emulate", "evaluate", "parity", "perplexity", "quickstart", "reason", "sinks"} {
+		nb, err := notebook.Read(name + ".ipynb")
+		if err != nil {
+			t.Fatal(err)
+		}
+		parameters, err := nb.Parameters()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells := ""
+		for _, c := range nb.Cells {
+			cells += c.Source
+		}
+		has := slices.ContainsFunc(parameters, func(p notebook.Parameter) bool { return p.Name == "devices" })
+		if !has || !strings.Contains(cells, "Devices: devices") {
+			t.Errorf("%s: parameter devices is not there, or does not reach lab.Options.Devices", name)
 		}
 	}
 }

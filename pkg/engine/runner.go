@@ -61,16 +61,21 @@ func (r *Runner) Watch(listener func(Progress)) (stop func()) { return r.monitor
 // Busy tells listeners every second that work of the host is under way, such as reading prompts, until end is called.
 func (r *Runner) Busy(stage string) (end func()) { return r.monitor.begin(stage, 0) }
 
-// Numerics names what numbers depend on besides weights, prompts and arm: backend, device and plugin's version, dtype, the form of a pass and its geometry, and
+// Numerics names what numbers depend on besides weights, prompts and arm: backend, device and how many, plugin's version, dtype, the form of a pass and its geometry, and
 // XLA's flags. Rows halved for want of memory do not change it.
-func (r *Runner) Numerics() string { return Numerics(r.model.Backend, r.model.DType, r.geometry) }
+func (r *Runner) Numerics() string {
+	return Numerics(r.model.Backend, r.model.DType, r.model.Devices(), r.geometry)
+}
 
 // Numerics is Runner.Numerics of a model that need not be open.
-func Numerics(b compute.Backend, dtype dtypes.DType, g Geometry) string {
+func Numerics(b compute.Backend, dtype dtypes.DType, devices int, g Geometry) string {
 	s := "go"
 	if backend.IsXLA(b) {
 		flags := sha256.Sum256([]byte(strings.Join(slices.Sorted(strings.FieldsSeq(os.Getenv(env.XLAFlags))), " ")))
 		s = fmt.Sprintf("%s flags %x", backend.Describe(b), flags[:4])
+		if devices > 1 {
+			s += fmt.Sprintf(" over %d devices", devices)
+		}
 	} else if backend.SIMD {
 		s += "/simd"
 	}

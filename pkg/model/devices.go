@@ -51,6 +51,15 @@ func (m *Model) Devices() int {
 	return m.mesh.NumDevices()
 }
 
+// Device says in one line what the model computes on.
+func (m *Model) Device() string {
+	s := backend.Describe(m.Backend)
+	if n := m.Devices(); n > 1 {
+		s += fmt.Sprintf(", cut over %d devices", n)
+	}
+	return s
+}
+
 // whole is the specification of what every device has as a whole, cutAt of what is cut along an axis; nil on one device.
 func (m *Model) whole() *distributed.ShardingSpec {
 	if m.mesh == nil {

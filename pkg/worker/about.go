@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/eval"
 	"github.com/attune-lab/attune/pkg/report"
 )
@@ -17,10 +16,10 @@ func about(_ context.Context, j *job) error {
 		return err
 	}
 	facts := map[string]any{"model": m.Hash, "tokenizer": m.Tokenizer.Hash(), "source": m.Source, "model_type": m.Config.ModelType, "dtype": dtypeName(m.DType),
-		"device": backend.Describe(m.Backend), "seed": j.Options.Seed}
+		"device": m.Device(), "seed": j.Options.Seed}
 	p := &report.Part{Facts: facts}
 	if len(m.Warnings) > 0 {
-		facts["warnings"] = m.Warnings
+		facts["warnings"] = strings.Join(m.Warnings, "; ")
 		p.Finding = "The model was opened with a warning: " + strings.Join(m.Warnings, "; ") + "."
 	}
 	c := m.Config

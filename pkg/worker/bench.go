@@ -52,7 +52,7 @@ func speed(ctx context.Context, j *job) error {
 	if j.session.measured == nil {
 		j.session.measured = map[string]measured{}
 	}
-	key := string(j.Args) + j.Options.DType
+	key := fmt.Sprint(string(j.Args), j.Options.DType, j.Options.Devices)
 	if j.session.measured[key] == nil {
 		j.session.measured[key] = measured{}
 	}
@@ -75,7 +75,7 @@ func speed(ctx context.Context, j *job) error {
 }
 
 func (j *job) benchSpeed(a benchArgs, c *model.Config, found measured) error {
-	b, err := sharedBackend()
+	b, err := j.backend()
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (j *job) benchSpeed(a benchArgs, c *model.Config, found measured) error {
 		return client.Parameter("dtype", j.Options.DType, "%v", err)
 	}
 	j.closeModel()
-	m, err := model.NewOnDevice(c, 1, model.Options{Backend: b, DType: dtype})
+	m, err := model.NewOnDevice(c, 1, model.Options{Backend: b, DType: dtype, Devices: j.Options.Devices})
 	if err != nil {
 		return err
 	}
@@ -94,8 +94,8 @@ func (j *job) benchSpeed(a benchArgs, c *model.Config, found measured) error {
 		return err
 	}
 	p := &report.Part{Method: fmt.Sprintf("%d parameters (%s) in %s on %s, random weights; medians of %d calls after one to warm up. A decode step reads %.2f GB of weights.",
-		c.NumParameters(), a.Dimensions, dtypeName(m.DType), backend.Describe(b), a.Repeats, float64(c.WeightBytes(m.DType))/1e9),
-		Facts: map[string]any{"device": backend.Describe(b), "dtype": dtypeName(m.DType)}}
+		c.NumParameters(), a.Dimensions, dtypeName(m.DType), m.Device(), a.Repeats, float64(c.WeightBytes(m.DType))/1e9),
+		Facts: map[string]any{"device": m.Device(), "dtype": dtypeName(m.DType)}}
 	t := report.Table{Name: "speed", Title: "Tokens per second, medians", Columns: []string{"work", "tokens/s", "seconds of each repeat"}}
 	record := func(name string, r bench.Rate, err error) error {
 		if err != nil {
@@ -166,7 +166,7 @@ func (j *job) closeModel() {
 
 // benchMemory measures the host memory of a process of its own that opens and runs a checkpoint. Weights on an accelerator are not host memory: then nothing is measured.
 func (j *job) benchMemory(ctx context.Context, a benchArgs, found measured) error {
-	b, err := sharedBackend()
+	b, err := j.backend()
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func (j *job) benchPeer(ctx context.Context, a benchArgs, c *model.Config, found
 	p.Numbers = append(p.Numbers, report.Number{Name: "decode_batch_1/share of the measured memory bandwidth", Value: share, Unit: "share", N: a.Repeats, Tolerance: 0.1})
 	p.Tables = []report.Table{t}
 	p.Finding = fmt.Sprintf("Decoding one sequence uses %.0f %% of the measured memory bandwidth (%.2f TB/s).", 100*share, theirs["copy_bytes_per_second"]/1e12)
-	j.session.measured[string(j.Args)+j.Options.DType+" peer"] = theirs
+	j.session.measured[fmt.Sprint(string(j.Args), j.Options.DType, j.Options.Devices)+" peer"] = theirs
 	var line json.RawMessage
 	if line, err = json.Marshal(theirs); err != nil {
 		return err

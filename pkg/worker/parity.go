@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/parity"
@@ -76,7 +75,7 @@ func (j *job) ownChecks() error {
 
 // parityPart puts rows into a table and numbers, and counts those that did not pass.
 func parityPart(m *model.Model, rows []parity.Row, t report.Table) (p *report.Part, failed int) {
-	p = &report.Part{Facts: map[string]any{"model": m.Hash, "model_type": m.Config.ModelType, "dtype": dtypeName(m.DType), "device": backend.Describe(m.Backend)}}
+	p = &report.Part{Facts: map[string]any{"model": m.Hash, "model_type": m.Config.ModelType, "dtype": dtypeName(m.DType), "device": m.Device()}}
 	for _, r := range rows {
 		unit, tolerance := "largest absolute difference", r.Limit
 		switch {

@@ -230,7 +230,10 @@ func (p *pretraining) run(ctx context.Context, tok *tokenizer.Tokenizer) (*repor
 	config := &model.Config{ModelType: "llama", VocabSize: p.Vocab, HiddenSize: p.Hidden, IntermediateSize: p.Intermediate, Layers: p.Layers, Heads: p.Heads, KVHeads: p.KVHeads, HeadDim: p.Hidden / max(1, p.Heads),
 		MaxPositions: p.Positions, NormEps: 1e-5, RopeTheta: 10000, TieEmbeddings: true, BOS: bos, EOS: []int{eos}, InitializerRange: 0.02}
 	p.closeModel()
-	b, err := sharedBackend()
+	if err := p.oneDevice("training"); err != nil {
+		return nil, err
+	}
+	b, err := p.backend()
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/attune-lab/attune/pkg/backend"
@@ -141,7 +142,7 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 	s := j.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := fmt.Sprintf("%q %q %s", dir, adapter, j.Options.DType)
+	key := fmt.Sprintf("%q %q %s %d", dir, adapter, j.Options.DType, j.Options.Devices)
 	if s.model != nil && s.key == key {
 		return s.model, nil
 	}
@@ -151,7 +152,7 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 		s.model, s.runner, s.surveys, s.compared = nil, nil, map[string]*sink.Survey{}, map[string]*eval.Comparison{}
 	}
 	j.progress("opening "+filepath.Base(dir), 0, 0)
-	b, err := sharedBackend()
+	b, err := j.backend()
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +164,7 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 			return nil, err
 		}
 	}
-	m, err := model.Load(dir, model.Options{Backend: b, DTypeName: cmp.Or(j.Options.DType, "auto"), Adapter: adapter, Download: func(p hub.Progress) { j.progress("fetching "+p.File, int(p.Done), int(p.Total)) }})
+	m, err := model.Load(dir, model.Options{Backend: b, DTypeName: cmp.Or(j.Options.DType, "auto"), Devices: j.Options.Devices, Adapter: adapter, Download: func(p hub.Progress) { j.progress("fetching "+p.File, int(p.Done), int(p.Total)) }})
 	if err != nil {
 		return nil, client.Parameter("model", j.Options.Model, "%v", err)
 	}
@@ -174,8 +175,40 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 	return m, nil
 }
 
-// sharedBackend is opened once: XLA's client holds the device for as long as it lives.
-var sharedBackend = sync.OnceValues(backend.FromEnv)
+// backends are opened once: XLA's client holds its devices for as long as it lives.
+var backends struct {
+	sync.Mutex
+	open []compute.Backend
+}
+
+// backend is the one that the environment names, with the devices that the model is cut over. One for CUDA has all cards; each number of devices of xla:cpu is another one.
+func (j *job) backend() (compute.Backend, error) {
+	backends.Lock()
+	defer backends.Unlock()
+	n := max(j.Options.Devices, 1)
+	for _, b := range backends.open {
+		if b.NumDevices() == n || backend.IsCUDA(b) && b.NumDevices() > n {
+			return b, nil
+		}
+	}
+	b, err := backend.FromEnvDevices(n)
+	if err != nil && n > 1 {
+		return nil, client.Parameter("devices", fmt.Sprint(n), "%v", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	backends.open = append(backends.open, b)
+	return b, nil
+}
+
+// oneDevice refuses several devices where something is done on one.
+func (j *job) oneDevice(what string) error {
+	if j.Options.Devices > 1 {
+		return client.Parameter("devices", fmt.Sprint(j.Options.Devices), "%s is done on one device", what)
+	}
+	return nil
+}
 
 // name is how captions call the model.
 func (j *job) name() string {

@@ -230,7 +230,10 @@ func (t *tuning) freshModel() (*model.Model, error) {
 		return nil, err
 	}
 	t.closeModel()
-	b, err := sharedBackend()
+	if err := t.oneDevice("training"); err != nil {
+		return nil, err
+	}
+	b, err := t.backend()
 	if err != nil {
 		return nil, err
 	}

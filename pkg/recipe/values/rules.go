@@ -21,9 +21,10 @@ var rules = map[string]ruled{
 	"columns": {texts, columns}, "groups": oneOf(append([]string{""}, client.Groupings...)...),
 	"limit": atLeast(0, "how many items, or 0 for all"), "shots": atLeast(0, "worked examples before the question"),
 	"length": atLeast(0, "tokens of a text, or 0 for the default"), "sinks.length": atLeast(1, "tokens of a text"), "finetune.length": atLeast(1, "tokens of a text"),
-	"budget": atLeast(0, "tokens of a forward pass, or 0 for the backend's default"),
-	"seed":   atLeast(0, "a seed"),
-	"dtype":  oneOf(client.DTypes...), "bench.dtype": oneOf("float32", "bfloat16"), "parity.dtype": oneOf("float32", "bfloat16"), "compute": oneOf("float32", "bfloat16"),
+	"devices": atLeast(0, "over how many devices the model is cut, or 0 for one"),
+	"budget":  atLeast(0, "tokens of a forward pass, or 0 for the backend's default"),
+	"seed":    atLeast(0, "a seed"),
+	"dtype":   oneOf(client.DTypes...), "bench.dtype": oneOf("float32", "bfloat16"), "parity.dtype": oneOf("float32", "bfloat16"), "compute": oneOf("float32", "bfloat16"),
 
 	// interventions
 	"spec": plans(1, math.MaxInt), "interventions": plans(1, math.MaxInt), "arms": plans(0, math.MaxInt), "ablate.base": {texts, onePlan},

@@ -24,6 +24,7 @@ type Options struct {
 	Groups  string   `json:"groups,omitempty"`  // "stem" (default: 19 subjects), "stem-18" (the original map), "categories", "subjects", "none"
 	Length  int      `json:"length,omitempty"`  // T of surveys; 0 = 64, or less where fewer than 80 % of the texts reach it
 	DType   string   `json:"dtype,omitempty"`   // "auto" (default: bfloat16 on CUDA for the families of docs/models.md that say so, float32 elsewhere), "float32", "bfloat16"
+	Devices int      `json:"devices,omitempty"` // cards that the model is cut over (xla:cuda, xla:cpu); 0 = 1
 	Budget  int      `json:"budget,omitempty"`  // tokens of a pass; 0 = 16,384 on xla:cuda, 2,048 on go and xla:cpu
 	Seed    uint64   `json:"seed,omitempty"`    // of subsets, of samples and of the bootstrap
 	Margin  float64  `json:"margin,omitempty"`  // of equivalence, a share of the items: 0.01 is a point; 0 = 0.01
@@ -50,7 +51,7 @@ func (o *Options) Check(dirs []string) error {
 		value int
 		what  string
 	}{{"limit", o.Limit, "0 for all items, or how many"}, {"shots", o.Shots, "0, or how many worked examples"}, {"length", o.Length, "0 for 64, or a number of tokens"},
-		{"budget", o.Budget, "0 for the default, or the tokens of a pass"}} {
+		{"devices", o.Devices, "0 for one, or over how many devices the model is cut"}, {"budget", o.Budget, "0 for the default, or the tokens of a pass"}} {
 		if n.value < 0 {
 			return Parameter(n.name, fmt.Sprint(n.value), "expected %s", n.what)
 		}
