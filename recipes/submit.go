@@ -197,8 +197,12 @@ func plan(ctx context.Context, where site, options recipe.Options, s *cluster.Su
 		}
 		backend = result.Backend
 	}
-	if _, err := cluster.ReadRequests(s.Requests()); err != nil {
+	requests, err := cluster.ReadRequests(s.Requests())
+	if err != nil {
 		return "", fmt.Errorf("%s cannot be submitted: %w", s.Recipe, err)
+	}
+	for _, r := range requests {
+		s.Devices = max(s.Devices, r.Options.Devices)
 	}
 	return backend, os.RemoveAll(s.PlanDir())
 }
@@ -254,7 +258,8 @@ func proceed(ctx context.Context, s *cluster.Submission) error {
 		return nil
 	}
 	if strings.HasPrefix(s.Backend, "xla:cuda") && !cluster.AsksForCards(s.Options) {
-		fmt.Println("no cards were asked of Slurm: unless its nodes are given whole, parts on one node share the first card; -- --gres=gpu:1 asks for one each")
+		n := max(s.Devices, 1)
+		fmt.Printf("no cards were asked of Slurm: unless its nodes are given whole, parts on one node share the first %d; -- --gres=gpu:%d asks for %d each\n", n, n, n)
 	}
 	last := s.Jobs[len(s.Jobs)-1]
 	fmt.Printf("%s in %d parts; the last job, %s, writes %s\n", s.Recipe, s.Parts, last.ID, recipe.Relative(filepath.Join(s.Dir(), "note.html")))

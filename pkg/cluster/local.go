@@ -41,12 +41,16 @@ func Cards() []string {
 	return cards
 }
 
-// places are where parts run at once: a card each, or so many as the processor has room for.
+// places are where parts run at once: the cards of each, so many as its models are cut over, or as many places as the processor has room for.
 func (s *Submission) places() ([]string, error) {
 	var places []string
 	if strings.HasPrefix(s.Backend, "xla:cuda") {
-		if places = Cards(); len(places) == 0 {
-			return nil, fmt.Errorf("backend %s: no card is found (CUDA_VISIBLE_DEVICES, nvidia-smi --list-gpus)", s.Backend)
+		cards, each := Cards(), max(s.Devices, 1)
+		if len(cards) < each {
+			return nil, fmt.Errorf("backend %s: a part takes %d cards, %d are found (CUDA_VISIBLE_DEVICES, nvidia-smi --list-gpus)", s.Backend, each, len(cards))
+		}
+		for i := 0; i+each <= len(cards); i += each {
+			places = append(places, strings.Join(cards[i:i+each], ","))
 		}
 	} else {
 		places = make([]string, max(1, runtime.NumCPU()/coresOfPart))

@@ -40,6 +40,7 @@ type Submission struct {
 	Store      string            `json:"store"`             // that known results are taken from, and new ones go to
 	Sources    string            `json:"sources"`           // of the worker, see client.Sources
 	Code       string            `json:"code"`              // of what computes, see store.Sources
+	Devices    int               `json:"devices,omitempty"` // of a part: as many as its models are cut over; 0 = 1
 	Items      int               `json:"items"`             // of the smallest request: there are no more parts
 	Submitted  time.Time         `json:"submitted"`
 	Jobs       []Job             `json:"jobs,omitempty"` // of Slurm, in the order in which they were submitted

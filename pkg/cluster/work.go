@@ -13,6 +13,7 @@ type Work struct {
 	Requests   []RequestWork `json:"requests"`
 	Parameters int64         `json:"parameters,omitempty"` // of the model; 0 = it is not here to be looked at
 	DType      string        `json:"dtype,omitempty"`
+	Devices    int           `json:"devices,omitempty"` // that the model is cut over; 0 = 1
 	Weights    int64         `json:"weights,omitempty"` // bytes on each device
 	Pass       int64         `json:"pass,omitempty"`    // about so many bytes beside them, of a pass of the budget
 	Budget     int           `json:"budget,omitempty"`  // tokens of a pass
@@ -87,8 +88,12 @@ func (w *Work) Write(out io.Writer, parts int, rate float64) error {
 		fmt.Fprintln(out, "what arms write comes on top: it is not known before it is written")
 	}
 	if w.Parameters > 0 {
-		fmt.Fprintf(out, "a device    %.1f GB of weights (%.2f billion parameters, %s), and about %.1f GB for a pass of %d tokens\n",
-			float64(w.Weights)/1e9, float64(w.Parameters)/1e9, w.DType, float64(w.Pass)/1e9, w.Budget)
+		over := ""
+		if w.Devices > 1 {
+			over = fmt.Sprintf(", over %d devices", w.Devices)
+		}
+		fmt.Fprintf(out, "a device    %.1f GB of weights (%.2f billion parameters, %s%s), and about %.1f GB for a pass of %d tokens\n",
+			float64(w.Weights)/1e9, float64(w.Parameters)/1e9, w.DType, over, float64(w.Pass)/1e9, w.Budget)
 	} else {
 		fmt.Fprintln(out, "a device    not known: the model is not here to be looked at")
 	}

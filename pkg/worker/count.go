@@ -72,16 +72,18 @@ func (j *job) items() (int, error) {
 	return len(t.Examples), nil
 }
 
-// account adds what a model takes of a device, by its configuration alone: a pass holds the residual stream four times, the MLP's two products, and queries, keys and values.
-func account(w *cluster.Work, c *model.Config, g engine.Geometry, backend, dtype string) {
+// account adds what a model takes of each of so many devices, by its configuration alone: a pass holds the residual stream four times, the MLP's two products, and queries, keys
+// and values; weights and what they give within a layer are cut.
+func account(w *cluster.Work, c *model.Config, g engine.Geometry, backend, dtype string, devices int) {
 	d := dtypes.Float32
 	if dtype == "bfloat16" || dtype != "float32" && strings.HasPrefix(backend, "xla:cuda") && c.PrefersBFloat16() {
 		d = dtypes.BFloat16
 	}
 	size := int64(d.Size())
 	w.Parameters, w.DType, w.Budget = int64(c.NumParameters()), dtypeName(d), g.Budget
-	w.Weights = w.Parameters * size
-	w.Pass = int64(g.Budget) * size * int64(4*c.HiddenSize+2*c.IntermediateSize+(c.Heads+2*c.KVHeads)*c.HeadDim)
+	w.Devices = devices
+	w.Weights = w.Parameters * size / int64(max(devices, 1))
+	w.Pass = int64(g.Budget) * size * int64(4*c.HiddenSize+(2*c.IntermediateSize+(c.Heads+2*c.KVHeads)*c.HeadDim)/max(devices, 1))
 }
 
 // count adds the tokens of a request to r, and what its model takes to w. Prompts are the tokens of all arms' prompts, by which work is timed.
@@ -105,7 +107,7 @@ func (j *job) count(ctx context.Context, backend string, w *cluster.Work, r *clu
 		return 0, client.Parameter("model", j.Options.Model, "%v", err)
 	}
 	g := engine.GeometryNamed(backend, c.MaxPositions, j.Options.Budget)
-	account(w, c, g, backend, j.Options.DType)
+	account(w, c, g, backend, j.Options.DType, j.Options.Devices)
 	if j.Kind == "calibrate" {
 		t, o, err := j.choosing()
 		if err != nil {
