@@ -286,6 +286,9 @@ func (a *architecture) lengthDependent() *rope {
 	return nil
 }
 
+// DependsOnLength reports whether a rotary embedding depends on the sequence's length, so that a longer prompt changes what its first tokens give.
+func (m *Model) DependsOnLength() bool { return m.arch.lengthDependent() != nil }
+
 // longest is how many tokens a sequence may have: a dynamic rotary embedding fits itself to any number.
 func (m *Model) longest() int {
 	if r := m.arch.lengthDependent(); r != nil && r.long == nil {

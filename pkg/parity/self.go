@@ -241,14 +241,23 @@ func (c *selfCheck) decode() ([]Row, error) {
 			return nil, err
 		}
 		sequence := append(append([]int{}, c.prompt...), g.Tokens[0]...)
-		logits, err := c.run(model.Batch{Tokens: [][]int{sequence}, Bucket: 1}, way.e)
+		prefill := func(n int) ([]float32, error) {
+			return c.run(model.Batch{Tokens: [][]int{sequence[:n]}, Bucket: 1}, way.e)
+		}
+		logits, err := prefill(len(sequence))
 		if err != nil {
 			return nil, err
 		}
 		r := Row{Tensor: way.name, Limit: c.limit}
 		vocab := c.model.Config.VocabSize
 		for i, id := range g.Tokens[0] {
-			row := logits[(len(c.prompt)-1+i)*vocab:][:vocab]
+			n := len(c.prompt) + i
+			if c.model.DependsOnLength() { // each length turns all tokens by angles of its own
+				if logits, err = prefill(n); err != nil {
+					return nil, err
+				}
+			}
+			row := logits[(n-1)*vocab:][:vocab]
 			for _, x := range row {
 				if below := float64(x-row[id]) / c.scale; !(below <= r.Value) {
 					r.Value = below

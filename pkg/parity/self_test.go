@@ -63,3 +63,26 @@ func TestOwnChecksCanFail(t *testing.T) {
 		t.Errorf("a model of two positions: %v", err)
 	}
 }
+
+// TestOwnChecksOfARotaryEmbeddingThatGrows: past its trained length a dynamic one turns every token by other angles at each length, so that one prefill is not what decoding
+// saw.
+func TestOwnChecksOfARotaryEmbeddingThatGrows(t *testing.T) {
+	c, err := model.ParseConfig([]byte(`{"model_type":"llama","vocab_size":50,"hidden_size":32,"intermediate_size":32,"num_hidden_layers":3,"num_attention_heads":4,"max_position_embeddings":12,
+		"rope_scaling":{"rope_type":"dynamic","factor":2},"initializer_range":0.4}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(c, nil, 1, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := parity.Self(m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if !r.Passed() {
+			t.Errorf("%s: %g, limit %g", r.Tensor, r.Value, r.Limit)
+		}
+	}
+}
