@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,17 +17,21 @@ import (
 // multimodal are the model types whose text part is read: in these it computes on text alone what it does in the whole.
 var multimodal = []string{"gemma3", "gemma4", "llava", "mistral3"}
 
-// textConfig is the config.json of the text part: text_config, with the special tokens and the quantisation of the whole where it has none.
+// textConfig is the config.json of the text part: text_config, with the special tokens and the quantisation of the whole where it has none, and the head of the whole.
 func textConfig(f *fields, modelType string) ([]byte, error) {
 	text := f.object("text_config")
 	if text == nil {
 		return nil, fmt.Errorf("text_config is absent, expected it to describe the text part of a %s", modelType)
 	}
 	inner := maps.Clone(text.values)
-	for _, name := range []string{"bos_token_id", "eos_token_id", "pad_token_id", "tie_word_embeddings", "quantization_config"} {
+	for _, name := range []string{"bos_token_id", "eos_token_id", "pad_token_id", "quantization_config"} {
 		if v, ok := f.values[name]; ok && inner[name] == nil {
 			inner[name] = v
 		}
+	}
+	// The head belongs to the whole, and so does the word on whether it is the embedding: it is where nothing is said. In llava the text's word counts beside it.
+	if tied := f.boolean(modelType != "llava", "tie_word_embeddings"); tied || modelType != "llava" {
+		inner["tie_word_embeddings"] = []byte(strconv.FormatBool(tied))
 	}
 	return json.Marshal(inner)
 }

@@ -52,3 +52,36 @@ func TestTextPartOfAMultimodalCheckpoint(t *testing.T) {
 		t.Errorf("no text_config: %v", err)
 	}
 }
+
+// TestTheWholeSaysWhetherItsHeadIsTheEmbedding: as transformers 5.24 saves and reads such files.
+func TestTheWholeSaysWhetherItsHeadIsTheEmbedding(t *testing.T) {
+	const sizes = `"vocab_size":64,"hidden_size":32,"intermediate_size":40,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":8,"max_position_embeddings":64`
+	for _, c := range []struct {
+		whole, text, top, inner string
+		tied                    bool
+	}{
+		{"mistral3", "mistral", "", "", true},
+		{"mistral3", "mistral", "true", "false", true},
+		{"mistral3", "mistral", "false", "true", false},
+		{"gemma3", "gemma3_text", "", "false", true},
+		{"gemma4", "gemma4_text", "false", "", false},
+		{"llava", "llama", "", "", false},
+		{"llava", "llama", "", "true", true},
+		{"llava", "llama", "false", "true", true},
+		{"llava", "llama", "true", "false", true},
+	} {
+		says := func(v string) string {
+			if v == "" {
+				return ""
+			}
+			return `,"tie_word_embeddings":` + v
+		}
+		got, err := model.ParseConfig([]byte(`{"model_type":"` + c.whole + `"` + says(c.top) + `,"text_config":{"model_type":"` + c.text + `",` + sizes + says(c.inner) + `}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.TieEmbeddings != c.tied {
+			t.Errorf("%s says %q and its text %q: tied %v, expected %v", c.whole, c.top, c.inner, got.TieEmbeddings, c.tied)
+		}
+	}
+}
