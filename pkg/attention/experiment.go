@@ -56,29 +56,10 @@ type Visit struct {
 	MLP func(*Site, *Node)
 	// Residual is called with the residual stream behind the layer, [batch, tokens, hidden] in the model's type, in prefills only; may be nil.
 	Residual func(*Site, *Node)
-	// Rows says in which rows the visit does to a sequence what it does to the sequence alone.
-	Rows Rows
-}
-
-// Rows says what a row of a pass may hold, from the least to the most. In rows of trees a token's place in the row is not its position in its sequence: what is
-// done to attention must go by QueryPos, KeyPos, Prompt, Span and Mask, and must not count what a row's queries, or its keys that a query does not see, have together.
-type Rows int
-
-const (
-	OneSequence Rows = iota // a sequence from its first token to its last
-	OneTree                 // a prompt and several continuations of it, each of which sees the prompt and itself
-	ManyTrees               // several of these, which do not see each other
-)
-
-// RowsOf is what rows may hold where the visits, nil ones left out, are made.
-func RowsOf(visits []*Visit) Rows {
-	least := ManyTrees
-	for _, v := range visits {
-		if v != nil {
-			least = min(least, v.Rows)
-		}
-	}
-	return least
+	// Trees says that the visit does to the sequences of a tree, a prompt and continuations that share it within a row, what it does to each alone. A token's place in the
+	// row is then not its position in its sequence: what is done to attention must go by QueryPos, KeyPos and Mask, and must not count what the queries behind the
+	// prompt, or keys that a query does not see, have together. Without it sequences have rows of their own.
+	Trees bool
 }
 
 // Describe is the key with the names and lengths of the inputs; empty for nil.
@@ -115,7 +96,7 @@ func Sequence(experiments ...Experiment) Experiment {
 type sequence []Experiment
 
 func (s sequence) Visit(l Layer) *Visit {
-	all := &Visit{Inputs: map[string][]float32{}, Rows: ManyTrees}
+	all := &Visit{Inputs: map[string][]float32{}, Trees: true}
 	var keys []string
 	var builds []func(*Site)
 	var mlps, residuals []func(*Site, *Node)
@@ -126,7 +107,7 @@ func (s sequence) Visit(l Layer) *Visit {
 		}
 		scope := fmt.Sprintf("%d/", i)
 		keys = append(keys, scope+v.Key)
-		all.Rows = min(all.Rows, v.Rows)
+		all.Trees = all.Trees && v.Trees
 		for name, values := range v.Inputs {
 			all.Inputs[scope+name] = values
 		}

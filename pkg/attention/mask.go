@@ -64,15 +64,7 @@ func (s *Site) behindPrompt(positions *Node) *Node {
 	if s.Prompt == nil {
 		return nil
 	}
-	return GreaterOrEqual(positions, s.perToken(s.Prompt))
-}
-
-// perToken is what each sequence has, int32 [batch], or each token of trees, [batch, tokens], beside tokens: [batch, 1 or tokens].
-func (s *Site) perToken(x *Node) *Node {
-	if s.Trees {
-		return x
-	}
-	return InsertAxes(x, -1)
+	return GreaterOrEqual(positions, InsertAxes(s.Prompt, -1))
 }
 
 // highlighted marks the keys of each sequence's highlighted span: bool [batch, keys].
@@ -80,13 +72,8 @@ func (s *Site) highlighted() *Node {
 	if s.Span == nil {
 		exceptions.Panicf("layer %d: the mask is made of highlighted spans, which a training pass has not", s.Index)
 	}
-	end := func(i int) *Node {
-		if s.Trees {
-			return Squeeze(SliceAxis(s.Span, 2, AxisElem(i)), 2)
-		}
-		return SliceAxis(s.Span, 1, AxisElem(i))
-	}
-	before, upTo := LessThan(s.KeyPos, end(0)), LessThan(s.KeyPos, end(1))
+	before := LessThan(s.KeyPos, SliceAxis(s.Span, 1, AxisElem(0)))
+	upTo := LessThan(s.KeyPos, SliceAxis(s.Span, 1, AxisElem(1)))
 	return Where(before, LogicalNot(before), upTo)
 }
 
@@ -139,7 +126,7 @@ func ofPrompt(site *Site) *Node {
 		return Valid(site)
 	}
 	return site.once("attention.prompt", func() *Node {
-		return ConvertDType(LessThan(site.QueryPos, site.perToken(site.Prompt)), dtypes.Float32)
+		return ConvertDType(LessThan(site.QueryPos, InsertAxes(site.Prompt, -1)), dtypes.Float32)
 	})
 }
 
@@ -164,11 +151,11 @@ func (m Received) wholeColumns(site *Site) *Node {
 
 // aboveMean marks the keys whose column, [batch, heads, 1, keys], is above Tau in the mean over the queries that can see them.
 func (m Received) aboveMean(site *Site, columns *Node) *Node {
-	end := site.Lengths
-	if site.Prompt != nil {
-		end = site.Prompt
+	end := site.Prompt
+	if end == nil {
+		end = site.Lengths
 	}
-	seen := Sub(site.perToken(end), site.KeyPos) // [batch, keys]
+	seen := Sub(InsertAxes(end, -1), site.KeyPos) // [batch, keys]
 	mean := Div(columns, InsertAxes(queriesSeeing(site, seen), 1, 1))
 	return m.butFirst(GreaterThan(mean, m.Tau))
 }

@@ -30,9 +30,7 @@ type Operands struct {
 	Lengths      *Node   // int32 [batch]: real tokens of each sequence, padding behind them; nil in Decode and in training
 	Prompt       *Node   // int32 [batch]: tokens of each sequence's prompt; what stands behind was generated, or is a choice that is scored. nil in training
 	Span         *Node   // int32 [batch, 2]: the highlighted tokens of each prompt, first and one past the last; equal where nothing is. nil in training
-	// Trees says that rows hold trees, see Rows: Prompt is int32 [batch, tokens] and Span int32 [batch, tokens, 2], each token's own, and attention is not causal in the
-	// order of the row, so that Mask alone says what a query may see.
-	Trees bool
+	Trees        bool    // rows hold trees, see Visit: attention is not causal in the order of the row, and Mask alone says what a query may see
 	// Half is the half precision of the weights where queries, keys and values are float32, as in families whose activations stay so: see Site.narrow.
 	Half dtypes.DType
 }

@@ -74,9 +74,9 @@ func score(t testing.TB, r *Runner, qs []Sequence) [][]float64 {
 func TestScoreDoesNotDependOnItsBatch(t *testing.T) {
 	for name, m := range map[string]*model.Model{"random": tiny(t), "attune-tiny": attuneTiny(t)} {
 		r := New(m, Options{})
-		qs := sequences(12, 1)
+		qs := append(sequences(6, 1), trees(6, 1)...)
 		want := score(t, r, qs)
-		mixed := append(sequences(5, 2), qs...)
+		mixed := append(trees(5, 2), qs...)
 		slices.Reverse(mixed)
 		got := score(t, r, mixed)
 		for i := range qs {

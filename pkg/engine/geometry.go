@@ -20,6 +20,10 @@ type Geometry struct {
 	Smallest  int // first width of the ladder
 	MaxRows   int // rows of a pass at most; 0 = what the budget holds
 	Positions int // of the model: no width is larger
+	// Trees says that sequences which begin alike share a row, where the model and the experiment allow it: not on GPUs, whose attention kernels read one causal sequence
+	// a row.
+	Trees  bool
+	Packed int // tokens of the passes that score, but for attention, whose rows they are one behind the other; 0 = rows are computed whole
 }
 
 // Defaults by backend: a pass on a GPU is worth its launch from some thousand tokens on; processors gain little beyond a few rows, whose dummies cost them.
@@ -29,6 +33,7 @@ const (
 	smallestCUDA    = 64
 	smallestCPU     = 16
 	rowsCPU         = 4
+	packedCPU       = 512
 	stepGo          = 16
 )
 
@@ -48,18 +53,18 @@ func GeometryFor(b compute.Backend, positions, budget int) Geometry {
 
 // GeometryNamed is GeometryFor of a backend that need not be open, by the name that ATTUNE_BACKEND has.
 func GeometryNamed(name string, positions, budget int) Geometry {
-	g := Geometry{Budget: budget, Positions: positions}
+	g := Geometry{Budget: budget, Positions: positions, Trees: true}
 	if budget <= 0 {
 		g.Budget = budgetProcessor
 	}
 	switch {
 	case strings.HasPrefix(name, "xla:cuda"):
-		g.Smallest = smallestCUDA
+		g.Smallest, g.Trees = smallestCUDA, false
 		if budget <= 0 {
 			g.Budget = budgetCUDA
 		}
 	case strings.HasPrefix(name, "xla:"):
-		g.Smallest, g.MaxRows = smallestCPU, rowsCPU
+		g.Smallest, g.MaxRows, g.Packed = smallestCPU, rowsCPU, packedCPU
 	default:
 		g.Step, g.MaxRows = stepGo, 1
 	}
@@ -116,6 +121,9 @@ func (g Geometry) String() string {
 	if g.MaxRows > 0 {
 		s += fmt.Sprintf(" rows %d", g.MaxRows)
 	}
+	if g.Packed > 0 {
+		s += fmt.Sprintf(" packed %d", g.Packed)
+	}
 	return s
 }
 
@@ -123,11 +131,29 @@ func (g Geometry) String() string {
 type Batch struct {
 	Width, Rows int
 	At          []int
-	targets     int // places for targets in each row, 0 = none are asked for
+	targets     int  // places for targets in each row, 0 = none are asked for
+	trees       bool // rows hold trees
+	packed      int  // tokens that all but attention is computed on; 0 = the rows
 }
 
 // Batches cuts sequences of these lengths into passes, longest first.
 func (g Geometry) Batches(lengths []int) []Batch { return g.batches(lengths, nil) }
+
+// Scoring is Batches of the passes that score, where the model and the experiment allow all that the geometry does.
+func (g Geometry) Scoring(lengths []int) []Batch {
+	if g.Packed > 0 {
+		return g.packed(lengths)
+	}
+	return g.batches(lengths, nil)
+}
+
+// Tokens is how many tokens a pass computes, padding and dummies included.
+func (b Batch) Tokens() int {
+	if b.packed > 0 {
+		return b.packed
+	}
+	return b.Width * b.Rows
+}
 
 // batches cuts sequences that share width and places for targets into passes, longest first. A nil list of targets asks for none.
 func (g Geometry) batches(lengths, targets []int) []Batch {

@@ -11,9 +11,12 @@ import (
 )
 
 // shape of a pass: batches of one share a graph.
-type shape struct{ width, rows, targets int }
+type shape struct {
+	width, rows, targets, packed int
+	trees                        bool
+}
 
-func (b Batch) shape() shape { return shape{b.Width, b.Rows, b.targets} }
+func (b Batch) shape() shape { return shape{b.Width, b.Rows, b.targets, b.packed, b.trees} }
 
 // receiver takes what a batch gives: each observation as soon as it is there, several at once, and, when the pass has ended, its result; that one batch at a time.
 type receiver struct {
@@ -137,6 +140,9 @@ func (r *Runner) forward(ctx context.Context, b Batch, qs []Sequence, e model.Ex
 
 // lay makes the model's batch: dummy rows behind the real ones, and dummy targets, so that shapes are those of the geometry.
 func (r *Runner) lay(b Batch, qs []Sequence) (model.Batch, model.Outputs) {
+	if b.trees {
+		return layTrees(b, qs)
+	}
 	batch := model.Batch{Bucket: b.Width}
 	var want model.Outputs
 	for row := range b.Rows {

@@ -109,16 +109,28 @@ type Sequence struct {
 	Tokens  []int
 	Targets []model.Target
 	Extent  model.Extent // what of the tokens is the prompt; the zero value: all
+	// Branches make it a tree, see model.Tree: so many of the last tokens, in order, are continuations of what stands before all of them. Targets' positions go by the
+	// tokens' places. Score takes trees where Trees returns true.
+	Branches []int
+}
+
+// tree is the sequence as a model's tree.
+func (q Sequence) tree() model.Tree {
+	t := model.Tree{Trunk: len(q.Tokens), Branches: q.Branches}
+	for _, n := range q.Branches {
+		t.Trunk -= n
+	}
+	return t
 }
 
 // Score computes the log-probabilities of each sequence's targets and gives them to each, in the order of the targets, with the sequence's place in qs. Sequences come in
 // no order, one at a time.
 func (r *Runner) Score(ctx context.Context, qs []Sequence, e model.Experiment, each func(i int, logProbs []float64) error) error {
-	lengths, targets := make([]int, len(qs)), make([]int, len(qs))
-	for i, q := range qs {
-		lengths[i], targets[i] = len(q.Tokens), len(q.Targets)
+	batches, err := r.scoring(qs, e)
+	if err != nil {
+		return err
 	}
-	return r.passes(ctx, "scoring", r.geometry.batches(lengths, targets), qs, e, func(b Batch) receiver {
+	return r.passes(ctx, "scoring", batches, qs, e, func(b Batch) receiver {
 		return receiver{deliver: func(got *model.Result) error {
 			for row, at := range b.At {
 				if err := each(at, got.LogProbs[row][:len(qs[at].Targets)]); err != nil {

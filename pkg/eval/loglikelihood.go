@@ -19,7 +19,8 @@ import (
 // Choices answers by the log-likelihood of every choice: the sum over the tokens of the continuation.
 //
 // Tokens are those of the common harness: prompt and choice are encoded together and cut at the length of the prompt's own tokens; a prompt that ends in white space
-// gives it to the choice. Where every choice is one token after the same prompt, one sequence scores them all.
+// gives it to the choice. Where every choice is one token after the same prompt, one sequence scores them all. Where the runner takes trees, the choices of an example
+// are branches of one tree, so that the prompt is computed once: see join.
 type Choices struct {
 	// Cut shortens prompts that are longer than the context on the left, behind their first token, and counts what was cut. By default such an example is refused,
 	// since half a question is another one.
@@ -46,11 +47,19 @@ func (c Choices) Run(ctx context.Context, r *engine.Runner, e model.Experiment, 
 	if err != nil {
 		return err
 	}
+	trees, err := r.Trees(e)
+	if err != nil {
+		return err
+	}
 	var qs []engine.Sequence
 	var owner, first []int // of each sequence: its example, and the example's first sequence
 	left := make([]int, len(xs))
 	outcomes := make([]Outcome, len(xs))
-	for i, l := range layouts {
+	for i := range layouts {
+		l := &layouts[i]
+		if trees {
+			l.rows = join(l.rows)
+		}
 		outcomes[i] = Outcome{Tokens: Tokens{Prompt: l.prompt - l.cut, Cut: l.cut}, Refused: l.refused}
 		if l.refused != "" {
 			if err := each(i, outcomes[i]); err != nil {
@@ -62,7 +71,7 @@ func (c Choices) Run(ctx context.Context, r *engine.Runner, e model.Experiment, 
 		left[i] = len(l.rows)
 		from := len(qs)
 		for _, row := range l.rows {
-			qs, owner, first = append(qs, engine.Sequence{Tokens: row.tokens, Targets: row.targets, Extent: row.extent}), append(owner, i), append(first, from)
+			qs, owner, first = append(qs, engine.Sequence{Tokens: row.tokens, Targets: row.targets, Extent: row.extent, Branches: row.branches}), append(owner, i), append(first, from)
 		}
 	}
 	return r.Score(ctx, qs, e, func(q int, logProbs []float64) error {
@@ -95,6 +104,45 @@ type row struct {
 	targets []model.Target
 	choices []int // of each target; targets of one choice are summed
 	extent  model.Extent
+
+	branches []int // tokens of each choice, of a tree; see engine.Sequence
+}
+
+// mostJoined bounds the tokens of a tree, unless it is no longer than two of its sequences: attention over a row grows with the square of its length.
+const mostJoined = 512
+
+// join makes one tree of an example's rows: what all of them begin with, and behind it what each has of its own. Rows that differ in what of them is the prompt, as
+// where some of them are cut, or whose tree would be too long, stay as they are.
+func join(rows []row) []row {
+	if len(rows) < 2 {
+		return rows
+	}
+	shared, longest, whole := len(rows[0].tokens), 0, 0
+	for _, r := range rows {
+		if r.extent != rows[0].extent {
+			return rows
+		}
+		n := 0
+		for n < min(shared, len(r.tokens)) && r.tokens[n] == rows[0].tokens[n] {
+			n++
+		}
+		shared, longest, whole = n, max(longest, len(r.tokens)), whole+len(r.tokens)
+	}
+	if whole -= shared * (len(rows) - 1); shared == 0 || whole > max(mostJoined, 2*longest) {
+		return rows
+	}
+	tree := row{tokens: slices.Clone(rows[0].tokens[:shared]), extent: rows[0].extent}
+	for _, r := range rows {
+		moved := len(tree.tokens) - shared // of what stands behind the shared tokens
+		tree.tokens, tree.branches = append(tree.tokens, r.tokens[shared:]...), append(tree.branches, len(r.tokens)-shared)
+		for i, target := range r.targets {
+			if target.Position >= shared {
+				target.Position += moved
+			}
+			tree.targets, tree.choices = append(tree.targets, target), append(tree.choices, r.choices[i])
+		}
+	}
+	return []row{tree}
 }
 
 // shared is an example's layout, made once for all arms of a comparison that ask it in the same way.

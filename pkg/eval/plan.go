@@ -73,14 +73,26 @@ func (c *collection) price(ctx context.Context, a int, p *Planned) error {
 	if err != nil {
 		return err
 	}
+	e, err := c.arms[a].experiment()
+	if err != nil {
+		return err
+	}
+	trees, err := r.Trees(e)
+	if err != nil {
+		return err
+	}
 	var lengths []int
 	for _, l := range layouts {
 		p.Tokens += l.prompt
-		for _, row := range l.rows {
+		rows := l.rows
+		if trees {
+			rows = join(rows)
+		}
+		for _, row := range rows {
 			lengths = append(lengths, len(row.tokens))
 		}
 	}
-	p.Widths = widths(r.Geometry().Batches(lengths))
+	p.Widths = widths(r.Geometry().Scoring(lengths))
 	return nil
 }
 

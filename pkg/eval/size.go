@@ -12,7 +12,7 @@ import (
 // Size is how much one arm of a task computes.
 type Size struct {
 	Prompts int // tokens of the prompts
-	Tokens  int // of the sequences: a prompt counts once for each choice that is scored behind it
+	Tokens  int // of the sequences: a prompt counts once for each choice that is scored behind it, unless choices share their row
 	Padded  int // the same with padding and dummy rows: what a device computes
 }
 
@@ -20,15 +20,20 @@ type Size struct {
 func SizeOf(ctx context.Context, task *Task, how Answer, c *model.Config, tok *tokenizer.Tokenizer, g engine.Geometry) (s Size, err error) {
 	m := &model.Model{Config: c, Tokenizer: tok}
 	var lengths []int
-	prompts := 0
+	prompts, batches := 0, g.Batches
 	if choices, ok := how.(Choices); ok || how == nil {
 		layouts, err := choices.layouts(ctx, m, task.Examples)
 		if err != nil {
 			return s, fmt.Errorf("eval: %w", err)
 		}
+		batches = g.Scoring
 		for _, l := range layouts {
 			prompts += l.prompt
-			for _, row := range l.rows {
+			rows := l.rows
+			if g.Trees {
+				rows = join(rows)
+			}
+			for _, row := range rows {
 				lengths = append(lengths, len(row.tokens))
 			}
 		}
@@ -38,7 +43,12 @@ func SizeOf(ctx context.Context, task *Task, how Answer, c *model.Config, tok *t
 			lengths, prompts = append(lengths, n), prompts+n
 		}
 	}
-	s = SizeOfLengths(lengths, g)
+	for _, n := range lengths {
+		s.Tokens += n
+	}
+	for _, b := range batches(lengths) {
+		s.Padded += b.Tokens()
+	}
 	s.Prompts = prompts
 	return s, nil
 }
@@ -50,7 +60,7 @@ func SizeOfLengths(lengths []int, g engine.Geometry) (s Size) {
 	}
 	s.Prompts = s.Tokens
 	for _, b := range g.Batches(lengths) {
-		s.Padded += b.Width * b.Rows
+		s.Padded += b.Tokens()
 	}
 	return s
 }

@@ -64,7 +64,7 @@ func (d *decoder) embed(tokens *Node) *Node {
 	x = d.withSlots(x)
 	if d.arch.positions != "" {
 		// Padding may lie beyond the last learned position.
-		pos := AddScalar(MinScalar(d.geo.queryPos, d.config.MaxPositions-1), d.arch.positionsAt)
+		pos := AddScalar(MinScalar(d.geo.ofStream(d.geo.queryPos), d.config.MaxPositions-1), d.arch.positionsAt)
 		x = Add(x, Gather(d.params[d.arch.positions], InsertAxes(pos, -1)))
 	}
 	if d.pass.DType != dtypes.InvalidDType {
@@ -102,7 +102,7 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	kv := extend(k, v)
 
 	o := attn.Operands{Query: q, Keys: kv.keys, Values: kv.values, Scale: a.scale, Softcap: a.softcap, Window: a.window, Mask: d.mask(a.window),
-		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, Lengths: d.geo.real, Prompt: d.geo.prompt, Span: d.geo.span, Trees: d.geo.own != nil}
+		QueryPos: d.geo.queryPos, KeyPos: d.geo.keyPos, KeyTokens: d.geo.keyTokens, Lengths: d.geo.real, Prompt: d.geo.prompt, Span: d.geo.span, Trees: d.geo.parts != nil}
 	if weights := d.params[a.out.name+".weight"].DType(); d.arch.wide && weights != dtypes.Float32 {
 		o.Half = weights
 	}
@@ -115,7 +115,7 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	}
 	out, how, after := attn.Compute(o, layerOf(d.config, d.arch, l, d.phase), visit, d.carry)
 	d.plan = append(d.plan, how)
-	out = d.dense(a.out, mergeHeads(out))
+	out = d.dense(a.out, d.geo.toStream(mergeHeads(out)))
 	seen := func(y *Node) *Node {
 		if d.phase == attn.Prefill {
 			after.MLP(y)
@@ -383,7 +383,7 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 		q, k, v = ClipScalar(q, -a.clip, a.clip), ClipScalar(k, -a.clip, a.clip), ClipScalar(v, -a.clip, a.clip)
 	}
 	kvHeads := a.keyHeads(c)
-	q, k, v = splitHeads(q, c.Heads), splitHeads(k, kvHeads), splitHeads(v, kvHeads)
+	q, k, v = splitHeads(d.geo.toRows(q), c.Heads), splitHeads(d.geo.toRows(k), kvHeads), splitHeads(d.geo.toRows(v), kvHeads)
 	if !a.normWhole && !a.normRotated {
 		q, k = d.norm(a.queryNorm, q), d.norm(a.keyNorm, k)
 	}

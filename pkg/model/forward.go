@@ -24,9 +24,12 @@ type Batch struct {
 	Pad int
 	// Extents tell a sequence's prompt from what stands behind it; nil = every sequence is a prompt, and nothing is highlighted.
 	Extents []Extent
-	// Trees say what each row of Tokens holds in place of one sequence; nil = one sequence. Their extents take the place of Extents. Targets' positions, and what is
-	// emitted, go by the tokens' places in the row. See Model.Rows.
-	Trees [][]Tree
+	// Trees say what each row of Tokens holds in place of one sequence, where Model.Trees allows it; nil = one sequence. Targets' positions, and what is emitted, go by
+	// the tokens' places in the row.
+	Trees []Tree
+	// Packed is on how many tokens all but attention is computed: on those of all rows of trees one behind the other, padded to so many, in place of padded rows; 0 = on
+	// the rows. The order of sums in a product of matrices may change with the number of its rows: with as many tokens, a sequence's result does not depend on the others'.
+	Packed int
 }
 
 // Extent says what of a sequence is what, for interventions that treat prompts and what is generated differently. The zero value is a prompt without a highlight.
@@ -126,25 +129,19 @@ func (m *Model) Forward(b Batch, want Outputs, exp Experiment) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	batch := []*tensors.Tensor{tokens, extents}
-	if b.Trees != nil {
-		if err := m.checkTrees(b, want, p.visits); err != nil {
-			return nil, err
-		}
-		layout, err := m.treeLayout(b, tokens.Shape().Dimensions[1])
-		if err != nil {
-			return nil, err
-		}
-		batch = append(batch, layout)
+	if err := m.checkTrees(b, want, p.visits); err != nil {
+		return nil, err
 	}
-	if p.batch, err = m.allOnDevices(batch...); err != nil {
+	if p.batch, err = m.allOnDevices(append([]*tensors.Tensor{tokens, extents}, b.treeLayout(tokens.Shape().Dimensions[1])...)...); err != nil {
 		return nil, err
 	}
 	var targets [][]*tensors.Tensor
 	if want.Targets != nil {
-		if targets, err = m.padTargets(b, want.Targets); err != nil {
+		if err := m.checkTargets(b, want.Targets); err != nil {
 			return nil, err
 		}
+		p.want.Targets = b.inStream(want.Targets)
+		targets = m.padTargets(b, p.want.Targets)
 	}
 	for _, call := range targets {
 		values, err := m.allOnDevices(call...)
@@ -161,6 +158,9 @@ func (m *Model) Forward(b Batch, want Outputs, exp Experiment) (*Result, error) 
 	r, err := run()
 	if err != nil {
 		return nil, fmt.Errorf("forward pass of %d prompts: %w", len(b.Tokens), err)
+	}
+	if b.Packed > 0 && want.Targets != nil {
+		r.LogProbs = ofRows(r.LogProbs[0], want.Targets)
 	}
 	return r, nil
 }
@@ -329,11 +329,24 @@ func (m *Model) pad(b Batch) (tokens, extents *tensors.Tensor, err error) {
 // sequences are, and with the shape of a product the order of its sums may change. It is a multiple of the rows that XLA's products on processors take at a time.
 const headTargets = 96
 
-// padTargets checks the targets and lays them out for one call of the head or, of trees on XLA, several: positions and ids of each, int32 [batch, targets].
-func (m *Model) padTargets(b Batch, targets Targets) ([][]*tensors.Tensor, error) {
+// checkTargets reports targets that are not of the batch.
+func (m *Model) checkTargets(b Batch, targets Targets) error {
 	if len(targets) != len(b.Tokens) {
-		return nil, fmt.Errorf("%d lists of targets for %d prompts", len(targets), len(b.Tokens))
+		return fmt.Errorf("%d lists of targets for %d prompts", len(targets), len(b.Tokens))
 	}
+	for i, ts := range targets {
+		for j, t := range ts {
+			if t.Position < 0 || t.Position >= len(b.Tokens[i]) || t.Token < 0 || t.Token >= m.Config.VocabSize {
+				return fmt.Errorf("prompt %d: target %d asks for token %d after position %d of %d tokens (vocabulary %d)",
+					i, j, t.Token, t.Position, len(b.Tokens[i]), m.Config.VocabSize)
+			}
+		}
+	}
+	return nil
+}
+
+// padTargets lays targets out for one call of the head or, of trees on XLA, several: positions and ids of each, int32 [batch, targets].
+func (m *Model) padTargets(b Batch, targets Targets) [][]*tensors.Tensor {
 	width := 1
 	for _, ts := range targets {
 		width = max(width, len(ts))
@@ -343,14 +356,6 @@ func (m *Model) padTargets(b Batch, targets Targets) ([][]*tensors.Tensor, error
 		width = max(1, headTargets/len(targets))
 	}
 	var calls [][]*tensors.Tensor
-	for i, ts := range targets {
-		for j, t := range ts {
-			if t.Position < 0 || t.Position >= len(b.Tokens[i]) || t.Token < 0 || t.Token >= m.Config.VocabSize {
-				return nil, fmt.Errorf("prompt %d: target %d asks for token %d after position %d of %d tokens (vocabulary %d)",
-					i, j, t.Token, t.Position, len(b.Tokens[i]), m.Config.VocabSize)
-			}
-		}
-	}
 	for from := 0; from == 0 || slices.ContainsFunc(targets, func(ts []Target) bool { return len(ts) > from }); from += width {
 		pos, tok := make([]int32, len(targets)*width), make([]int32, len(targets)*width)
 		for i, ts := range targets {
@@ -360,5 +365,5 @@ func (m *Model) padTargets(b Batch, targets Targets) ([][]*tensors.Tensor, error
 		}
 		calls = append(calls, []*tensors.Tensor{tensors.FromFlatDataAndDimensions(pos, len(targets), width), tensors.FromFlatDataAndDimensions(tok, len(targets), width)})
 	}
-	return calls, nil
+	return calls
 }

@@ -15,9 +15,12 @@ type geometry struct {
 	prompt, span *Node
 	// lengths of the sequences, int32 [batch]; nil = no rotary embedding depends on them.
 	lengths *Node
-	// own and trunk number the parts of trees, int32 [batch, tokens]: a token sees the earlier positions of its own part and of its trunk. prompt and span are then
-	// each token's own, int32 [batch, tokens] and [batch, tokens, 2]. nil = a row is one sequence.
-	own, trunk *Node
+	// parts number the parts of trees, int32 [batch, tokens], the trunk 0: a token sees the earlier positions of the trunk and of its own part. nil = a row is one
+	// sequence.
+	parts *Node
+	// Where all but attention is computed on the tokens of all rows one behind the other, the stream: slots are the places in it of the rows' tokens, int32
+	// [batch * tokens], and places those in the rows of the stream's tokens, int32 [stream]. nil = on the rows.
+	slots, places *Node
 	// segments number the documents of packed rows, int32 [batch, tokens]; nil = a row is one document. Positions are then those in the document.
 	segments *Node
 }
@@ -35,13 +38,36 @@ func prefillGeometry(tokens, extents *Node) geometry {
 	return geometry{queryPos: pos, keyPos: pos, keyTokens: tokens, lengths: real, real: real, prompt: prompt, span: span}
 }
 
-// inTrees is the geometry of rows of trees, whose tokens' places treeLayout gives: int32 [batch, tokens, 6].
-func (geo geometry) inTrees(layout *Node) geometry {
-	column := func(i int) *Node { return Squeeze(SliceAxis(layout, 2, AxisElem(i)), 2) }
-	geo.queryPos, geo.own, geo.trunk, geo.prompt = column(0), column(1), column(2), column(3)
-	geo.keyPos, geo.span, geo.lengths = geo.queryPos, SliceAxis(layout, 2, AxisRange(4, 6)), nil
+// inTrees is the geometry of rows of trees, of what treeLayout gives.
+func (geo geometry) inTrees(layout []*Node) geometry {
+	geo.queryPos, geo.keyPos, geo.parts, geo.lengths = layout[0], layout[0], layout[1], nil
+	if len(layout) > 2 {
+		geo.slots, geo.places = layout[2], layout[3]
+	}
 	return geo
 }
+
+// toRows takes the stream's tokens to their rows: [1, stream, n] -> [batch, tokens, n].
+func (geo geometry) toRows(x *Node) *Node {
+	if geo.slots == nil {
+		return x
+	}
+	rows := geo.keyTokens.Shape().Dimensions
+	n := x.Shape().Dimensions[2]
+	return Reshape(Gather(Reshape(x, -1, n), InsertAxes(geo.slots, -1)), rows[0], rows[1], n)
+}
+
+// toStream is the inverse of toRows.
+func (geo geometry) toStream(x *Node) *Node {
+	if geo.places == nil {
+		return x
+	}
+	n := x.Shape().Dimensions[2]
+	return Reshape(Gather(Reshape(x, -1, n), InsertAxes(geo.places, -1)), 1, -1, n)
+}
+
+// ofStream is toStream of numbers of the rows' tokens, [batch, tokens] -> [1, stream].
+func (geo geometry) ofStream(x *Node) *Node { return Squeeze(geo.toStream(InsertAxes(x, -1)), -1) }
 
 // splitExtents cuts int32 [batch, 4] into its first number, [batch], the prompt's tokens, [batch], and the highlighted span, [batch, 2].
 func splitExtents(extents *Node) (first, prompt, span *Node) {
@@ -65,9 +91,9 @@ func (d *decoder) mask(window int) *Node {
 		m = LogicalAnd(d.mask(0), GreaterThan(k, AddScalar(q, -window)))
 	case d.phase == attn.Prefill:
 		m = GreaterOrEqual(q, k)
-		if d.geo.own != nil {
-			own, trunk, key := InsertAxes(d.geo.own, 1, -1), InsertAxes(d.geo.trunk, 1, -1), InsertAxes(d.geo.own, 1, 1)
-			m = LogicalAnd(m, LogicalOr(Equal(own, key), Equal(trunk, key)))
+		if d.geo.parts != nil {
+			key := InsertAxes(d.geo.parts, 1, 1)
+			m = LogicalAnd(m, LogicalOr(Equal(InsertAxes(d.geo.parts, 1, -1), key), Equal(key, ZerosLike(key))))
 		}
 		if d.geo.segments != nil {
 			m = LogicalAnd(m, Equal(InsertAxes(d.geo.segments, 1, -1), InsertAxes(d.geo.segments, 1, 1)))

@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -26,14 +27,14 @@ type pass struct {
 	want    Outputs
 	visits  []*attn.Visit // nil = nothing at any layer
 	kinds   []string      // of each layer with its visit: those of one kind build one graph
-	batch   []*value      // tokens and extents and, of trees, their layout, see treeLayout
+	batch   []*value      // tokens and extents and, of trees, what treeLayout gives
 	targets [][]*value    // positions and ids of each call of the head; nil without
 }
 
-// inTrees is the part of a stage's key that says whether its rows hold trees.
+// inTrees is the part of a stage's key that says whether its rows hold trees, and how many tokens they have.
 func (p *pass) inTrees() string {
 	if len(p.batch) > 2 {
-		return " trees"
+		return fmt.Sprintf(" %d inputs of trees %v", len(p.batch), p.batch[0].shape())
 	}
 	return ""
 }

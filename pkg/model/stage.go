@@ -169,7 +169,7 @@ func (p *pass) embedStage() (*stage, error) {
 	m := p.model
 	return m.stage(fmt.Sprintf("embed %v%s", p.batch[0].shape(), p.inTrees()), func(s *stage) {
 		d := p.begin(s, 0, 0)
-		x := d.embed(d.geo.keyTokens)
+		x := d.embed(d.geo.ofStream(d.geo.keyTokens))
 		s.outputs, s.kept = []*Node{x}, []shapes.Shape{x.Shape()}
 	})
 }
@@ -291,8 +291,12 @@ func (p *pass) begin(s *stage, l, n int) *decoder {
 	m := p.model
 	tokens, extents := m.parameter(s.graph, "tokens", p.batch[0].shape(), nil), m.parameter(s.graph, "extents", p.batch[1].shape(), nil)
 	geo := prefillGeometry(tokens, extents)
-	if p.inTrees() != "" {
-		geo = geo.inTrees(m.parameter(s.graph, "trees", p.batch[2].shape(), nil))
+	if layout := p.batch[2:]; len(layout) > 0 {
+		var nodes []*Node
+		for i, v := range layout {
+			nodes = append(nodes, m.parameter(s.graph, fmt.Sprintf("layout%d", i), v.shape(), nil))
+		}
+		geo = geo.inTrees(nodes)
 	}
 	var names []string
 	for _, name := range m.parameterNames() {

@@ -10,11 +10,10 @@ import (
 )
 
 // Tree is a prompt, or whatever several sequences begin with, and their continuations, which a row holds one behind the other: each sees the trunk and itself, at the
-// positions that it has behind the trunk alone. What the sequences share is computed once.
+// positions that it has behind the trunk alone. What the sequences share is computed once. The batch's extent of the row is that of each sequence.
 type Tree struct {
-	Trunk    int    // tokens that all sequences begin with, at least 1
-	Branches []int  // tokens of each continuation, in order; nil = the trunk is the sequence
-	Extent   Extent // of each sequence: the trunk with one branch
+	Trunk    int   // tokens that all sequences begin with, at least 1
+	Branches []int // tokens of each continuation, in order; nil = the trunk is the sequence
 }
 
 // Tokens is how many tokens the tree takes in its row.
@@ -35,94 +34,122 @@ func (t Tree) longest() int {
 	return t.Trunk + n
 }
 
-// Rows says what rows of a pass may hold under an experiment, nil for the plain model: where rotations depend on a sequence's length, one sequence; where a token's
-// experts are computed beside those of the row's other tokens, one tree; otherwise what the experiment allows.
-func (m *Model) Rows(exp Experiment) (attn.Rows, error) {
+// Trees reports whether rows may hold trees under an experiment, nil for the plain model, and whether a batch of them may be packed. An experiment must say that trees do
+// not change it, see attention.Visit, and rotations must not depend on a sequence's length. Packed, nothing but attention may look at other tokens: not a mixture,
+// whose experts see their tokens beside one another, nor keys that the stream carries to later layers, nor an experiment that reads the stream.
+func (m *Model) Trees(exp Experiment) (trees, packed bool, err error) {
 	visits, err := m.visits(exp, attn.Prefill)
 	if err != nil {
-		return attn.OneSequence, err
+		return false, false, err
 	}
-	return m.rowsOf(visits), nil
+	trees, packed = m.treesUnder(visits)
+	return trees, packed, nil
 }
 
-func (m *Model) rowsOf(visits []*attn.Visit) attn.Rows {
-	rows := attn.RowsOf(visits)
+func (m *Model) treesUnder(visits []*attn.Visit) (trees, packed bool) {
+	trees, packed = true, m.arch.shared == nil
 	for _, b := range m.arch.blocks {
-		if b.attn.rope != nil && b.attn.rope.trained > 0 {
-			rows = min(rows, attn.OneSequence)
-		}
-		if b.mlp.experts != nil {
-			rows = min(rows, attn.OneTree)
-		}
+		trees = trees && (b.attn.rope == nil || b.attn.rope.trained == 0)
+		packed = packed && b.mlp.experts == nil
 	}
-	return rows
+	for _, v := range visits {
+		trees = trees && (v == nil || v.Trees)
+		packed = packed && (v == nil || v.MLP == nil && v.Residual == nil)
+	}
+	return trees, trees && packed
 }
 
-// checkTrees reports a batch of trees that the pass cannot take.
+// checkTrees reports a batch whose trees are not of its rows, or that the pass cannot take.
 func (m *Model) checkTrees(b Batch, want Outputs, visits []*attn.Visit) error {
-	if b.Extents != nil || want.Whole {
-		return errors.New("rows of trees have the trees' extents and run through stages: expected neither Batch.Extents nor Outputs.Whole")
+	if b.Trees == nil && b.Packed == 0 {
+		return nil
 	}
-	rows, needed := m.rowsOf(visits), attn.OneTree
-	for _, trees := range b.Trees {
-		if len(trees) > 1 {
-			needed = attn.ManyTrees
+	if len(b.Trees) != len(b.Tokens) {
+		return fmt.Errorf("%d trees for %d rows", len(b.Trees), len(b.Tokens))
+	}
+	switch trees, packed := m.treesUnder(visits); {
+	case want.Whole:
+		return errors.New("a pass of trees runs through stages: expected Outputs.Whole unset")
+	case !trees || b.Packed > 0 && (!packed || want.Logits):
+		return errors.New("the model, or what the experiment does to it, does not allow rows of trees, or that they are packed, see Model.Trees; and packed rows have no logits")
+	}
+	all := 0
+	for i, t := range b.Trees {
+		for _, n := range t.Branches {
+			if n < 0 {
+				return fmt.Errorf("tree %d of the batch: a branch of %d tokens", i, n)
+			}
 		}
+		switch longest := t.longest(); {
+		case t.Trunk < 1 || t.Tokens() != len(b.Tokens[i]):
+			return fmt.Errorf("tree %d of the batch: a trunk of %d tokens and branches of %v in a row of %d: expected a trunk of at least one, and together those of the row", i, t.Trunk, t.Branches, len(b.Tokens[i]))
+		case longest > m.longest():
+			return fmt.Errorf("tree %d of the batch: its longest sequence has %d tokens, more than the model's %d positions", i, longest, m.Config.MaxPositions)
+		case b.Extents != nil && b.Extents[i].check(longest) != nil:
+			return fmt.Errorf("tree %d of the batch: %w", i, b.Extents[i].check(longest))
+		}
+		all += t.Tokens()
 	}
-	if rows < needed {
-		return fmt.Errorf("the model, or what the experiment does to its attention, does not allow such rows (%d of %d): see Model.Rows", needed, rows)
+	if b.Packed > 0 && all > b.Packed {
+		return fmt.Errorf("rows of %d tokens together, packed into %d", all, b.Packed)
 	}
 	return nil
 }
 
-// treeLayout is what the tokens of rows of trees are, int32 [batch, width, 6]: position, number of the own part and of its trunk (a trunk's is its own), tokens of the
-// prompt, and the highlighted span. Padding is a part of its own in each row.
-func (m *Model) treeLayout(b Batch, width int) (*tensors.Tensor, error) {
-	if len(b.Trees) != len(b.Tokens) {
-		return nil, fmt.Errorf("trees of %d rows for %d rows", len(b.Trees), len(b.Tokens))
+// treeLayout is what graphs read of rows of trees, padded to a width: positions and numbers of parts of their tokens, int32 [batch, width], and where they are packed the
+// tokens' places, see geometry. Padding is a part of its own in each row. nil without trees.
+func (b Batch) treeLayout(width int) (layout []*tensors.Tensor) {
+	if b.Trees == nil {
+		return nil
 	}
-	flat := make([]int32, 0, len(b.Tokens)*width*6)
-	for i, trees := range b.Trees {
-		at, part := 0, int32(0)
-		for k, t := range trees {
-			if err := m.checkTree(t, len(b.Tokens[i])-at); err != nil {
-				return nil, fmt.Errorf("row %d of the batch, tree %d: %w", i, k, err)
-			}
-			extent := t.Extent.row(t.longest())
-			put := func(own, trunk int32, from, tokens int) {
-				for p := from; p < from+tokens; p++ {
-					flat = append(flat, int32(p), own, trunk, extent[1], extent[2], extent[3])
+	rows := len(b.Trees)
+	positions, parts, slots, places := make([]int32, 0, rows*width), make([]int32, 0, rows*width), make([]int32, rows*width), make([]int32, b.Packed)
+	stream := 0
+	for i, t := range b.Trees {
+		put := func(part int32, from, tokens int) {
+			for p := range tokens {
+				if b.Packed > 0 {
+					slots[len(parts)], places[stream] = int32(stream), int32(len(parts))
 				}
+				positions, parts = append(positions, int32(from+p)), append(parts, part)
+				stream++
 			}
-			trunk := part
-			put(trunk, trunk, 0, t.Trunk)
-			for _, n := range t.Branches {
-				part++
-				put(part, trunk, t.Trunk, n)
-			}
-			at, part = at+t.Tokens(), part+1
 		}
-		if at != len(b.Tokens[i]) {
-			return nil, fmt.Errorf("row %d of the batch: its trees have %d tokens, the row %d", i, at, len(b.Tokens[i]))
+		put(0, 0, t.Trunk)
+		for k, n := range t.Branches {
+			put(int32(k+1), t.Trunk, n)
 		}
-		for ; at < width; at++ {
-			flat = append(flat, int32(at), -1, -1, 0, 0, 0)
+		for len(parts) < (i+1)*width {
+			positions, parts = append(positions, int32(len(parts)-i*width)), append(parts, -1)
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(flat, len(b.Tokens), width, 6), nil
+	layout = append(layout, tensors.FromFlatDataAndDimensions(positions, rows, width), tensors.FromFlatDataAndDimensions(parts, rows, width))
+	if b.Packed > 0 {
+		layout = append(layout, tensors.FromFlatDataAndDimensions(slots, rows*width), tensors.FromFlatDataAndDimensions(places, b.Packed))
+	}
+	return layout
 }
 
-func (m *Model) checkTree(t Tree, left int) error {
-	for _, n := range t.Branches {
-		if n < 0 {
-			return fmt.Errorf("a branch of %d tokens", n)
+// inStream gives the targets the places of a packed batch, in one list.
+func (b Batch) inStream(targets Targets) Targets {
+	if b.Packed == 0 {
+		return targets
+	}
+	all, start := []Target{}, 0
+	for i, ts := range targets {
+		for _, t := range ts {
+			all = append(all, Target{start + t.Position, t.Token})
 		}
+		start += b.Trees[i].Tokens()
 	}
-	switch {
-	case t.Trunk < 1 || t.Tokens() > left:
-		return fmt.Errorf("a trunk of %d tokens and branches of %v: expected at least one token in the trunk, and no more than the %d that the row has left", t.Trunk, t.Branches, left)
-	case t.longest() > m.longest():
-		return fmt.Errorf("its longest sequence has %d tokens, more than the model's %d positions", t.longest(), m.Config.MaxPositions)
+	return Targets{all}
+}
+
+// ofRows cuts what the targets of a packed batch gave.
+func ofRows(all []float64, targets Targets) [][]float64 {
+	rows := make([][]float64, len(targets))
+	for i, ts := range targets {
+		rows[i], all = all[:len(ts)], all[len(ts):]
 	}
-	return t.Extent.check(t.longest())
+	return rows
 }

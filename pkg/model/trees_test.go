@@ -2,90 +2,106 @@ package model_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// TestTreesAreTheirSequences: in every family, the logits of a trunk with three branches and of a sequence beside it are those of the four sequences alone, but for the
-// order of float32 sums.
+// TestTreesAreTheirSequences: in every family, what follows each token of a trunk with three branches and of a sequence without any is what follows it in the four
+// sequences alone, but for the order of float32 sums; in rows, and packed where the family allows it.
 func TestTreesAreTheirSequences(t *testing.T) {
 	everyFamily(t, func(t *testing.T, name string) {
 		m := family(t, name)
-		rows, err := m.Rows(nil)
+		trees, packed, err := m.Trees(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		trunk, other := tokens(1, 13, 97), tokens(9, 10, 97)
 		branches := [][]int{tokens(2, 9, 97)[1:], nil, tokens(3, 6, 97)[1:]}
-		tree := model.Tree{Trunk: len(trunk)}
-		row := append([]int{}, trunk...)
+		row, tree := slices.Clone(trunk), model.Tree{Trunk: len(trunk)}
 		for _, b := range branches {
 			row, tree.Branches = append(row, b...), append(tree.Branches, len(b))
 		}
-		batch := model.Batch{Tokens: [][]int{row}, Trees: [][]model.Tree{{tree}}, Bucket: len(row) + 5}
-		if rows == attention.ManyTrees {
-			batch.Tokens[0], batch.Trees[0] = append(append([]int{}, row...), other...), append(batch.Trees[0], model.Tree{Trunk: len(other)})
+		batch := model.Batch{Tokens: [][]int{row, other}, Trees: []model.Tree{tree, {Trunk: len(other)}}, Bucket: len(row) + 5}
+		targets := make(model.Targets, 2)
+		for r, tokens := range batch.Tokens {
+			for i := range tokens {
+				targets[r] = append(targets[r], model.Target{Position: i, Token: 2 + 3*i})
+			}
 		}
-		r, err := m.Forward(batch, model.Outputs{Logits: true}, nil)
 		if depends := strings.Contains(name, "dynamic") || strings.Contains(name, "long rope"); depends {
-			if rows != attention.OneSequence || err == nil {
-				t.Fatalf("rotations depend on lengths, rows may hold %d, error %v", rows, err)
+			if _, err := m.Forward(batch, model.Outputs{Targets: targets}, nil); trees || err == nil {
+				t.Fatalf("rotations depend on lengths, and trees are allowed: error %v", err)
 			}
 			return
 		}
-		if err != nil {
-			t.Fatal(err)
+		alone := func(sequence []int, from, at int, row []model.Target) []float64 {
+			var list []model.Target
+			for i := range len(sequence) - from {
+				list = append(list, model.Target{Position: from + i, Token: row[at+i].Token})
+			}
+			r, err := m.Forward(model.Prompts(sequence), model.Outputs{Targets: model.Targets{list}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.LogProbs[0]
 		}
-		flat := tensors.MustCopyFlatData[float32](r.Logits)
-		same := func(what string, sequence []int, from, at, n int) {
-			want := logits(t, m, [][]int{sequence}, nil)[0]
-			for i := range n {
-				for k := range 97 {
-					if a, b := flat[(at+i)*97+k], want[(from+i)*97+k]; math.Abs(float64(a-b)) > 2e-4 {
-						t.Fatalf("%s, token %d: logit %g, alone %g", what, from+i, a, b)
+		want := [][]float64{alone(trunk, 0, 0, targets[0]), alone(other, 0, 0, targets[1])}
+		for at := len(trunk); len(branches) > 0; branches = branches[1:] {
+			want[0] = append(want[0], alone(append(slices.Clone(trunk), branches[0]...), len(trunk), at, targets[0])...)
+			at += len(branches[0])
+		}
+		for _, stream := range []int{0, 48} {
+			batch.Packed = stream
+			r, err := m.Forward(batch, model.Outputs{Targets: targets}, nil)
+			if stream > 0 && !packed {
+				if err == nil {
+					t.Errorf("it does not allow packed rows and takes them")
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for row := range want {
+				for i, x := range want[row] {
+					if y := r.LogProbs[row][i]; math.Abs(x-y) > 1e-4 {
+						t.Errorf("packed into %d, row %d, token %d: %g, alone %g", stream, row, i, y, x)
 					}
 				}
 			}
 		}
-		at := len(trunk)
-		same("trunk", trunk, 0, 0, len(trunk))
-		for _, b := range branches {
-			same("branch", append(append([]int{}, trunk...), b...), len(trunk), at, len(b))
-			at += len(b)
-		}
-		if rows == attention.ManyTrees {
-			same("the other sequence", other, 0, at, len(other))
-		}
 	})
 }
 
-// TestTreesThatCannotBeAreRefused names the row and what was expected.
+// TestTreesThatCannotBeAreRefused says what was found and expected.
 func TestTreesThatCannotBeAreRefused(t *testing.T) {
 	m := tinyModel(t)
-	row := tokens(1, 20, 97)
-	for want, trees := range map[string][]model.Tree{
-		"at least one token in the trunk": {{Trunk: 0, Branches: []int{20}}},
-		"the row has left":                {{Trunk: 10, Branches: []int{11}}},
-		"a branch of -1 tokens":           {{Trunk: 10, Branches: []int{-1, 11}}},
-		"its trees have 15 tokens":        {{Trunk: 15}},
-		"a prompt of 16":                  {{Trunk: 10, Branches: []int{5, 5}, Extent: model.Extent{Prompt: 16}}},
+	targets := model.Outputs{Targets: model.Targets{{{Position: 1, Token: 2}}}}
+	for want, b := range map[string]model.Batch{
+		"a trunk of at least one":     {Trees: []model.Tree{{Trunk: 0, Branches: []int{20}}}},
+		"in a row of 20":              {Trees: []model.Tree{{Trunk: 10, Branches: []int{11}}}},
+		"a branch of -1 tokens":       {Trees: []model.Tree{{Trunk: 10, Branches: []int{-1, 11}}}},
+		"a prompt of 16":              {Trees: []model.Tree{{Trunk: 10, Branches: []int{5, 5}}}, Extents: []model.Extent{{Prompt: 16}}},
+		"2 trees for 1 rows":          {Trees: []model.Tree{{Trunk: 20}, {Trunk: 20}}},
+		"0 trees for 1 rows":          {Packed: 32},
+		"20 tokens together, packed ": {Trees: []model.Tree{{Trunk: 20}}, Packed: 19},
 	} {
-		_, err := m.Forward(model.Batch{Tokens: [][]int{row}, Trees: [][]model.Tree{trees}}, model.Outputs{Logits: true}, nil)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: error %v, expected one with %q", trees, err, want)
+		b.Tokens = [][]int{tokens(1, 20, 97)}
+		if _, err := m.Forward(b, targets, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, expected one with %q", b, err, want)
 		}
 	}
-	if _, err := m.Forward(model.Batch{Tokens: [][]int{row}, Trees: [][]model.Tree{{{Trunk: 20}}}}, model.Outputs{Logits: true}, reads{}); err == nil || !strings.Contains(err.Error(), "Model.Rows") {
-		t.Errorf("an experiment that says nothing of rows: error %v", err)
+	b := model.Batch{Tokens: [][]int{tokens(1, 20, 97)}, Trees: []model.Tree{{Trunk: 20}}}
+	if _, err := m.Forward(b, targets, reads{}); err == nil || !strings.Contains(err.Error(), "Model.Trees") {
+		t.Errorf("an experiment that says nothing of trees: error %v", err)
 	}
 }
 
-// reads is an experiment that does not say what rows it may see.
+// reads is an experiment that does not say whether trees change it.
 type reads struct{}
 
 func (reads) Visit(attention.Layer) *attention.Visit {

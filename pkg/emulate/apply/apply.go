@@ -74,10 +74,7 @@ func (e layer) Visit(l attention.Layer) *attention.Visit {
 	if err := s.Check(Model(l.Dims)); err != nil {
 		exceptions.Panicf("intervention %s: %v", s, err)
 	}
-	v := &attention.Visit{Inputs: map[string][]float32{}, Rows: attention.ManyTrees}
-	if s.KeepFirst { // the first of a row's keys
-		v.Rows = attention.OneTree
-	}
+	v := &attention.Visit{Inputs: map[string][]float32{}, Trees: true}
 	if i := slices.Index(s.Sources(), l.Index); i >= 0 {
 		return e.keep(v, i)
 	}

@@ -5,13 +5,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
-// TestTreesAreTheirSequencesForEveryVariant: choices that share their prompt within a row, beside those of another prompt, have the log-probabilities that each has
-// behind the prompt alone, whatever an intervention does. Prompts and highlighted spans are each prompt's own.
+// TestTreesAreTheirSequencesForEveryVariant: choices that share their prompt within a row have the log-probabilities that each has behind the prompt alone, whatever an
+// intervention does.
 func TestTreesAreTheirSequencesForEveryVariant(t *testing.T) {
 	highlighted := emulate.PASTA(nil, [][2]int{{1, 0}, {1, 3}, {2, 2}})
 	highlighted.Highlighted = true
@@ -26,21 +25,14 @@ func TestTreesAreTheirSequencesForEveryVariant(t *testing.T) {
 	} {
 		for _, v := range all {
 			e := experiment(t, v.spec)
-			rows, err := m.Rows(e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := attention.OneTree; v.spec.KeepFirst && rows != want || rows < want {
-				t.Errorf("%s, %s: rows may hold %d", name, v.name, rows)
+			trees, packed, err := m.Trees(e)
+			if err != nil || !trees {
+				t.Fatalf("%s, %s: trees %t, error %v", name, v.name, trees, err)
 			}
 			var batch model.Batch
 			var targets model.Targets
-			var alone []model.Batch
-			var wanted []model.Targets
-			var row []int
-			var trees []model.Tree
-			targets = append(targets, nil)
-			for k, c := range []struct {
+			var want [][]float64
+			for _, c := range []struct {
 				trunk    []int
 				branches [][]int
 				extent   model.Extent
@@ -48,44 +40,43 @@ func TestTreesAreTheirSequencesForEveryVariant(t *testing.T) {
 				{prompt(1, 14), [][]int{prompt(2, 9)[1:], prompt(3, 5)[1:], nil}, model.Extent{Prompt: 12, Span: [2]int{4, 9}}},
 				{prompt(4, 11), [][]int{prompt(5, 6)[1:], prompt(6, 8)[1:]}, model.Extent{Prompt: 11, Span: [2]int{2, 5}}},
 			} {
-				if k > 0 && rows < attention.ManyTrees {
-					break
-				}
-				tree := model.Tree{Trunk: len(c.trunk), Extent: c.extent}
-				from := len(row)
-				row = append(row, c.trunk...)
+				row, tree := slices.Clone(c.trunk), model.Tree{Trunk: len(c.trunk)}
+				var asked []model.Target
+				var alone []float64
 				for _, b := range c.branches {
-					at := len(row)
-					row, tree.Branches = append(row, b...), append(tree.Branches, len(b))
 					sequence := append(slices.Clone(c.trunk), b...)
-					alone = append(alone, model.Batch{Tokens: [][]int{sequence}, Extents: []model.Extent{c.extent}, Bucket: 1})
 					list := []model.Target{{Position: len(c.trunk) - 1, Token: 7}}
-					targets[0] = append(targets[0], model.Target{Position: from + len(c.trunk) - 1, Token: 7})
+					asked = append(asked, list[0])
 					for i := range b {
 						list = append(list, model.Target{Position: len(c.trunk) + i, Token: 3 + i})
-						targets[0] = append(targets[0], model.Target{Position: at + i, Token: 3 + i})
+						asked = append(asked, model.Target{Position: len(row) + i, Token: 3 + i})
 					}
-					wanted = append(wanted, model.Targets{list})
+					row, tree.Branches = append(row, b...), append(tree.Branches, len(b))
+					r, err := m.Forward(model.Batch{Tokens: [][]int{sequence}, Extents: []model.Extent{c.extent}, Bucket: 1}, model.Outputs{Targets: model.Targets{list}}, e)
+					if err != nil {
+						t.Fatalf("%s, %s: %v", name, v.name, err)
+					}
+					alone = append(alone, r.LogProbs[0]...)
 				}
-				trees = append(trees, tree)
+				batch.Tokens, batch.Trees, batch.Extents = append(batch.Tokens, row), append(batch.Trees, tree), append(batch.Extents, c.extent)
+				targets, want = append(targets, asked), append(want, alone)
 			}
-			batch.Tokens, batch.Trees, batch.Bucket = [][]int{row}, [][]model.Tree{trees}, len(row)+3
-			got, err := m.Forward(batch, model.Outputs{Targets: targets}, e)
-			if err != nil {
-				t.Fatalf("%s, %s: %v", name, v.name, err)
-			}
-			at := 0
-			for i, b := range alone {
-				want, err := m.Forward(b, model.Outputs{Targets: wanted[i]}, e)
+			for _, stream := range []int{0, 64} {
+				if stream > 0 && !packed {
+					continue
+				}
+				batch.Bucket, batch.Packed = 32, stream
+				got, err := m.Forward(batch, model.Outputs{Targets: targets}, e)
 				if err != nil {
 					t.Fatalf("%s, %s: %v", name, v.name, err)
 				}
-				for k, x := range want.LogProbs[0] {
-					if y := got.LogProbs[0][at+k]; math.Abs(x-y) > 2e-4 {
-						t.Errorf("%s, %s, sequence %d, target %d: %g in a row of trees, %g alone", name, v.name, i, k, y, x)
+				for row := range want {
+					for k, x := range want[row] {
+						if y := got.LogProbs[row][k]; math.Abs(x-y) > 2e-4 {
+							t.Errorf("%s, %s, packed into %d, tree %d, target %d: %g, alone %g", name, v.name, stream, row, k, y, x)
+						}
 					}
 				}
-				at += len(want.LogProbs[0])
 			}
 		}
 	}
