@@ -108,21 +108,15 @@ func addUp(query, key, lse *Node, w Wanted) Sums {
 	f := statistics{Type: types[query.DType()], Tokens: tokens, Heads: heads, Group: heads / key.Shape().Dimensions[2], Dim: d[3], Form: w.Form,
 		Rows: w.Rows, Local: w.Local, Cells: w.Cells, Tau: w.Tau, HasSinks: w.Rows && w.Share != nil}
 	f.cut()
-	padded := func(what string, x *Node) *Node { // in units of log2, and nothing behind the last token
-		x = MulScalar(expect(what, x, dtypes.Float32, batch, heads, tokens), math.Log2E)
-		if more := f.PaddedTokens() - tokens; more > 0 {
-			x = GrowRight(x, 2, more, 1e30)
-		}
-		return x
-	}
-	operands := []*Node{query, key, padded("log-sum-exps", lse)}
+	rows := func(what string, x *Node) *Node { return expect(what, x, dtypes.Float32, batch, heads, tokens) }
+	operands := []*Node{query, key, rows("log-sum-exps", lse)}
 	if f.HasSinks {
-		operands = append(operands, padded("shares", w.Share))
+		operands = append(operands, rows("shares", w.Share))
 	}
 	if s := w.Source; s != nil && w.Tau > 0 {
 		f.Sourced, f.SourceForm = true, s.Form
 		operands = append(operands, expect("the source's queries", s.Query, query.DType(), d...), expect("the source's keys", s.Key, query.DType(), key.Shape().Dimensions...),
-			padded("the source's log-sum-exps", s.LSE))
+			rows("the source's log-sum-exps", s.LSE))
 	}
 	g := query.Graph()
 	tiles := (tokens + f.Keys - 1) / f.Keys
@@ -136,7 +130,7 @@ func addUp(query, key, lse *Node, w Wanted) Sums {
 	if f.Cells {
 		results = append(results, like(f.QueryTiles(), tiles))
 	}
-	k := triton.Kernel{Name: "statistics", IR: f.text(), Grid: [3]int{tiles, heads, batch}, Warps: f.warps, Stages: f.stages}
+	k := triton.Kernel{Name: "statistics", IR: f.text(), Grid: [3]int{heads, tiles, batch}, Warps: f.warps, Stages: f.stages}
 	results = k.Call(results, operands...)
 	var out Sums
 	for i, name := range f.Sums() {
@@ -185,17 +179,15 @@ type statistics struct {
 	Tau                       float64
 	Near                      bool // of a tile: the causal mask cuts it
 	Whole                     bool // of a tile: all its queries are there
+	onlyMarks, noMarks        bool // of a tile: what is added up there
 }
 
-// cut says how the work is cut: the fastest of those tried on an H200 at 4,096 tokens, of 64 to 256 keys, 32 to 128 queries, 4 and 8 warps and 2 to 4 stages, and what
-// fits above dimension 128.
+// cut says how the work is cut: the fastest of those tried on an H200 at 4,096 tokens, of 64 to 256 keys, 64 and 128 queries, 4 and 8 warps and 2 to 4 stages, and what
+// fits above dimension 128. docs/bench-log.md has the others.
 func (f *statistics) cut() {
 	f.Keys, f.Queries, f.warps, f.stages = CellTokens, CellTokens, 4, 3
 	if f.Dim > 128 {
-		f.Queries, f.stages = 32, 2
-	}
-	if f.Cells {
-		f.Queries = CellTokens
+		f.stages = 2
 	}
 }
 
@@ -207,35 +199,114 @@ func (f statistics) text() string {
 	return b.String()
 }
 
-func (f statistics) AsNear() statistics { f.Near = true; return f }
+func (f statistics) AsNear() statistics { f.Near, f.Whole, f.noMarks = true, !f.Tail(), true; return f }
+func (f statistics) AsNearMarks() statistics {
+	f = f.AsNear()
+	f.noMarks, f.onlyMarks = false, true
+	return f
+}
 func (f statistics) AsFar() statistics  { f.Whole = true; return f }
 func (f statistics) AsTail() statistics { return f }
 
 // Tail reports whether the last tile is not whole.
 func (f statistics) Tail() bool { return f.Tokens%f.Queries != 0 }
 
+// LastLoop is the loop whose results are the sums.
+func (f statistics) LastLoop() string {
+	if f.Tail() {
+		return "tail"
+	}
+	return "far"
+}
+
+// Strips of 16 queries, and KeyStrips of 8 keys, are what a warp's tensor core products are made of: of each pair of a strip's halves a thread has the same place.
+func (f statistics) Strips() int    { return f.Queries / 16 }
+func (f statistics) KeyStrips() int { return f.Keys / 8 }
+
+// Threads is how many parts a statistic of a tile has before its sum over the program.
+func (f statistics) Threads() int { return f.Strips() * 32 }
+
+// rowValue is a number of each of a tile's queries.
+type rowValue struct {
+	Name, Behind string
+	Whole        bool
+}
+
+// RowValue is one that the kernel reads: by name, log-sum-exps or shares.
+func (f statistics) RowValue(name string) rowValue {
+	if name == "share" {
+		return rowValue{name, "noShare", f.Whole}
+	}
+	return rowValue{name, "huge", f.Whole}
+}
+
+func (f statistics) Log2e() string { return triton.Constant(math.Log2E) }
+
 func (f statistics) WholeTokens() int { return f.Tokens / f.Queries * f.Queries }
 
 // Sums are the names of what is added up.
-func (f statistics) Sums() []string {
-	names := []string{"columns"}
-	if f.Rows {
+func (f statistics) Sums() (names []string) {
+	if f.Columns() {
+		names = append(names, "columns")
+	}
+	if f.Columns() && f.Rows {
 		names = append(names, "entropy", "local")
 	}
-	if f.HasSinks {
+	if f.Columns() && f.HasSinks {
 		names = append(names, "distances")
 	}
 	if f.Marks() {
 		names = append(names, "marked")
 	}
-	if f.Sourced {
+	if f.Marks() && f.Sourced {
 		names = append(names, "shared")
 	}
 	return names
 }
 
-func (f statistics) NumSums() int     { return len(f.Sums()) }
-func (f statistics) SumTypes() string { return strings.Repeat(", !keyVector", f.NumSums())[2:] }
+// Columns reports whether more than marks are added up.
+func (f statistics) Columns() bool { return !f.onlyMarks }
+
+// from are a loop's sums as they begin.
+func (f statistics) from(start func(i int, name string) string) string {
+	var list []string
+	for i, name := range f.Sums() {
+		list = append(list, fmt.Sprintf("%%%sBefore = %%%s", name, start(i, name)))
+	}
+	return strings.Join(list, ", ")
+}
+
+func (f statistics) FromNothing() string {
+	return f.from(func(_ int, name string) string {
+		if name == "columns" {
+			return "noColumns"
+		}
+		return "nothing"
+	})
+}
+
+func (f statistics) FromNear() string {
+	others := f.AsNear().NumSums()
+	return f.from(func(i int, _ string) string {
+		if i < others {
+			return fmt.Sprintf("near#%d", i)
+		}
+		return fmt.Sprintf("nearMarks#%d", i-others)
+	})
+}
+
+func (f statistics) FromFar() string {
+	return f.from(func(i int, _ string) string { return fmt.Sprintf("far#%d", i) })
+}
+
+func (f statistics) NumSums() int { return len(f.Sums()) }
+func (f statistics) SumTypes() string {
+	types := strings.Repeat(", !part", f.NumSums())[2:]
+	if f.Columns() {
+		types = "!folded" + types[len("!part"):]
+	}
+	return types
+}
 
 // Yields are the sums behind a tile.
 func (f statistics) Yields() string {
@@ -249,7 +320,7 @@ func (f statistics) Yields() string {
 	return strings.Join(names, ", ")
 }
 
-func (f statistics) Marks() bool     { return f.Tau > 0 }
+func (f statistics) Marks() bool     { return f.Tau > 0 && !f.noMarks }
 func (f statistics) HasWindow() bool { return f.Form.Window > 0 && f.Form.Window < f.Tokens }
 func (f statistics) SourceHasWindow() bool {
 	return f.Sourced && f.SourceForm.Window > 0 && f.SourceForm.Window < f.Tokens
@@ -301,6 +372,9 @@ func (f statistics) NearKeys() int {
 	}
 	return f.up(f.Keys)
 }
+
+// OneNear reports whether that is one tile, which is there whatever the program.
+func (f statistics) OneNear() bool { return f.NearKeys() == f.Queries && f.Keys <= f.Queries }
 
 // FarKeys is how far behind a program's first key the last query is that sees one of its keys.
 func (f statistics) FarKeys() int { return f.up(f.Keys + f.Form.Window - 1) }
