@@ -31,9 +31,11 @@ func wantedKinds() map[string]statistics {
 func TestStatisticsTextDefinesWhatItUses(t *testing.T) {
 	for name, f := range wantedKinds() {
 		for _, dim := range []int{16, 128, 256} {
-			f.Type, f.Tokens, f.Heads, f.Group, f.Dim = "bf16", 333, 8, 4, dim
-			f.cut()
-			t.Run(fmt.Sprint(name, " ", dim), func(t *testing.T) { checkText(t, f.text()) })
+			for _, tokens := range []int{333, 512} { // with a last tile that is not whole, and without
+				f.Type, f.Tokens, f.Heads, f.Group, f.Dim = "bf16", tokens, 8, 4, dim
+				f.cut()
+				t.Run(fmt.Sprint(name, " ", dim, " ", tokens), func(t *testing.T) { checkText(t, f.text()) })
+			}
 		}
 	}
 }
