@@ -29,11 +29,12 @@ type decoder struct {
 	pass PassOptions
 
 	cutInto func(product string) int // how many devices have a piece of a product each
+	overlap bool                     // large products go by halves, see halves
 }
 
 func (m *Model) newDecoder(params map[string]*Node, phase attn.Phase, geo geometry, visits []*attn.Visit) *decoder {
 	d := &decoder{config: m.Config, arch: m.arch, params: params, phase: phase, visits: visits, geo: geo, masks: map[int]*Node{}, rotaries: map[*rope]rotary{}}
-	d.cutInto = m.cutInto
+	d.cutInto, d.overlap = m.cutInto, m.mesh != nil && phase == attn.Prefill && overlapping(m, geo.keyTokens)
 	var o attn.Options
 	if geo.segments != nil {
 		o.Packed = d.packedBias
@@ -81,8 +82,7 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	stream := x
 	x = d.hidden(x)
 
-	input := d.norm(b.attnIn, x)
-	q, k, v := d.project(a, input)
+	q, k, v := d.project(a, b.attnIn, x)
 	if a.rope != nil {
 		rotary := d.rotary(a.rope)
 		q = rotary.apply(q)
@@ -115,7 +115,7 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	}
 	out, how, after := attn.Compute(o, layerOf(d.config, d.arch, l, d.phase), visit, d.carry)
 	d.plan = append(d.plan, how)
-	out = d.dense(a.out, d.geo.toStream(mergeHeads(out)))
+	out = d.geo.toStream(mergeHeads(out))
 	seen := func(y *Node) *Node {
 		if d.phase == attn.Prefill {
 			after.MLP(y)
@@ -124,16 +124,25 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	}
 	switch {
 	case b.parallel:
-		if !b.oneNorm {
-			input = d.norm(b.mlpIn, x)
+		in := b.mlpIn
+		if b.oneNorm {
+			in = b.attnIn
 		}
+		out, input := d.dense(a.out, out), d.norm(in, x)
 		x = d.add(b, d.add(b, x, d.norm(b.attnOut, out)), seen(d.norm(b.mlpOut, d.feedForward(&b.mlp, input))))
 	case b.normSum:
-		x = d.norm(b.attnOut, d.add(b, x, out))
+		x = d.norm(b.attnOut, d.add(b, x, d.dense(a.out, out)))
 		x = d.norm(b.mlpOut, d.add(b, x, seen(d.feedForward(&b.mlp, x))))
 	default:
-		x = d.add(b, x, d.norm(b.attnOut, out))
-		x = d.add(b, x, seen(d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x)))))
+		var sum, more []*Node
+		halves, join := d.halves(x, out)
+		for _, half := range halves {
+			x := d.add(b, half[0], d.norm(b.attnOut, d.dense(a.out, half[1])))
+			y := d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x)))
+			sum, more = append(sum, d.add(b, x, y)), append(more, y)
+		}
+		seen(join(more))
+		x = join(sum)
 	}
 	if b.pieceGate.name != "" {
 		piece := SliceAxis(stream, -1, AxisRange(d.config.HiddenSize, d.config.HiddenSize+d.arch.perLayer.width))
@@ -347,9 +356,11 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 	return y
 }
 
-// project makes queries, keys and values of the attention's input, each [batch, heads or kv_heads, tokens, head_dim], before rotation.
-func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
+// project makes queries, keys and values of the residual stream, normalised by in, each [batch, heads or kv_heads, tokens, head_dim], before rotation.
+func (d *decoder) project(a *attention, in norm, x *Node) (q, k, v *Node) {
 	c := d.config
+	stream := x
+	x = d.norm(in, x)
 	switch {
 	case a.keysFrom > 0:
 		return d.norm(a.queryNorm, splitHeads(d.dense(a.query, x), c.Heads)), nil, nil
@@ -370,7 +381,12 @@ func (d *decoder) project(a *attention, x *Node) (q, k, v *Node) {
 		}
 		q, k, v = heads(0, group), heads(group, group+1), heads(group+1, group+2)
 	default:
-		y := d.dense(a.fused, x)
+		var made []*Node
+		halves, join := d.halves(stream)
+		for _, half := range halves {
+			made = append(made, d.dense(a.fused, d.norm(in, half[0])))
+		}
+		y := join(made)
 		queries := a.out.in
 		keys := (y.Shape().Dimensions[2] - queries) / 2 // the layer's own: in gemma4 not the configuration's
 		parts := d.parts(a.fused, y, queries, keys, keys)
