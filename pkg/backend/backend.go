@@ -99,6 +99,8 @@ var device sync.Mutex
 // Exclusive calls f, on CUDA while no other such call runs in this process: XLA records the launches of an executable as a CUDA graph, and ends the process where another
 // executable's first run waits for the stream that is being recorded (PJRT plugin of JAX 0.11.2). On several devices, too: where two executables begin in one order on one
 // device and in the other on the next, each waits for the other's share of a sum for ever. What is compiled, laid out and read back meanwhile goes on side by side.
+//
+// Of a model whose layers are on several devices passes overlap, see ExclusiveOn.
 func Exclusive(b compute.Backend, f func()) {
 	if IsCUDA(b) || b.NumDevices() > 1 {
 		device.Lock()
@@ -106,3 +108,16 @@ func Exclusive(b compute.Backend, f func()) {
 	}
 	f()
 }
+
+// ExclusiveOn calls f on CUDA while no other such call runs on the same device. It is for executables that are not recorded as CUDA graphs (env.LayersFlags).
+func ExclusiveOn(b compute.Backend, device compute.DeviceNum, f func()) {
+	if IsCUDA(b) {
+		one, _ := devices.LoadOrStore(device, new(sync.Mutex))
+		one.(*sync.Mutex).Lock()
+		defer one.(*sync.Mutex).Unlock()
+	}
+	f()
+}
+
+// devices has a lock for each device, see ExclusiveOn.
+var devices sync.Map

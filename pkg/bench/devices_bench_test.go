@@ -5,8 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,43 +142,82 @@ func BenchmarkCardsParity(b *testing.B) {
 	}
 }
 
-// BenchmarkCardsScore is the time of a pass of Llama-2-7B's dimensions on one card and on two.
+// BenchmarkCardsScore is the time of a pass of Llama-2-7B's dimensions: on one card, cut over two, and with its layers placed on two and three passes under way, as the engine
+// has them. ATTUNE_BENCH_WAYS, "one cut layers", says which.
 func BenchmarkCardsScore(b *testing.B) {
 	dev := twoCards(b)
-	type shape struct {
-		name                 string
-		rows, tokens, scored int
+	ways := map[string]model.Options{"one": {}, "cut": {Devices: 2}, "layers": {Devices: 2, Place: model.PlaceLayers}}
+	which := os.Getenv("ATTUNE_BENCH_WAYS")
+	if which == "" {
+		which = "one cut layers"
 	}
-	shapes := []shape{{"prefill", 4, 1024, 1}, {"scoring", 4, 1024, 1024}, {"prefill", 1, 4096, 1}}
-	best := map[shape]float64{}
 	for b.Loop() {
-		for n := 1; n <= 2; n++ {
-			start := time.Now()
-			m, err := bench.Model("llama-2-7b", model.Options{Backend: dev, DType: dtypes.BFloat16, Devices: n})
+		for way := range strings.FieldsSeq(which) {
+			o := ways[way]
+			o.Backend, o.DType = dev, dtypes.BFloat16
+			m, err := bench.Model("llama-2-7b", o)
 			if err != nil {
 				b.Fatal(err)
 			}
-			fmt.Printf("%d cards: weights made in %.1f s\n", n, time.Since(start).Seconds())
-			for _, s := range shapes {
+			for _, s := range []struct {
+				name                 string
+				rows, tokens, scored int
+			}{{"prefill", 4, 1024, 1}, {"prefill", 1, 4096, 1}, {"scoring", 4, 1024, 1024}} {
 				batch, want := rowsOf(m.Config, s.rows, s.tokens, s.scored)
-				var times []float64
-				for range 8 {
+				pass := func() float64 {
 					start := time.Now()
 					if _, err := m.Forward(batch, want, nil); err != nil {
 						b.Fatal(err)
 					}
-					times = append(times, time.Since(start).Seconds())
+					return time.Since(start).Seconds()
 				}
-				least := slices.Min(times)
-				fmt.Printf("%d cards: %s %d x %d: first %.1f s, then %.1f ms", n, s.name, s.rows, s.tokens, times[0], least*1e3)
-				if n == 2 {
-					fmt.Printf(", %.2f times one card", best[s]/least)
+				first, least := pass(), math.Inf(1)
+				for range 6 {
+					least = min(least, pass())
 				}
-				fmt.Println()
-				best[s] = least
+				fmt.Printf("%s: %s %d x %d: first %.1f s, then %.1f ms", way, s.name, s.rows, s.tokens, first, least*1e3)
+				const atOnce, each = 3, 4
+				start := time.Now()
+				var all sync.WaitGroup
+				for range atOnce {
+					all.Go(func() {
+						for range each {
+							if _, err := m.Forward(batch, want, nil); err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				}
+				all.Wait()
+				fmt.Printf("; three at once: %.1f ms a pass\n", time.Since(start).Seconds()/(atOnce*each)*1e3)
 			}
 			m.Close()
 		}
+	}
+}
+
+// BenchmarkCardsDecode is how fast a model of Llama-2-7B's dimensions writes, one text and sixteen, cut over two cards.
+func BenchmarkCardsDecode(b *testing.B) {
+	dev := twoCards(b)
+	for b.Loop() {
+		m, err := bench.Model("llama-2-7b", model.Options{Backend: dev, DType: dtypes.BFloat16, Devices: 2})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, rows := range []int{1, 16} {
+			batch, _ := rowsOf(m.Config, rows, 64, 1)
+			best := 0.0
+			for range 3 {
+				start := time.Now()
+				g, err := m.Generate(batch.Tokens, model.GenerateOptions{MaxTokens: 129, IgnoreEOS: true}, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				best = max(best, float64(rows*len(g.Tokens[0]))/time.Since(start).Seconds())
+			}
+			fmt.Printf("7B, %d texts: %.1f tokens/s; the bytes of the weights at 4.3 TB/s allow %.1f for each text\n", rows, best, 4.3e12/float64(m.BytesPerDevice()))
+		}
+		m.Close()
 	}
 }
 

@@ -26,6 +26,8 @@ const meshAxis = "model"
 type value struct {
 	on  []*tensors.Tensor
 	cut *distributed.ShardingSpec // nil: not cut
+	// copies that a pass has made of it on other devices, see placed.go.
+	copies []*tensors.Tensor
 }
 
 // newMesh is the mesh of so many devices of a backend; nil for one device.
@@ -56,6 +58,9 @@ func (m *Model) Device() string {
 	s := backend.Describe(m.Backend)
 	if n := m.Devices(); n > 1 {
 		s += fmt.Sprintf(", cut over %d devices", n)
+	}
+	if m.placed != nil {
+		s += fmt.Sprintf(", layers placed on %d devices", m.placed.devices)
 	}
 	return s
 }
@@ -105,7 +110,11 @@ func (m *Model) newGraph() (*Graph, error) {
 // onDevices gives every device a copy of a tensor of the host.
 func (m *Model) onDevices(t *tensors.Tensor) (*value, error) {
 	v := &value{on: []*tensors.Tensor{t}}
-	for range m.Devices() - 1 { // a GoMLX tensor is on one device
+	copies := m.Devices()
+	if m.placed != nil {
+		copies = m.placed.devices
+	}
+	for range copies - 1 { // a GoMLX tensor is on one device
 		copied, err := t.LocalClone()
 		if err != nil {
 			return nil, err
@@ -147,7 +156,7 @@ func (v *value) first() *tensors.Tensor {
 
 // free gives the memory back before the garbage collector would.
 func (v *value) free() {
-	for _, t := range v.on {
+	for _, t := range append(v.copies, v.on...) {
 		t.FinalizeAll()
 	}
 }
@@ -230,10 +239,10 @@ func (m *Model) setVariable(name string, v *value) error {
 	return m.store.RootScope().VariableWithShape(name, d.Shape()).SetDistributedValue(d)
 }
 
-// oneDeviceOnly refuses what a model that is cut over several devices does not do.
+// oneDeviceOnly refuses what a model on several devices does not do.
 func (m *Model) oneDeviceOnly(what string) error {
-	if m.mesh == nil {
+	if m.mesh == nil && m.placed == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: the model is cut over %d devices, and this is done on one only: open it with Options.Devices 1", what, m.Devices())
+	return fmt.Errorf("%s: the model is on several devices, and this is done on one only: open it with Options.Devices 1", what)
 }

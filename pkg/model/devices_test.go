@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/env"
@@ -146,5 +148,53 @@ func TestHalvesComputeTheSame(t *testing.T) {
 			}
 		}
 		m.Close()
+	}
+}
+
+// TestLayersOnDevicesComputeTheSame: layers placed on two devices, with an experiment that keeps something for later layers, and passes side by side.
+func TestLayersOnDevicesComputeTheSame(t *testing.T) {
+	dev := openDevices(t, 2)
+	one, err := model.New(cutConfig("llama"), nil, 7, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(cutConfig("llama"), nil, 7, model.Options{Backend: dev, Devices: 2, Place: model.PlaceLayers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for _, exp := range []model.Experiment{nil, gain{}, counted{float32(i)}} {
+				batch, want := model.Batch{Tokens: [][]int{tokens(i, 12, 97)}, Bucket: 12}, model.Outputs{Targets: model.Targets{{{Position: 11, Token: 4}, {Position: 3, Token: 5}}}}
+				got, err := m.Forward(batch, want, exp)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				expected, err := one.Forward(batch, want, exp)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for k, x := range expected.LogProbs[0] {
+					if d := math.Abs(got.LogProbs[0][k] - x); !(d < 1e-4) {
+						t.Errorf("%T, target %d differs by %g", exp, k, d)
+					}
+				}
+				for name, layers := range expected.Emitted {
+					for l, x := range layers {
+						if d := maxDiff(tensors.MustCopyFlatData[float32](x), tensors.MustCopyFlatData[float32](got.Emitted[name][l])); !(d < 1e-4) {
+							t.Errorf("%T: %s of layer %d differs by %g", exp, name, l, d)
+						}
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	if _, err := m.Generate([][]int{{1, 2}}, model.GenerateOptions{}, nil); err == nil || !strings.Contains(err.Error(), "placed on 2 devices") {
+		t.Errorf("generation is not refused as it should be: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -167,17 +166,17 @@ func (m *Model) exchange(e *Exec, from, to []dense, suffix string) error {
 		in = append(in, v)
 	}
 	out := make([]*value, len(to))
-	for device := range m.Devices() {
+	for place, device := range m.homes(from[0].name) {
 		var args []any
 		for _, v := range in {
-			args = append(args, v.on[device])
+			args = append(args, v.on[place])
 		}
-		made, _, err := e.CallWithGraphOnDevice(compute.DeviceNum(device), args...)
+		made, _, err := e.CallWithGraphOnDevice(device, args...)
 		if err != nil {
 			return err
 		}
 		for i, t := range made {
-			if device == 0 {
+			if place == 0 {
 				out[i] = &value{cut: in[0].cut}
 			}
 			out[i].on = append(out[i].on, t)

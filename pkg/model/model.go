@@ -35,6 +35,8 @@ type Options struct {
 	// Devices is over how many devices of the backend the model is cut (tensor parallelism, see cut.go); 0 or 1: it is on one. On xla:cpu the backend must have been
 	// opened with so many, as backend.Devices does. Adapters, training and saving need one device.
 	Devices int
+	// Place is how several devices share the model: "" cuts every weight, PlaceLayers puts some layers on each (see placed.go).
+	Place string
 	// Adapter is a directory with a LoRA adapter in PEFT's layout, attached when the model is opened (see LoadAdapter); "" = none.
 	Adapter string
 	// RoundWeights, BFloat16, rounds weights to that type on reading, whatever they are stored as, and computes in DType: a model published in bfloat16 whose
@@ -68,7 +70,8 @@ type Model struct {
 	stages     map[string]*stage // see pass.go
 	blockKinds []string
 	numbers    map[string]*value       // inputs of experiments
-	mesh       *distributed.DeviceMesh // nil: one device, see devices.go
+	mesh       *distributed.DeviceMesh // nil: not cut, see devices.go
+	placed     *placed                 // nil: its layers are on one device, or cut
 	cuts       map[string]cutting      // how the checkpoint's weights are cut; what is not named is whole on every device
 	adapter    *adapted                // nil = none
 
@@ -122,12 +125,21 @@ func newModel(c *Config, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	mesh, err := newMesh(b, opts.Devices)
+	var mesh *distributed.DeviceMesh
+	var layers *placed
+	switch opts.Place {
+	case "":
+		mesh, err = newMesh(b, opts.Devices)
+	case PlaceLayers:
+		layers, err = newPlaced(b, opts.Devices)
+	default:
+		err = fmt.Errorf("devices share a model cut (%q) or by layers (%q), not %q", "", PlaceLayers, opts.Place)
+	}
 	if err != nil {
 		return nil, err
 	}
 	m := &Model{Config: c, Backend: b, DType: dtype, arch: arch, weights: arch.weights(c), store: mlmodel.NewStore(), execs: map[string]*compiled{}, stages: map[string]*stage{},
-		numbers: map[string]*value{}, mesh: mesh}
+		numbers: map[string]*value{}, mesh: mesh, placed: layers}
 	m.planCut()
 	return m, m.checkSize(opts.MaxBytes)
 }
@@ -243,6 +255,9 @@ func (c *compiled) sayInputs(inputs []*value) {
 
 // exec returns the executable of a key, making it the first time. XLA compiles once for each shape of the inputs.
 func (m *Model) exec(key string, build func(c *compiled, inputs []*Node) []*Node) (*compiled, error) {
+	if err := m.wholeGraphs("a graph of all layers"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if c := m.execs[key]; c != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -35,7 +34,7 @@ func NewOnDevice(c *Config, seed int64, opts Options) (*Model, error) {
 			}
 			defer draws[key].Finalize()
 		}
-		for device := range m.Devices() {
+		for _, device := range m.homes(w.name) {
 			number := int64(i)
 			if isCut {
 				number += int64(device) << 16
@@ -44,7 +43,7 @@ func NewOnDevice(c *Config, seed int64, opts Options) (*Model, error) {
 			if err != nil {
 				return nil, err
 			}
-			drawn, _, err := draws[key].CallWithGraphOnDevice(compute.DeviceNum(device), state)
+			drawn, _, err := draws[key].CallWithGraphOnDevice(device, state)
 			if err != nil {
 				return nil, fmt.Errorf("weight %q: %w", w.name, err)
 			}

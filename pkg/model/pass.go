@@ -151,7 +151,7 @@ func (p *pass) visit(l int) *attn.Visit {
 func (p *pass) alike(l, end int) int {
 	most := stageLayers(p.model)
 	for n := 1; n < most; n++ {
-		if l+n >= end || p.kinds[l+n] != p.kinds[l] {
+		if l+n >= min(end, p.model.endAt(l)) || p.kinds[l+n] != p.kinds[l] {
 			return 1
 		}
 	}
@@ -268,7 +268,7 @@ func (p *pass) call(c call, x *value, kept map[string]*value, targets []*value) 
 		if w.layer >= 0 {
 			name = m.arch.layerName(c.first+w.layer) + name
 		}
-		v, err := m.variable(name)
+		v, err := m.weightAt(name, c.first)
 		if err != nil {
 			return nil, err
 		}
@@ -285,6 +285,9 @@ func (p *pass) call(c call, x *value, kept map[string]*value, targets []*value) 
 		}
 		in = append(in, v)
 	}
+	if m.placed != nil {
+		return m.runPlaced(c.graph, c.first, in)
+	}
 	return m.run(c.graph, in, c.specs)
 }
 
@@ -296,6 +299,9 @@ func (m *Model) materialize(v *value) error {
 }
 
 func (m *Model) lockedMaterialize(v *value) error {
+	if m.placed != nil && len(v.on) == 1 { // it is where it belongs
+		return nil
+	}
 	for i, t := range v.on {
 		if _, err := t.Buffer(m.Backend, compute.DeviceNum(i)); err != nil {
 			return err

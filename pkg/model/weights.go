@@ -138,6 +138,8 @@ func (m *Model) place(w weight, parts []safetensors.Tensor) (*value, error) {
 	var t *tensors.Tensor
 	var err error
 	switch {
+	case m.placed != nil:
+		t, err = m.convertOn(m.homes(w.name)[0], shapes.Make(m.DType, w.shape...), parts)
 	case w.parts != nil:
 		t, err = m.convertParts(0, shapes.Make(m.DType, w.shape...), parts)
 	case m.isInputMajor(w.name):
@@ -224,12 +226,12 @@ func (m *Model) randomWeights(seed uint64) (map[string]*value, error) {
 			}
 		}
 		t := toTensor(v, w.shape, m.DType)
-		if m.mesh == nil {
+		if m.mesh == nil && m.placed == nil {
 			values[w.name] = &value{on: []*tensors.Tensor{t}}
 			continue
 		}
 		err := raw(w.name, t, func(t safetensors.Tensor) (err error) {
-			values[w.name], err = m.cutWeight(w, []safetensors.Tensor{t})
+			values[w.name], err = m.place(w, []safetensors.Tensor{t})
 			return err
 		})
 		if err != nil {

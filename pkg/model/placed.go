@@ -1,0 +1,146 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/attune-lab/attune/pkg/backend"
+)
+
+// A model's layers may also be placed on devices, some on each, in place of being cut: a pass then goes from one device to the next, which takes one copy of the residual
+// stream and adds nothing up, and several passes side by side keep all devices at work. One executable serves the layers of one kind on all devices. It is for passes
+// by stages: what is one graph of all layers, generation, needs the model on one device or cut.
+
+// placed is a model whose layers lie on several devices.
+type placed struct {
+	devices int
+	copies  map[string]*tensors.Tensor // weights of no layer, by name and device, where they are used on another one than their own
+}
+
+// PlaceLayers is Options.Place for layers on devices.
+const PlaceLayers = "layers"
+
+// newPlaced is nil for a model on one device.
+func newPlaced(b compute.Backend, n int) (*placed, error) {
+	mesh, err := newMesh(b, n)
+	if err != nil || mesh == nil {
+		return nil, err
+	}
+	return &placed{devices: n, copies: map[string]*tensors.Tensor{}}, nil
+}
+
+// deviceAt is the device of a layer; behind the last one stands the output head.
+func (m *Model) deviceAt(layer int) compute.DeviceNum {
+	if m.placed == nil {
+		return 0
+	}
+	return compute.DeviceNum(min(layer, m.Config.Layers-1) * m.placed.devices / m.Config.Layers)
+}
+
+// endAt is the first layer behind a layer's that is on another device.
+func (m *Model) endAt(layer int) int {
+	end := layer + 1
+	for end < m.Config.Layers && m.deviceAt(end) == m.deviceAt(layer) {
+		end++
+	}
+	return end
+}
+
+// homes are the devices that have a weight or pieces of it.
+func (m *Model) homes(name string) []compute.DeviceNum {
+	if m.placed != nil {
+		for l := range m.arch.blocks {
+			if strings.HasPrefix(name, m.arch.layerName(l)) {
+				return []compute.DeviceNum{m.deviceAt(l)}
+			}
+		}
+	}
+	var all []compute.DeviceNum
+	for d := range m.Devices() {
+		all = append(all, compute.DeviceNum(d))
+	}
+	return all
+}
+
+// runPlaced runs a graph of one device on the one of a layer, to which it brings the inputs.
+func (m *Model) runPlaced(g *Graph, layer int, inputs []*value) (outputs []*value, err error) {
+	device := m.deviceAt(layer)
+	args := make([]any, len(inputs))
+	for i, v := range inputs {
+		if args[i], err = m.bring(v, device); err != nil {
+			return nil, err
+		}
+	}
+	backend.ExclusiveOn(m.Backend, device, func() {
+		err = exceptions.TryCatch[error](func() { outputs = collect(g.RunOnDevice(device, args...), nil, 1) })
+	})
+	return outputs, err
+}
+
+// bring copies what a pass has to a device. Of what came from the host each device has a copy already.
+func (m *Model) bring(v *value, device compute.DeviceNum) (*tensors.Tensor, error) {
+	if len(v.on) > 1 {
+		return v.on[device], nil
+	}
+	for _, t := range append(v.copies, v.on[0]) {
+		if at, err := t.Device(); err != nil || at == device {
+			return t, nil
+		}
+	}
+	made, err := m.copyTo(v.on[0], device)
+	if err != nil {
+		return nil, err
+	}
+	v.copies = append(v.copies, made)
+	return made, nil
+}
+
+// copyTo is a copy of a device's tensor on another device.
+func (m *Model) copyTo(t *tensors.Tensor, device compute.DeviceNum) (*tensors.Tensor, error) {
+	from, err := t.Device()
+	if err != nil {
+		return nil, err
+	}
+	buffer, err := t.Buffer(m.Backend, from)
+	if err != nil {
+		return nil, err
+	}
+	if buffer, err = buffer.CopyToDevice(device); err != nil {
+		return nil, err
+	}
+	return tensors.FromBuffer(buffer)
+}
+
+// weightAt is a weight on the device of a layer.
+func (m *Model) weightAt(name string, layer int) (*value, error) {
+	v, err := m.variable(name)
+	if err != nil || m.placed == nil {
+		return v, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	device := m.deviceAt(layer)
+	if at, err := v.on[0].Device(); err == nil && at == device {
+		return v, nil
+	}
+	key := fmt.Sprint(name, " ", device)
+	if m.placed.copies[key] == nil {
+		if m.placed.copies[key], err = m.copyTo(v.on[0], device); err != nil {
+			return nil, err
+		}
+	}
+	return &value{on: []*tensors.Tensor{m.placed.copies[key]}}, nil
+}
+
+// wholeGraphs refuses, for a model whose layers are on several devices, what is one graph of all layers.
+func (m *Model) wholeGraphs(what string) error {
+	if m.placed == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: the model's layers are placed on %d devices, which pass by stages only: open it with Options.Place empty, which cuts it", what, m.placed.devices)
+}
