@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,7 @@ func doctor(ctx context.Context, where site, args []string) error {
 		for _, name := range kernel.Backends[1:] {
 			loaded = probe(ctx, where, name) || loaded
 		}
+		sayCards(ctx)
 		if !loaded {
 			fmt.Print(howToGetXLA)
 		}
@@ -129,6 +131,40 @@ const howToGetXLA = `          XLA is optional. Its backends need a PJRT plugin 
           - otherwise go-xla's installer: https://github.com/gomlx/go-xla, "Installation"; it downloads
             into ~/.local/lib/go-xla
 `
+
+// sayCards prints the memory of NVIDIA's cards and what models fit.
+func sayCards(ctx context.Context) {
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return // no card, or no tool that tells
+	}
+	if text := cardsText(strings.Fields(string(out))); text != "" {
+		say("cards", "ok", "%s", text)
+	}
+}
+
+// cardsText is what models fit on cards of so many MiB, by what XLA allocates, three quarters of a card's memory; a tenth is left to what passes need.
+func cardsText(mib []string) string {
+	least := 0.0
+	for i, text := range mib {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return ""
+		}
+		if i == 0 || n < least {
+			least = n
+		}
+	}
+	if least == 0 {
+		return ""
+	}
+	fits := least / 1024 * 0.75 * 0.9
+	text := fmt.Sprintf("%d of %.0f GiB: weights of %.0f GiB fit on each, %.0f billion parameters in bfloat16", len(mib), least/1024, fits, fits*(1<<30)/2e9)
+	if n := len(mib); n > 1 {
+		text += fmt.Sprintf(", and %.0f billion cut over %d (-p devices=%d)", float64(n)*fits*(1<<30)/2e9, n, n)
+	}
+	return text
+}
 
 // sayDefault prints which backend a run takes that is given none.
 func sayDefault() {

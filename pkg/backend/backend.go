@@ -109,7 +109,8 @@ func Exclusive(b compute.Backend, f func()) {
 	f()
 }
 
-// ExclusiveOn calls f on CUDA while no other such call runs on the same device. It is for executables that are not recorded as CUDA graphs (env.LayersFlags).
+// ExclusiveOn calls f on CUDA while no other such call runs on the same device. It is for executables that are not recorded as CUDA
+// graphs (XLA_FLAGS has --xla_gpu_enable_command_buffer= then).
 func ExclusiveOn(b compute.Backend, device compute.DeviceNum, f func()) {
 	if IsCUDA(b) {
 		one, _ := devices.LoadOrStore(device, new(sync.Mutex))
@@ -121,3 +122,9 @@ func ExclusiveOn(b compute.Backend, device compute.DeviceNum, f func()) {
 
 // devices has a lock for each device, see ExclusiveOn.
 var devices sync.Map
+
+// OutOfMemory reports the errors of XLA's allocators.
+func OutOfMemory(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "RESOURCE_EXHAUSTED") || strings.Contains(strings.ToLower(text), "out of memory")
+}

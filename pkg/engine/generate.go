@@ -46,7 +46,7 @@ func (r *Runner) Generate(ctx context.Context, prompts [][]int, o model.Generate
 		w := workload{width: r.geometry.Width(len(prompts[order[0]])), decoding: true}
 		part := order[:min(len(order), r.generateRows(), r.limit(w))]
 		got, err := r.continued(ctx, part, prompts, o, e)
-		if err != nil && outOfMemory(err) && len(part) > 1 {
+		if err != nil && backend.OutOfMemory(err) && len(part) > 1 {
 			r.halve(w, len(part))
 			continue
 		}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"sync"
 
+	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
@@ -90,11 +90,11 @@ func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Exper
 	got, err := r.forward(ctx, b, qs, e, to.receive, compiled)
 	switch {
 	case err == nil:
-	case outOfMemory(err) && b.Rows > 1:
+	case backend.OutOfMemory(err) && b.Rows > 1:
 		r.halve(b.workload(), b.Rows)
 		return r.pass(ctx, b, qs, e, compiled, start)
-	case outOfMemory(err):
-		return fmt.Errorf("one sequence of %d tokens does not fit into the device's memory: %w", b.Width, err)
+	case backend.OutOfMemory(err):
+		return fmt.Errorf("one sequence of %d tokens does not fit into the device's memory, where the model's %s: %w", b.Width, r.model.WeightBytes(), err)
 	default:
 		return err
 	}
@@ -201,12 +201,6 @@ func (b Batch) halves() []Batch {
 	}
 	first.At, second.At = b.At[:first.Rows], b.At[first.Rows:]
 	return []Batch{first, second}
-}
-
-// outOfMemory reports the errors of XLA's allocators.
-func outOfMemory(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "RESOURCE_EXHAUSTED") || strings.Contains(strings.ToLower(text), "out of memory")
 }
 
 // queue holds the batches that follow the first of their shape.

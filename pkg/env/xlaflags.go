@@ -16,6 +16,10 @@ var TrainingFlags = []string{"--xla_gpu_enable_command_buffer=", "--xla_gpu_auto
 // BenchFlags are what speed is measured with: XLA tries out everything, Triton's products too, which win in decoding of many sequences.
 var BenchFlags = []string{"--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=true"}
 
+// CardsFlags are added where a model is cut over several cards: the sums of one half of a pass travel while the other half is computed (package model, overlap.go), so sums
+// are not combined, nor products of both halves merged.
+var CardsFlags = []string{"--xla_gpu_enable_latency_hiding_scheduler=true", "--xla_gpu_all_reduce_combine_threshold_bytes=1", "--xla_gpu_dot_merger_threshold_mb=0"}
+
 // Profile is what a process compiles for. XLA reads its flags once, when its client opens: a process has one profile.
 type Profile string
 

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
 )
 
@@ -141,16 +142,39 @@ func (m *Model) pieceShape(w weight) ([]int, bool) {
 	return shape, ok
 }
 
-// BytesPerDevice is what the weights take on each device in the model's type.
-func (m *Model) BytesPerDevice() (bytes int64) {
+// BytesPerDevice is what the weights take on the device that has most of them, in the model's type.
+func (m *Model) BytesPerDevice() (most int64) {
+	bytes := map[compute.DeviceNum]int64{}
 	for _, w := range m.weights {
 		n := int64(w.size())
 		if _, ok := m.cuts[w.name]; ok {
 			n /= int64(m.Devices())
 		}
-		bytes = min(bytes+n*int64(m.DType.Size()), 1<<56) // more than any memory; a hostile configuration would overflow
+		device := m.homes(w.name)[0]
+		bytes[device] = min(bytes[device]+n*int64(m.DType.Size()), 1<<56) // more than any memory; a hostile configuration would overflow
+		most = max(most, bytes[device])
 	}
-	return bytes
+	return most
+}
+
+// WeightBytes says what the weights take where, for messages about memory.
+func (m *Model) WeightBytes() string {
+	n := m.Devices()
+	if m.placed != nil {
+		n = m.placed.devices
+	}
+	if n == 1 {
+		return "weights take " + gibibytes(m.BytesPerDevice())
+	}
+	return fmt.Sprintf("weights take %s on each of %d devices", gibibytes(m.BytesPerDevice()), n)
+}
+
+// fit explains an error of a device that is full.
+func (m *Model) fit(err error) error {
+	if err == nil || !backend.OutOfMemory(err) {
+		return err
+	}
+	return fmt.Errorf("a device's memory does not suffice for the model: its %s; over more devices each has less (Options.Devices, -p devices=N): %w", m.WeightBytes(), err)
 }
 
 // cutWeight puts each device's piece of a weight into its memory. parts are the checkpoint's tensors of it, or one tensor that is all of it. Nothing is whole but the file.

@@ -231,10 +231,10 @@ func (cp *checkpoint) load(opts Options) (*Model, error) {
 	}
 	values, hash, err := m.readWeights(cp.weights)
 	if err != nil {
-		return nil, err
+		return nil, m.fit(err)
 	}
 	m.Tokenizer, m.Hash, m.Source, m.Warnings = cp.tokenizer, hash, cp.kind, append(cp.warnings, m.Warnings...)
-	return m, m.setWeights(values)
+	return m, m.fit(m.setWeights(values))
 }
 
 func (cp *checkpoint) warn(format string, args ...any) {

@@ -45,13 +45,13 @@ func NewOnDevice(c *Config, seed int64, opts Options) (*Model, error) {
 			}
 			drawn, _, err := draws[key].CallWithGraphOnDevice(device, state)
 			if err != nil {
-				return nil, fmt.Errorf("weight %q: %w", w.name, err)
+				return nil, m.fit(fmt.Errorf("weight %q: %w", w.name, err))
 			}
 			v.on = append(v.on, drawn[0])
 		}
 		values[w.name] = v
 	}
-	return m, m.setWeights(values)
+	return m, m.fit(m.setWeights(values))
 }
 
 // draw is a starting value, in the model's type, from a random state.
