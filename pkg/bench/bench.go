@@ -64,8 +64,20 @@ func Decode(m *model.Model, batch, length, short, long, repeats int, exp model.E
 		return Rate{}, err
 	}
 	tokens := batch * (long - short)
-	seconds := many[len(many)/2] - few[len(few)/2]
+	seconds, err := between(few, many, short, long)
+	if err != nil {
+		return Rate{}, err
+	}
 	return Rate{TokensPerSecond: float64(tokens) / seconds, Seconds: many, Allocations: (manyAllocations - fewAllocations) / float64(tokens)}, nil
+}
+
+// between is how much longer many tokens take than few, by the medians.
+func between(few, many []float64, short, long int) (float64, error) {
+	a, b := few[len(few)/2], many[len(many)/2]
+	if b <= a {
+		return 0, fmt.Errorf("generating %d tokens took %.3g s and %d tokens %.3g s: the machine is too busy, or these are too few, to tell a speed; decode more tokens or repeat more often", short, a, long, b)
+	}
+	return b - a, nil
 }
 
 // median runs f once to warm up and then repeatedly, and returns the sorted seconds of the repeats.
