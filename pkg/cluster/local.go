@@ -223,6 +223,9 @@ func (s *Submission) process(ctx context.Context, part int, card, owner string) 
 	apart(cmd) // a Ctrl-C reaches this process alone, which tells the parts to end
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, endPatience
 	err = cmd.Run()
+	if _, done, _ := readState[Done](s, part, "done.json"); done { // also where it was told to end a moment later
+		return nil
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
