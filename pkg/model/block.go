@@ -86,6 +86,9 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 	if a.rope != nil {
 		rotary := d.rotary(a.rope)
 		q = rotary.apply(q)
+		if a.rope.grows != 0 {
+			q = ConvertDType(Mul(ConvertDType(q, dtypes.Float32), a.rope.lengthened(d.geo.queryPos)), q.DType())
+		}
 		if k != nil {
 			k = rotary.apply(k)
 		}

@@ -75,6 +75,24 @@ func mistral(c *Config, f *fields) *architecture {
 	return a
 }
 
+// ministral3 is mistral whose queries grow with the position (Mistral AI 2025, Ministral 3); its rotary embedding is yarn where the file says none.
+func ministral3(c *Config, f *fields) *architecture {
+	if top := f.plain(); top.object("rope_parameters") == nil && top.object("rope_scaling") == nil {
+		f.values["rope_parameters"] = []byte(`{"rope_type":"yarn","rope_theta":1000000,"factor":16,"original_max_position_embeddings":16384,"beta_fast":32,"beta_slow":1,
+			"mscale":1,"mscale_all_dim":1,"llama_4_scaling_beta":0.1}`)
+	}
+	a := llama(c, f)
+	p := f.ropeObject()
+	grows, period := p.number(0, "llama_4_scaling_beta"), p.integer(0, "original_max_position_embeddings")
+	if grows != 0 && period < 1 {
+		f.fail("%sllama_4_scaling_beta is %v with original_max_position_embeddings %d, expected 1 or more", p.path, grows, period)
+		return a
+	}
+	a.each(func(b *block, _ string) { b.attn.rope.grows, b.attn.rope.period = grows, period })
+	a.setWindows(f.everyLayer(c))
+	return a
+}
+
 // qwen2 is llama with biases on queries, keys and values (Yang et al. 2024), and windows on its upper layers where they are turned on.
 func qwen2(c *Config, f *fields) *architecture {
 	a := llama(c, f)

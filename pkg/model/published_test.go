@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestPublishedModelsHaveTheirParameters: testdata/published.jsonl.gz holds the config.json of 56 published models, with the fields that their files have whether transformers
+// TestPublishedModelsHaveTheirParameters: testdata/published.jsonl.gz holds the config.json of 57 published models, with the fields that their files have whether transformers
 // still reads them or not, and the numbers of parameters that their cards tell, in billions. Of a whole that reads images it is the text's.
 func TestPublishedModelsHaveTheirParameters(t *testing.T) {
 	f, err := os.Open("testdata/published.jsonl.gz")

@@ -20,18 +20,14 @@ type rope struct {
 	long    []float64 // other frequencies (LongRoPE), or, where nil,
 	theta   float64   // a base that grows with the sequence (dynamic NTK), by
 	stretch float64   // this factor
+	// Queries beyond each period of positions are longer by grows*ln(1 + whole periods); grows 0 = they are not.
+	grows  float64
+	period int
 }
 
 // rope reads the rotary embedding, in the spelling of transformers 5 (rope_parameters) or 4 (rope_theta, rope_scaling).
 func (f *fields) rope(c *Config) *rope {
-	top, kind := f.plain(), families[c.ModelType]
-	p := top.object("rope_scaling")
-	if p == nil {
-		p = top.object("rope_parameters")
-	}
-	if p == nil {
-		p = &fields{path: "rope_parameters.", reading: f.reading}
-	}
+	top, kind, p := f.plain(), families[c.ModelType], f.ropeObject()
 	if inner := p.object("full_attention"); inner != nil {
 		p = inner
 	}
@@ -44,6 +40,17 @@ func (f *fields) rope(c *Config) *rope {
 		original = p.integer(c.MaxPositions, "original_max_position_embeddings")
 	}
 	return p.scaled(c, p.number(theta, "rope_theta"), p.number(partial, "partial_rotary_factor"), original, kind.partial > 0)
+}
+
+// ropeObject is the object that describes the rotary embedding, in either spelling; without fields where there is none.
+func (f *fields) ropeObject() *fields {
+	top := f.plain()
+	for _, name := range []string{"rope_scaling", "rope_parameters"} {
+		if p := top.object(name); p != nil {
+			return p
+		}
+	}
+	return &fields{path: "rope_parameters.", reading: f.reading}
 }
 
 // theta and share name the fields of the rotary base and of the share of a head that turns.
@@ -168,6 +175,13 @@ func (c *Config) extend(trained int, factor float64) {
 	if longer := float64(trained) * factor; longer > float64(c.MaxPositions) {
 		c.MaxPositions = int(min(longer, maxConfigValue))
 	}
+}
+
+// lengthened is what queries at positions, int32 [1 or batch, tokens], are multiplied by, float32 [1 or batch, 1, tokens, 1] (Llama 4's temperature of attention).
+func (r *rope) lengthened(positions *Node) *Node {
+	g := positions.Graph()
+	periods := ConvertDType(Div(positions, Scalar(g, positions.DType(), r.period)), dtypes.Float32)
+	return InsertAxes(AddScalar(MulScalar(Log(AddScalar(periods, 1.0)), r.grows), 1.0), 1, -1)
 }
 
 // llama3 slows long waves by the factor, leaves short ones and blends between (Llama 3.1's published rotary scaling).

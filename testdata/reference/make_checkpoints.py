@@ -99,6 +99,9 @@ MODELS = {
                       num_experts_per_tok=2, norm_topk_prob=False, mlp_only_layers=[1]),
     "qwen3_moe": dict(LLAMA, model_type="qwen3_moe", intermediate_size=24, moe_intermediate_size=16, num_experts=4, num_experts_per_tok=2, norm_topk_prob=True,
                       decoder_sparse_step=2),
+    "ministral3": dict(LLAMA, model_type="ministral3", num_hidden_layers=2,
+                       rope_parameters={"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0,
+                                        "llama_4_scaling_beta": 0.5, "original_max_position_embeddings": 6}),
 }
 TYPES = {"gpt2": torch.float32, "gpt_neo": torch.float16}  # bfloat16 elsewhere
 

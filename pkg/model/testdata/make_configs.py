@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes configs.jsonl.gz: for every family 200 config.json as transformers writes them, or as people leave them, each with the values that transformers reads.
+"""Writes configs.jsonl.gz: for every family 160 config.json as transformers writes them, or as people leave them, each with the values that transformers reads.
 
     pip install torch transformers==5.24.0
     ./make_configs.py
@@ -20,7 +20,7 @@ logging.set_verbosity_error()
 here = os.path.dirname(os.path.abspath(__file__))
 FAMILIES = list(json.load(open(os.path.join(here, "..", "defaults.json"))))
 FAMILIES = [f for f in FAMILIES if f not in ("gemma4_text", "helium")]
-N = 200
+N = 160
 ACTS = ["silu", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu"]
 random.seed(7)
 
@@ -170,7 +170,7 @@ def effective(family, config):
         windows = [config.window_size if t == "local" else 0 for t in config.attention_layers]
     elif types is not None:
         windows = [(size or 0) if t == "sliding_attention" else 0 for t in types]
-    elif family in ("mistral", "phi3", "starcoder2", "mixtral"):
+    elif family in ("mistral", "ministral3", "phi3", "starcoder2", "mixtral"):
         windows = [size or 0] * layers
     elif family == "qwen3_moe":
         windows = [(size or 0) if config.use_sliding_window else 0] * layers

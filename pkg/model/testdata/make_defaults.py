@@ -14,7 +14,7 @@ from transformers import PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 FAMILIES = """llama mistral qwen2 qwen3 olmo olmo2 olmo3 phi phi3 smollm3 granite cohere cohere2 starcoder2 stablelm glm glm4 seed_oss arcee nanochat apertus ernie4_5
-hunyuan_v1_dense exaone4 helium gemma gemma2 gemma3_text gemma4_text gpt2 gpt_neo gpt_neox gptj opt falcon gpt_oss mixtral qwen2_moe qwen3_moe olmoe""".split()
+hunyuan_v1_dense exaone4 helium gemma gemma2 gemma3_text gemma4_text gpt2 gpt_neo gpt_neox gptj opt falcon gpt_oss mixtral qwen2_moe qwen3_moe olmoe ministral3""".split()
 
 # What every configuration has, and what no arithmetic depends on.
 general = set(PreTrainedConfig.__dataclass_fields__) - {"tie_word_embeddings"}
