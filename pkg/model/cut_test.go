@@ -1,11 +1,15 @@
 package model
 
 import (
+	"errors"
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/gomlx/compute/distributed"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
@@ -99,5 +103,34 @@ func TestExpertsOverDevices(t *testing.T) {
 			}
 		}
 		two.Close()
+	}
+}
+
+// TestFullDevicesAreExplained: the message counts the bytes on each device; other errors stay as they are.
+func TestFullDevicesAreExplained(t *testing.T) {
+	c, err := ParseConfig([]byte(`{"model_type":"llama","vocab_size":1024,"hidden_size":1024,"intermediate_size":4096,"num_hidden_layers":16,"num_attention_heads":8,"num_key_value_heads":8,"max_position_embeddings":64}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Model{Config: c, DType: dtypes.BFloat16}
+	if m.arch, err = c.describe(); err != nil {
+		t.Fatal(err)
+	}
+	m.weights = m.arch.weights(c)
+	full := errors.New("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 byte")
+	for n, want := range map[int]string{1: "its weights take 0.50 GiB; over more devices", 4: "its weights take 0.13 GiB on each of 4 devices; over more devices"} {
+		if n > 1 {
+			if m.mesh, err = distributed.NewDeviceMesh([]int{n}, []string{meshAxis}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.planCut()
+		if got := m.fit(full); !errors.Is(got, full) || !strings.Contains(got.Error(), want) {
+			t.Errorf("%d devices: %v, expected %q", n, got, want)
+		}
+	}
+	other := errors.New("INTERNAL")
+	if got := m.fit(other); got != other {
+		t.Errorf("another error becomes %v", got)
 	}
 }
