@@ -109,11 +109,13 @@ func openCheckpoint(path string) (*checkpoint, error) {
 		cp.weights = dequantise(cp.weights, c.quantised)
 		cp.warn("the checkpoint is quantised (%s): its weights are dequantised on reading", c.quantised.method)
 	}
-	a, err := c.describe()
-	if err != nil {
-		return nil, errors.Join(err, weights.Close())
+	if hasStacked(cp.weights) {
+		a, err := c.describe()
+		if err != nil {
+			return nil, errors.Join(err, weights.Close())
+		}
+		cp.weights = unstack(cp.weights, a)
 	}
-	cp.weights = unstack(cp.weights, a)
 	return cp, nil
 }
 

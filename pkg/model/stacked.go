@@ -26,6 +26,13 @@ type expertSlice struct {
 	from, to      int
 }
 
+const stackedUp, stackedDown = "mlp.experts.gate_up_proj", "mlp.experts.down_proj"
+
+// hasStacked reports whether a source has experts that may lie so; gpt_oss' files have such names, too.
+func hasStacked(src source) bool {
+	return slices.ContainsFunc(src.Names(), func(name string) bool { return strings.HasSuffix(name, stackedUp) })
+}
+
 // unstack returns a source with published names of experts, src itself where it has no stacked ones.
 func unstack(src source, a *architecture) source {
 	names := map[string]bool{}
@@ -39,7 +46,7 @@ func unstack(src source, a *architecture) source {
 			return
 		}
 		for _, p := range []string{p, strings.TrimPrefix(p, a.prefix)} {
-			up, down, router := p+"mlp.experts.gate_up_proj", p+"mlp.experts.down_proj", p+"mlp.gate.weight"
+			up, down, router := p+stackedUp, p+stackedDown, p+"mlp.gate.weight"
 			if !names[up] || !names[down] {
 				continue
 			}
