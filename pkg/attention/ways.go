@@ -27,7 +27,7 @@ func kernelsOf(k kernel.Kind) []Way {
 }
 
 // OnGPU is how the planner computes a layer of this form on an NVIDIA GPU in a model of half precision where nobody asks for its probabilities. In a family that keeps
-// activations in float32 it is dense, and above so many bytes of probabilities what the second result says; it is "" elsewhere. Heads are of a size that the kernels take:
+// activations in float32 it is dense, and from NarrowTokens on what the second result says; it is "" elsewhere. Heads are of a size that the kernels take:
 // multiples of 8 for the library's, powers of two from 16 to 256 for ours; others are dense.
 func OnGPU(f Form, hasSinks, float32Activations bool) (way, large Way) {
 	way = kernelsOf(kernel.Kind{HasSoftcap: f.Softcap > 0, HasWindow: f.Window > 0, HasSinks: hasSinks})[0]

@@ -81,7 +81,7 @@ func (m *Model) GPUPlan() string {
 		way, large := attn.OnGPU(attn.Form{Scale: b.attn.scale, Softcap: b.attn.softcap, Window: b.attn.window}, b.attn.sinks != "", m.arch.wide)
 		kind += ": " + string(way)
 		if large != "" {
-			kind += fmt.Sprintf(", from 8 GiB %s", large)
+			kind += fmt.Sprintf(", from %d tokens %s", attn.NarrowTokens, large)
 		}
 		if !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
