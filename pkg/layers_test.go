@@ -20,7 +20,7 @@ import (
 // named here and not there yet is allowed for; one that is there must be named.
 var levels = [][]string{
 	0: {"env", "gobuild", "stats/interval", "stats", "report", "hf/hub", "hf/safetensors", "hf/tokenizer", "hf/chat", "hf/gguf", "notebook", "emulate", "eval/extract", "eval/logs"},
-	1: {"backend", "plot", "corpus", "corpus/generate", "corpus/source", "corpus/clean", "corpus/export", "corpus/prepare", "notebook/kernel", "store", "customcall", "triton", "attention/kernel", "attention", "note"},
+	1: {"backend", "plot", "corpus", "corpus/generate", "corpus/source", "corpus/clean", "corpus/export", "corpus/prepare", "notebook/kernel", "store", "customcall", "triton", "grouped", "attention/kernel", "attention", "note"},
 	2: {"emulate/apply", "model", "recipe"},
 	3: {"engine", "train"},
 	4: {"sink", "eval"},

@@ -1,0 +1,108 @@
+package grouped
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/customcall"
+	"github.com/attune-lab/attune/pkg/triton"
+)
+
+// Available reports whether Product can compute these operands: nil, or why not. The first question of a kind compiles a small case and compares it with plain operations;
+// that takes a second, and success is remembered in the cache folder.
+func Available(x *Node, s Segments, w Weights) error {
+	dev := x.Graph().Backend()
+	if !backend.IsCUDA(dev) {
+		return fmt.Errorf("grouped product: it needs xla:cuda, this is %s", dev.Name())
+	}
+	if n := customcall.Devices(x.Graph()); n > 1 {
+		return fmt.Errorf("grouped product: it runs on one device, this graph on %d: each would compute the whole", n)
+	}
+	f, err := fillOf(x, s, w)
+	if err != nil {
+		return err
+	}
+	v := variant{f.kind, dev}
+	return triton.Trial{Device: dev, Text: productIR, Kind: fmt.Sprintf("grouped product %+v %+v", f.kind, f.tile), SelfTest: v.selfTest}.Outcome(v)
+}
+
+// variant is a kernel that is compiled differently.
+type variant struct {
+	kind
+	dev compute.Backend
+}
+
+// tolerance of a trial, relative: three times the rounding of half precision to 8 bits.
+const tolerance = 3.0 / 256
+
+// selfTest compares the kernel with plain operations: four groups, one of them empty, and tiles of rows and columns that are not whole.
+func (v variant) selfTest() error {
+	t := tileOf(v.kind)
+	var worst float32
+	err := exceptions.TryCatch[error](func() {
+		worst = tensors.ToScalar[float32](MustExecOnce(v.dev, func(g *Graph) *Node {
+			x, s, w := operands(g, v.kind, []int{t.Rows + 5, 0, 3, 2 * t.Rows}, 3*t.Step, t.Columns+16)
+			return differ(Product(x, s, w), x, s, w)
+		}))
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("grouped product: it does not compile here: %w", err)
+	case !(worst < tolerance):
+		return fmt.Errorf("grouped product: it is off by %g on a trial, expected less than %g", worst, tolerance)
+	}
+	return nil
+}
+
+// operands of a product whose groups have so many places, of pseudo-random numbers between -1 and 1, behind a barrier: XLA leaves out their rounding to half precision for
+// plain operations.
+func operands(g *Graph, k kind, counts []int, in, out int) (*Node, Segments, Weights) {
+	seed := 0
+	noise := func(dims ...int) *Node {
+		seed++
+		x := AddScalar(IotaFull(g, shapes.Make(dtypes.Uint32, dims...)), float64(seed)*7919)
+		for range 2 {
+			x = MulScalar(BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 15)), 0x85ebca6b)
+			x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 13))
+		}
+		even := SubScalar(MulScalar(ConvertDType(BitwiseShiftRightLogicalScalar(x, 8), dtypes.Float32), 2.0/(1<<24)), 1)
+		return OptimizationBarrier(ConvertDType(even, dtypes.BFloat16))
+	}
+	var starts, sizes, index []int32
+	places := 0
+	for _, n := range counts {
+		starts, sizes = append(starts, int32(places)), append(sizes, int32(n))
+		places += n
+	}
+	s := Segments{Starts: Const(g, starts), Counts: Const(g, sizes)}
+	rows := places
+	if k.Indexed {
+		rows = (places + 1) / 2
+		for p := range places {
+			index = append(index, int32(p*7919%rows))
+		}
+		s.Index = Const(g, index)
+	}
+	matrix := []int{len(counts), in, out}
+	if k.OutIn {
+		matrix = []int{len(counts), out, in}
+	}
+	w := Weights{Matrices: noise(matrix...), OutIn: k.OutIn}
+	if k.Gated {
+		w.Up = noise(matrix...)
+	}
+	if k.Biased {
+		w.Bias = noise(len(counts), out)
+	}
+	if k.Clamped {
+		w.Clamped = &Clamped{Limit: 3, Alpha: 1.702}
+	}
+	return noise(rows, in), s, w
+}
