@@ -66,13 +66,17 @@ func (e *experts) weights() []weight {
 }
 
 // mixture applies the experts, [batch, tokens, hidden]. Few tokens read only the experts they are sent to; more go through all of them, one large product in place of a copy
-// of the weights for each token; many on XLA go by rounds through their own (see grouped.go).
+// of the weights for each token; many on XLA go through their own (see segments.go).
 func (d *decoder) mixture(e *experts, x *Node) *Node {
 	dims := x.Shape().Dimensions
 	rows := dims[0] * dims[1]
 	x = Reshape(x, rows, e.hidden)
-	logits := d.route(e, x)
-	chosen, top := topK(logits, e.active)
+	logits, in := d.route(e, x), d.rounded(e, x)
+	choose := topK
+	if d.sorted(e, in) && d.phase != attn.Decode {
+		choose = ranked
+	}
+	chosen, top := choose(logits, e.active)
 	share := Softmax(top, -1)
 	if !e.renormalise {
 		share = Exp(Sub(top, logSumExp(logits)))
@@ -80,17 +84,27 @@ func (d *decoder) mixture(e *experts, x *Node) *Node {
 	var y *Node
 	switch {
 	case rows*e.active <= e.count:
-		y = d.sparseExperts(e, x, chosen, share)
-	case d.grouped(e, x):
-		y = d.groupedExperts(e, x, chosen, share)
+		y = d.sparseExperts(e, in, chosen, share)
+	case d.sorted(e, in):
+		y = d.sortedExperts(e, in, chosen, share)
 	default:
-		y = d.allExperts(e, x, chosen, share)
+		y = d.allExperts(e, in, chosen, share)
 	}
+	y = ConvertDType(y, x.DType())
 	if e.shared.down.name != "" {
 		z := d.dense(e.shared.down, Mul(e.shared.act(d.dense(e.shared.gate, x)), d.dense(e.shared.up, x)))
 		y = Add(y, Mul(z, attn.SigmoidBySoftmax(d.dense(e.sharedGate, x))))
 	}
 	return Reshape(y, dims...)
+}
+
+// rounded gives the experts' inputs in the type of their weights. What a router reads decides between experts and keeps its digits, see route; an expert's products do not, as
+// those of other layers do not.
+func (d *decoder) rounded(e *experts, x *Node) *Node {
+	if d.training {
+		return x
+	}
+	return ConvertDType(x, d.params[e.products()[0]].DType())
 }
 
 // logSumExp over the last axis, kept.
@@ -99,11 +113,20 @@ func logSumExp(x *Node) *Node {
 	return Add(top, Log(ReduceAndKeep(Exp(Sub(x, top)), ReduceSum, -1)))
 }
 
-// route gives the router's logits, [rows, hidden] -> float32 [rows, experts]. They are computed in float32 whatever the model's type: rounded to
-// bfloat16 they send tokens to other experts.
+// route gives the router's logits, [rows, hidden] -> float32 [rows, experts]. They are sums in float32 of whole products, whatever the model's type: rounded to bfloat16 they
+// send tokens to other experts.
 func (d *decoder) route(e *experts, x *Node) *Node {
 	wide := func(n *Node) *Node { return ConvertDType(n, dtypes.Float32) }
-	logits := DotGeneral(wide(x), []int{1}, nil, wide(d.params[e.router.name+".weight"]), []int{1}, nil)
+	weights := d.params[e.router.name+".weight"]
+	var logits *Node
+	switch half := weights.DType() != dtypes.Float32; {
+	case half && !d.training && x.DType() == weights.DType():
+		logits = Dot(x, weights).WithOutputDType(dtypes.Float32).General([]int{1}, nil, []int{1}, nil)
+	case half && !d.training:
+		logits = d.matmul(x, 1, weights, 1, 0)
+	default:
+		logits = DotGeneral(wide(x), []int{1}, nil, wide(weights), []int{1}, nil)
+	}
 	if !e.router.bias {
 		return logits
 	}
@@ -123,7 +146,7 @@ func topK(logits *Node, k int) (chosen, top *Node) {
 	return Concatenate(indices, -1), Concatenate(values, -1)
 }
 
-// sparseExperts gathers the weights of each row's experts.
+// sparseExperts gathers the weights of each row's experts: float32 [rows, hidden].
 func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
 	rows := x.Shape().Dimensions[0]
 	n := rows * e.active
@@ -131,17 +154,17 @@ func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
 	repeated := Reshape(BroadcastToDims(InsertAxes(x, 1), rows, e.active, e.hidden), n, 1, e.hidden)
 	y := d.expertsOf(e, repeated, func(name string) *Node { return Gather(d.params[name], index) })
 	y = Mul(ConvertDType(Reshape(y, rows, e.active, e.hidden), dtypes.Float32), InsertAxes(share, -1))
-	return ConvertDType(ReduceSum(y, 1), x.DType())
+	return ReduceSum(y, 1)
 }
 
-// allExperts runs every row through every expert and adds the outputs by their shares, zero for those not chosen.
+// allExperts runs every row through every expert and adds the outputs by their shares, zero for those not chosen: float32 [rows, hidden].
 func (d *decoder) allExperts(e *experts, x, chosen, share *Node) *Node {
 	rows := x.Shape().Dimensions[0]
 	all := BroadcastToDims(InsertAxes(x, 0), e.count, rows, e.hidden)
 	y := d.expertsOf(e, all, func(name string) *Node { return d.params[name] })                 // [experts, rows, hidden]
 	weight := ReduceSum(Mul(OneHot(chosen, e.count, dtypes.Float32), InsertAxes(share, -1)), 1) // [rows, experts]
 	weight = InsertAxes(TransposeAllAxes(weight, 1, 0), -1)
-	return ConvertDType(ReduceSum(Mul(ConvertDType(y, dtypes.Float32), weight), 0), x.DType())
+	return ReduceSum(Mul(ConvertDType(y, dtypes.Float32), weight), 0)
 }
 
 // expertsOf runs rows through experts, [experts, rows, hidden] -> the same; of gives the weights of those experts by name.

@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -41,6 +42,30 @@ func TestMixture(t *testing.T) {
 				if math.Abs(v-float64(got[r*e.hidden+i])) > 1e-5 {
 					t.Errorf("%d rows: row %d entry %d is %g, expected %g", rows, r, i, got[r*e.hidden+i], v)
 				}
+			}
+		}
+	}
+}
+
+// TestRankedIsTopK, also where logits are equal: the expert of the lower number comes first.
+func TestRankedIsTopK(t *testing.T) {
+	b, err := backend.FromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits := [][]float32{{1, 3, 3, -2, 0}, {0, 0, 0, 5, 0}, {-4, -3, -2, -1, -1}, {2, 2, 2, 2, 2}}
+	for _, row := range slices.Collect(slices.Chunk(normals(rand.New(rand.NewPCG(3, 4)))(200), 5)) {
+		logits = append(logits, row)
+	}
+	for k := 1; k <= 5; k++ {
+		out := MustExecOnceN(b, func(x *Node) []*Node {
+			chosen, top := topK(x, k)
+			all, values := ranked(x, k)
+			return []*Node{chosen, top, all, values}
+		}, logits)
+		for i := range 2 {
+			if want, got := out[i].Value(), out[2+i].Value(); !reflect.DeepEqual(want, got) {
+				t.Errorf("%d of 5: %v, expected %v", k, got, want)
 			}
 		}
 	}

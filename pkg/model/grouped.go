@@ -7,25 +7,16 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"github.com/attune-lab/attune/pkg/backend"
 )
 
-// Experts by rounds: a token goes through its own experts only, in shapes that do not depend on where tokens go. Tokens are put in the order of their experts, each
-// expert's segment as long as it happens to be. A round takes the next capacity tokens of every segment through one batched product with the weights as they lie; where a
+// Experts by rounds, where no kernel takes them: a round takes the next capacity tokens of every segment through one batched product with the weights as they lie; where a
 // segment has ended, its rows of the product are left out. Rounds go on until the longest segment has ended: nothing is dropped, and nothing of the weights is copied.
 //
 // Routing that is even takes one round, of 1.25 times the rows that it needs; if all tokens go to the same experts, rounds together compute what every expert on every
 // token would.
 
-// groupedRows is from how many rows on experts go by rounds: with fewer, reading the weights takes longer than every expert's products with every row.
-const groupedRows = 256
-
-// grouped reports whether rows go by rounds: many on XLA, forward only. The Go backend is slow at loops, and a loop has no gradient.
-func (d *decoder) grouped(e *experts, x *Node) bool {
-	rows := x.Shape().Dimensions[0]
-	return backend.IsXLA(x.Graph().Backend()) && !d.training && e.inLoops && rows >= groupedRows && 2*e.capacity(rows) <= rows
-}
+// byRounds reports whether rounds spare anything: a round multiplies at most half of all rows with an expert.
+func (e *experts) byRounds(rows int) bool { return 2*e.capacity(rows) <= rows }
 
 // capacity is how many rows an expert takes in a round: a quarter more than its share of them, in multiples that suit matrix units.
 func (e *experts) capacity(rows int) int {
@@ -36,63 +27,14 @@ func (e *experts) capacity(rows int) int {
 	return min(rows, roundUp(c, 16))
 }
 
-// segments are the tokens of a mixture in the order of their experts.
-type segments struct {
-	tokens  *Node // int32 [rows*active]: the token at each place
-	starts  *Node // int32 [experts]: the place where an expert's tokens start
-	longest *Node // int32 scalar: tokens of the expert that has most
-	slot    *Node // int32 [rows, active]: the place of a token in the segment of each of its experts
-}
-
-// segmentsOf finds them for chosen, int32 [rows, active], without a sort: a token's slot is the number of earlier tokens that its expert has.
-func (e *experts) segmentsOf(chosen *Node) segments {
-	g, rows := chosen.Graph(), chosen.Shape().Dimensions[0]
-	each := OneHot(chosen, e.count, dtypes.Float32) // [rows, active, experts]; counts are exact in float32 below 2^24
-	before, counts := countBefore(ReduceSum(each, 1))
-	starts, _ := countBefore(InsertAxes(counts, -1)) // [experts, 1]
-	starts = Squeeze(starts, -1)
-	whole := func(x *Node) *Node { return ConvertDType(x, dtypes.Int32) }
-	of := func(x *Node) *Node { return whole(ReduceSum(Mul(each, InsertAxes(x, 1)), -1)) } // x [rows or 1, experts] at each token's experts
-	place := of(Add(before, InsertAxes(starts, 0)))
-	n := rows * e.active
-	token := Iota(g, shapes.Make(dtypes.Int32, rows, e.active), 0)
-	return segments{
-		tokens:  Scatter(Reshape(place, n, 1), Reshape(token, n), shapes.Make(dtypes.Int32, n), false, true),
-		starts:  whole(starts),
-		longest: whole(ReduceAllMax(counts)),
-		slot:    of(before),
-	}
-}
-
-// countBefore sums the rows before each row, float32 [rows, columns] -> the same, and all rows, [columns]. It goes by products with triangles, which have no limit on what
-// a block of threads holds, unlike a windowed sum.
-func countBefore(x *Node) (before, total *Node) {
-	const block = 128
-	g, rows, columns := x.Graph(), x.Shape().Dimensions[0], x.Shape().Dimensions[1]
-	n := (rows + block - 1) / block
-	if more := n*block - rows; more > 0 {
-		x = Concatenate([]*Node{x, Zeros(g, shapes.Make(dtypes.Float32, more, columns))}, 0)
-	}
-	x = Reshape(x, n, block, columns)
-	earlier := func(n int) *Node { // [n, n]: 1 where the column comes before the row
-		of := shapes.Make(dtypes.Int32, n, n)
-		return ConvertDType(LessThan(Iota(g, of, 1), Iota(g, of, 0)), dtypes.Float32)
-	}
-	sums := ReduceSum(x, 1)                                                                          // [n, columns]
-	within := TransposeAllAxes(DotGeneral(x, []int{1}, nil, earlier(block), []int{1}, nil), 0, 2, 1) // [n, block, columns]
-	blocks := DotGeneral(earlier(n), []int{1}, nil, sums, []int{0}, nil)                             // [n, columns]
-	before = Reshape(Add(within, InsertAxes(blocks, 1)), n*block, columns)
-	return SliceAxis(before, 0, AxisRange(0, rows)), ReduceSum(sums, 0)
-}
-
-// groupedExperts runs each row of x, [rows, hidden], through its chosen experts, int32 [rows, active], and adds their outputs by their shares, float32 [rows, active].
+// groupedExperts runs each row of x, [rows, hidden], through its chosen experts, int32 [rows, active], and adds their outputs by their shares, float32 [rows, active]: float32 [rows, hidden].
 func (d *decoder) groupedExperts(e *experts, x, chosen, share *Node) *Node {
 	g, rows := x.Graph(), x.Shape().Dimensions[0]
 	s := e.segmentsOf(chosen)
 	names := e.products()
 	// State of the loop: where the round starts in each segment, the outputs so far, and what no round changes: XLA's builder (go-xla v0.4.5) refuses arithmetic on what a
 	// body captures.
-	state := []*Node{Const(g, int32(0)), Zeros(g, shapes.Make(dtypes.Float32, rows, e.hidden)), s.longest, x, s.tokens, s.starts, s.slot, chosen, share}
+	state := []*Node{Const(g, int32(0)), Zeros(g, shapes.Make(dtypes.Float32, rows, e.hidden)), ReduceAllMax(s.counts), x, s.tokens, s.starts, s.slot, chosen, share}
 	fixed := len(state)
 	for _, name := range names {
 		state = append(state, d.params[name])
@@ -115,12 +57,12 @@ func (d *decoder) groupedExperts(e *experts, x, chosen, share *Node) *Node {
 		for i, name := range names {
 			inner.params[name] = in[fixed+i]
 		}
-		at := segments{longest: in[2], tokens: in[4], starts: in[5], slot: in[6]}
+		at := segments{tokens: in[4], starts: in[5], slot: in[6]}
 		next[0] = Add(in[0], number(in[0], float64(e.capacity(rows))))
 		next[1] = Add(in[1], inner.round(e, in[0], in[3], at, in[7], in[8]))
 		return next
 	})
-	return ConvertDType(While(cond, body, state...)[1], x.DType())
+	return While(cond, body, state...)[1]
 }
 
 // round is the experts' output for those rows whose slots lie between from and from plus the capacity, and 0 for the others: float32 [rows, hidden]. It stands in a loop's
