@@ -20,7 +20,8 @@ import (
 )
 
 // TestLongLayersWithSinksStayFused surveys a prompt whose maps would take more than 8 GiB a layer, in a model with learned sinks, windows and float32 activations: every
-// layer takes the fused kernel with operands rounded to bfloat16, and what the first layer's keys receive is what float32 computes by blocks, to that rounding.
+// layer takes the fused kernel with operands rounded to bfloat16, and what the first layer's keys receive is what float32 computes by blocks from the same weights, to the
+// rounding of queries and keys alone.
 func TestLongLayersWithSinksStayFused(t *testing.T) {
 	dev := accelerator(t)
 	if !backend.IsCUDA(dev) {
@@ -28,13 +29,23 @@ func TestLongLayersWithSinksStayFused(t *testing.T) {
 	}
 	const tokens = 6144 // 64 heads: 9.7 GB
 	c, err := model.ParseConfig([]byte(`{"model_type":"gpt_oss","vocab_size":97,"hidden_size":64,"intermediate_size":32,"num_hidden_layers":3,"num_attention_heads":64,"num_key_value_heads":8,"head_dim":16,
-		"num_local_experts":4,"num_experts_per_tok":2,"sliding_window":128,"max_position_embeddings":8192,"initializer_range":0.15,"bos_token_id":1}`))
+		"num_local_experts":4,"num_experts_per_tok":2,"sliding_window":128,"max_position_embeddings":8192,"initializer_range":0.3,"bos_token_id":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := model.New(c, nil, 3, model.Options{Backend: dev, DType: dtypes.BFloat16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	err = first.Save(dir, dtypes.BFloat16)
+	first.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var surveys []*sink.Survey
 	for _, dtype := range []dtypes.DType{dtypes.BFloat16, dtypes.Float32} {
-		m, err := model.New(c, nil, 3, model.Options{Backend: dev, DType: dtype})
+		m, err := model.Load(dir, model.Options{Backend: dev, DType: dtype})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +67,7 @@ func TestLongLayersWithSinksStayFused(t *testing.T) {
 	}
 	for l := range c.Layers {
 		for h := range c.Heads {
-			total, difference, norm := 0.0, 0.0, 0.0
+			total, worst, difference, norm := 0.0, 0.0, 0.0, 0.0
 			got, want := surveys[0].Received(0, l, h), surveys[1].Received(0, l, h)
 			for k := range got {
 				seen := tokens - k
@@ -64,15 +75,17 @@ func TestLongLayersWithSinksStayFused(t *testing.T) {
 					seen = min(seen, 128)
 				}
 				total += float64(got[k]) * float64(seen) / tokens
+				worst = max(worst, math.Abs(float64(got[k]-want[k]))/math.Max(1e-4, float64(want[k])))
 				difference += math.Pow(float64(got[k]-want[k]), 2)
 				norm += math.Pow(float64(want[k]), 2)
 			}
 			if math.Abs(total-sums.At(0, l, h)) > 1e-3 {
 				t.Errorf("layer %d, head %d: keys receive %g of a row, rows sum to %g", l, h, total, sums.At(0, l, h))
 			}
-			// Rounding of weights, queries and keys to bfloat16 moves it by 2e-3 (the same in PyTorch).
-			if off := math.Sqrt(difference / norm); l == 0 && !(off < 1e-2) {
-				t.Errorf("layer 0, head %d: what keys receive is off by %.1e of it", h, off)
+			// Rounding queries and keys to bfloat16 moves scores of up to 50 by 0.1: PyTorch in float32, with and without it, gives 5e-3 of the norm over keys
+			// and 0.13 of the key that moves most.
+			if off := math.Sqrt(difference / norm); l == 0 && !(off < 1e-2 && worst < 0.25) {
+				t.Errorf("layer 0, head %d: what keys receive is off by %.1e of it, by %.1e at one key", h, off, worst)
 			}
 		}
 	}
