@@ -41,7 +41,7 @@ func FromEnvDevices(devices int) (compute.Backend, error) {
 func Open(name string) (compute.Backend, error) { return OpenDevices(name, 1) }
 
 // OpenDevices is Open of a backend that has so many devices, 0 or 1 for one. XLA's plugin for processors divides the machine's cores among as many as it is asked for, at
-// most [MaxCPUDevices]; the plugin for CUDA has all cards that CUDA_VISIBLE_DEVICES lets the process see, and too few are an error. The Go backend has one.
+// most [MaxDevices]; the plugin for CUDA has all cards that CUDA_VISIBLE_DEVICES lets the process see, and too few are an error. The Go backend has one.
 func OpenDevices(name string, devices int) (compute.Backend, error) {
 	devices = max(devices, 1)
 	switch {
@@ -90,8 +90,8 @@ func IsCUDA(b compute.Backend) bool {
 	return IsXLA(b) && strings.Contains(strings.ToLower(b.Description()), "cuda")
 }
 
-// MaxCPUDevices is how many devices xla:cpu is opened with at most.
-const MaxCPUDevices = 64
+// MaxDevices is how many devices a backend is opened with at most.
+const MaxDevices = 64
 
 // device is held while an executable runs on a GPU or on several devices, see Exclusive.
 var device sync.Mutex

@@ -39,8 +39,8 @@ func openXLA(name string, devices int) (b compute.Backend, err error) {
 		}
 	case strings.HasPrefix(base, "cpu"):
 		plugin = installed(plugin)
-		if devices > MaxCPUDevices {
-			return nil, fmt.Errorf("backend %q: %d devices, expected at most %d", name, devices, MaxCPUDevices)
+		if devices > MaxDevices {
+			return nil, fmt.Errorf("backend %q: %d devices, expected at most %d", name, devices, MaxDevices)
 		}
 		options = pjrt.NamedValuesMap{"cpu_device_count": int64(devices)} // plugins open several otherwise, which split the machine's cores
 	}

@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // architecture describes a decoder: what a family's file makes of config.json, and what block.go runs. The zero value of a part means that
 // the decoder has no such part.
@@ -299,6 +302,7 @@ func (m *Model) longest() int {
 
 // addLayers fills the blocks, one call per layer with the start of its tensors' names.
 func (a *architecture) addLayers(c *Config, block func(l int, p string) block) {
+	a.blocks = slices.Grow(a.blocks, c.Layers)
 	for l := range c.Layers {
 		a.blocks = append(a.blocks, block(l, a.layerName(l)))
 	}

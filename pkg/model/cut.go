@@ -144,13 +144,13 @@ func (m *Model) pieceShape(w weight) ([]int, bool) {
 
 // BytesPerDevice is what the weights take on the device that has most of them, in the model's type.
 func (m *Model) BytesPerDevice() (most int64) {
-	bytes := map[compute.DeviceNum]int64{}
+	var bytes [backend.MaxDevices]int64
 	for _, w := range m.weights {
 		n := int64(w.size())
 		if _, ok := m.cuts[w.name]; ok {
 			n /= int64(m.Devices())
 		}
-		device := m.homes(w.name)[0]
+		device := m.homeOf(w.name)
 		bytes[device] = min(bytes[device]+n*int64(m.DType.Size()), 1<<56) // more than any memory; a hostile configuration would overflow
 		most = max(most, bytes[device])
 	}

@@ -51,14 +51,22 @@ func (m *Model) endAt(layer int) int {
 	return end
 }
 
-// homes are the devices that have a weight or pieces of it.
-func (m *Model) homes(name string) []compute.DeviceNum {
+// homeOf is the first device that has a weight.
+func (m *Model) homeOf(name string) compute.DeviceNum {
 	if m.placed != nil {
 		for l := range m.arch.blocks {
 			if strings.HasPrefix(name, m.arch.layerName(l)) {
-				return []compute.DeviceNum{m.deviceAt(l)}
+				return m.deviceAt(l)
 			}
 		}
+	}
+	return 0
+}
+
+// homes are the devices that have a weight or pieces of it.
+func (m *Model) homes(name string) []compute.DeviceNum {
+	if m.placed != nil {
+		return []compute.DeviceNum{m.homeOf(name)}
 	}
 	var all []compute.DeviceNum
 	for d := range m.Devices() {

@@ -139,7 +139,7 @@ func (m *Model) place(w weight, parts []safetensors.Tensor) (*value, error) {
 	var err error
 	switch {
 	case m.placed != nil:
-		t, err = m.convertOn(m.homes(w.name)[0], shapes.Make(m.DType, w.shape...), parts)
+		t, err = m.convertOn(m.homeOf(w.name), shapes.Make(m.DType, w.shape...), parts)
 	case w.parts != nil:
 		t, err = m.convertParts(0, shapes.Make(m.DType, w.shape...), parts)
 	case m.isInputMajor(w.name):
