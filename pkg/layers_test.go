@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -16,8 +15,7 @@ import (
 	"github.com/attune-lab/attune/pkg/env"
 )
 
-// levels are the packages below pkg in their order: a package imports only packages that stand before it. Those of level 0 are leaves. A package that is
-// named here and not there yet is allowed for; one that is there must be named.
+// levels are the packages below pkg in their order: a package imports only packages that stand before it. Those of level 0 are leaves. Each package is named here.
 var levels = [][]string{
 	0: {"env", "gobuild", "stats/interval", "stats", "report", "hf/hub", "hf/safetensors", "hf/tokenizer", "hf/chat", "hf/gguf", "notebook", "emulate", "eval/extract", "eval/logs"},
 	1: {"backend", "plot", "corpus", "corpus/generate", "corpus/source", "corpus/clean", "corpus/export", "corpus/prepare", "notebook/kernel", "store", "customcall", "triton", "grouped", "attention/kernel", "attention", "note"},
@@ -49,6 +47,8 @@ var mustNotKnow = map[string][]string{
 	"lab":              {gomlx},
 	"attention":        {"hf", "model", "emulate", "sink"},
 	"attention/kernel": {"hf", "model", "emulate", "sink"},
+	"customcall":       {"hf", "attention", "model", "emulate", "sink"},
+	"triton":           {"hf", "attention", "model", "emulate", "sink"},
 	"model":            {"attention/kernel", "emulate", "sink"},
 }
 
@@ -58,9 +58,6 @@ const gomlx = "GoMLX"
 func isGoMLX(path string) bool {
 	return within(path, "github.com/gomlx/gomlx") || within(path, "github.com/gomlx/compute") || within(path, "github.com/gomlx/go-xla")
 }
-
-// transitional are imports that break the order today. Each goes with the move that ends it; new ones are not added.
-var transitional = map[string][]string{}
 
 // listed is a package as `go list -json` shows it.
 type listed struct {
@@ -110,12 +107,13 @@ func TestPackagesImportOnlyWhatStandsBeforeThem(t *testing.T) {
 			order[name] = len(order) + 1
 		}
 	}
-	found := map[string][]string{}
+	found := map[string]bool{}
 	for _, p := range list(t, "./pkg/...") {
 		name := below(p.ImportPath)
 		if name == "" || strings.Contains("/"+name, "/internal/") {
 			continue
 		}
+		found[name] = true
 		if order[name] == 0 {
 			t.Errorf("package %s stands at no level: put it into levels, before the packages that import it", name)
 		}
@@ -124,17 +122,12 @@ func TestPackagesImportOnlyWhatStandsBeforeThem(t *testing.T) {
 			if other == "" || strings.Contains("/"+other, "/internal/") || order[other] < order[name] {
 				continue
 			}
-			found[name] = append(found[name], other)
-			if !slices.Contains(transitional[name], other) {
-				t.Errorf("package %s imports %s, which stands after it", name, other)
-			}
+			t.Errorf("package %s imports %s, which stands after it", name, other)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(transitional)) {
-		for _, other := range transitional[name] {
-			if other != gomlx && !slices.Contains(found[name], other) {
-				t.Logf("%s imports %s no more: take it out of transitional", name, other)
-			}
+	for name := range order {
+		if !found[name] {
+			t.Errorf("package %s is in levels and not there: take it out", name)
 		}
 	}
 }
@@ -143,9 +136,6 @@ func TestPackagesDoNotKnowWhatIsKeptFromThem(t *testing.T) {
 	for _, p := range list(t, "./pkg/...") {
 		name := below(p.ImportPath)
 		for _, hidden := range mustNotKnow[name] {
-			if slices.Contains(transitional[name], hidden) {
-				continue
-			}
 			if at := slices.IndexFunc(p.Deps, isGoMLX); hidden == gomlx && at >= 0 {
 				t.Errorf("package %s links %s, if only through what it imports, and must not know GoMLX", name, p.Deps[at])
 			}

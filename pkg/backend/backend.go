@@ -97,10 +97,10 @@ const MaxDevices = 64
 var device sync.Mutex
 
 // Exclusive calls f, on CUDA while no other such call runs in this process: XLA records the launches of an executable as a CUDA graph, and ends the process where another
-// executable's first run waits for the stream that is being recorded (PJRT plugin of JAX 0.11.2). On several devices, too: where two executables begin in one order on one
-// device and in the other on the next, each waits for the other's share of a sum for ever. What is compiled, laid out and read back meanwhile goes on side by side.
+// executable's first run waits for the stream that is being recorded (PJRT plugin of JAX 0.11.2). So it is on several devices of any backend: where two executables begin in
+// one order on one device and in the other on the next, each waits for the other's share of a sum for ever. What is compiled, laid out and read back meanwhile goes on side by side.
 //
-// Of a model whose layers are on several devices passes overlap, see ExclusiveOn.
+// Passes of a model whose layers are placed on several devices overlap, see ExclusiveOn.
 func Exclusive(b compute.Backend, f func()) {
 	if IsCUDA(b) || b.NumDevices() > 1 {
 		device.Lock()
@@ -123,8 +123,11 @@ func ExclusiveOn(b compute.Backend, device compute.DeviceNum, f func()) {
 // devices has a lock for each device, see ExclusiveOn.
 var devices sync.Map
 
-// OutOfMemory reports the errors of XLA's allocators.
+// OutOfMemory reports whether an error is one of XLA's allocators: a device's memory does not suffice.
 func OutOfMemory(err error) bool {
+	if err == nil {
+		return false
+	}
 	text := err.Error()
 	return strings.Contains(text, "RESOURCE_EXHAUSTED") || strings.Contains(strings.ToLower(text), "out of memory")
 }

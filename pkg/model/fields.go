@@ -188,7 +188,7 @@ func (f *fields) refuseUnread(modelType string) {
 	}
 }
 
-// sameJSON compares values, of which false is as good as none.
+// sameJSON reports whether a field's value is that of its default; false is null, where null is the default.
 func sameJSON(a, b json.RawMessage) bool {
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {

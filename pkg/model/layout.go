@@ -25,8 +25,8 @@ type fusedWeights struct {
 	parts []dense
 }
 
-// fused returns the architecture with fused products, and what it fused; nothing where a family has no such products or stores them fused. Products of which isCut says
-// unlike things stay apart.
+// fused returns the architecture with fused products, and what it fused; nothing where a family has no such products or stores them fused. Products
+// of which some are cut over devices and some are not stay split.
 func (a *architecture) fused(isCut func(dense) bool) (*architecture, []fusedWeights) {
 	var fused []fusedWeights
 	fuse := func(name string, parts ...*dense) (d dense) {

@@ -33,7 +33,7 @@ type Options struct {
 	// as available, on XLA no limit.
 	MaxBytes int64
 	// Devices is over how many devices of the backend the model is cut (tensor parallelism, see cut.go); 0 or 1: it is on one. On xla:cpu the backend must have been
-	// opened with so many, as backend.Devices does. Adapters, training and saving need one device.
+	// opened with so many, as backend.OpenDevices does. Adapters, training and saving need one device.
 	Devices int
 	// Place is how several devices share the model: "" cuts every weight, PlaceLayers puts some layers on each (see placed.go).
 	Place string

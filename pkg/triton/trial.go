@@ -25,20 +25,20 @@ type Trial struct {
 	SelfTest func() error
 }
 
-var tried = struct {
+var outcomes = struct {
 	sync.Mutex
-	outcome map[any]error
-}{outcome: map[any]error{}}
+	of map[any]error // by variant
+}{of: map[any]error{}}
 
 // Outcome is that of a trial, made once in a process: nil, or what keeps the kernel from being used. The variant, a comparable value, holds all that tells the trial
 // from others. Success is remembered in the cache folder.
 func (t Trial) Outcome(variant any) error {
-	tried.Lock()
-	defer tried.Unlock()
-	err, known := tried.outcome[variant]
+	outcomes.Lock()
+	defer outcomes.Unlock()
+	err, known := outcomes.of[variant]
 	if !known {
 		err = t.run()
-		tried.outcome[variant] = err
+		outcomes.of[variant] = err
 	}
 	return err
 }
