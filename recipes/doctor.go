@@ -128,6 +128,7 @@ const howToGetXLA = `          XLA is optional. Its backends need a PJRT plugin 
           - an NVIDIA GPU and a Python with JAX for CUDA: copy its site-packages/jax_plugins/xla_cuda*/xla_cuda_plugin.so to
             DIR/pjrt_c_api_cuda_plugin.so, then export PJRT_PLUGIN_LIBRARY_PATH=DIR and put the lib folders of
             site-packages/nvidia into LD_LIBRARY_PATH
+          - a processor (linux/amd64): go run ./recipes plugin cpu
           - otherwise go-xla's installer: https://github.com/gomlx/go-xla, "Installation"; it downloads
             into ~/.local/lib/go-xla
 `

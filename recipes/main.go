@@ -90,7 +90,7 @@ func main() {
 		return
 	}
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(strings.Replace(usage, "go run ./recipes", called(), 1))
+		fmt.Print(strings.ReplaceAll(usageOf(os.Args[1]), "go run ./recipes", called()))
 		return
 	}
 	var state *statusError
@@ -111,6 +111,25 @@ func main() {
 		os.Exit(130) // what a shell expects after Ctrl-C
 	}
 	os.Exit(1)
+}
+
+// usageOf is what usage says of a command, or of all where it names none.
+func usageOf(command string) string {
+	title, all, _ := strings.Cut(usage, "\n\n")
+	of := ""
+	mine := false
+	for line := range strings.Lines(all) {
+		if name, indented := strings.CutPrefix(line, "  "); indented && !strings.HasPrefix(name, " ") {
+			mine = strings.Fields(name)[0] == command
+		}
+		if mine {
+			of += line
+		}
+	}
+	if of == "" {
+		return usage
+	}
+	return strings.Replace(title, "COMMAND", command, 1) + "\n\n" + of
 }
 
 var commands = map[string]func(context.Context, site, []string) error{
@@ -187,9 +206,17 @@ func parse(flags *flag.FlagSet, args []string, positional int, what string) ([]s
 		names, args = append(names, flags.Arg(0)), flags.Args()[1:]
 	}
 	if len(names) != positional {
-		return nil, fmt.Errorf("%w: %s takes %s, found %d: %s", errUsage, flags.Name(), what, len(names), strings.Join(names, " "))
+		return nil, fmt.Errorf("%w: %s takes %s, found %d%s", errUsage, flags.Name(), what, len(names), listed(names))
 	}
 	return names, nil
+}
+
+// listed are names behind what says how many.
+func listed(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(names, " ")
 }
 
 // didYouMean suggests the name most like the one that was typed, and closes the sentence.

@@ -169,6 +169,20 @@ func TestWrongCommandLineIsAUsageError(t *testing.T) {
 	}
 }
 
+func TestHelpOfACommandShowsItsFlags(t *testing.T) {
+	for command, want := range map[string][]string{"submit": {"usage: go run ./recipes submit\n\n  submit NAME --parts N", "--at-once K", "--dry-run [--rate T]"}, "jupyter": {"--no-start"}, "--help": {"  run NAME", "  cancel DIR"}} {
+		text := usageOf(command)
+		for _, part := range want {
+			if !strings.Contains(text, part) {
+				t.Errorf("the help of %s lacks %q:\n%s", command, part, text)
+			}
+		}
+		if command == "submit" && strings.Contains(text, "status DIR") {
+			t.Errorf("the help of submit has other commands:\n%s", text)
+		}
+	}
+}
+
 func TestHelpOfARecipeShowsItsParameters(t *testing.T) {
 	var b bytes.Buffer
 	where, err := findSite()
