@@ -34,7 +34,7 @@ func parityTable(ctx context.Context, j *job) error {
 		return client.Parameter("reference", a.Reference, "%v", err)
 	}
 	defer ref.Close()
-	m, err := j.open()
+	m, err := j.openSilent()
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func parityTable(ctx context.Context, j *job) error {
 
 // ownChecks are a model's checks without a reference.
 func (j *job) ownChecks() error {
-	m, err := j.open()
+	m, err := j.openSilent()
 	if err != nil {
 		return err
 	}

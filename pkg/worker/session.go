@@ -127,7 +127,10 @@ func (j *job) path(parameter, value string) (string, error) {
 }
 
 // open gives the request's model, loading it unless it is the one that is open. Another one takes its place: the weights of the first are freed before.
-func (j *job) open() (*model.Model, error) {
+func (j *job) open() (*model.Model, error) { return j.reads(j.openSilent()) }
+
+// openSilent is open for what needs no text: a model may be without a tokenizer.
+func (j *job) openSilent() (*model.Model, error) {
 	if j.Options.Model == "" {
 		return nil, client.Parameter("model", "", "expected the directory of a model, a .gguf file, or hf:owner/name")
 	}
@@ -135,10 +138,20 @@ func (j *job) open() (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.openAt(dir, j.Options.Adapter)
+	return j.load(dir, j.Options.Adapter)
 }
 
-func (j *job) openAt(dir, adapter string) (*model.Model, error) {
+func (j *job) openAt(dir, adapter string) (*model.Model, error) { return j.reads(j.load(dir, adapter)) }
+
+// reads refuses a model without a tokenizer.
+func (j *job) reads(m *model.Model, err error) (*model.Model, error) {
+	if err == nil && m.Tokenizer == nil {
+		return nil, client.Parameter("model", j.Options.Model, "the directory has no tokenizer.json, without which no text can be read")
+	}
+	return m, err
+}
+
+func (j *job) load(dir, adapter string) (*model.Model, error) {
 	s := j.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,9 +180,6 @@ func (j *job) openAt(dir, adapter string) (*model.Model, error) {
 	m, err := model.Load(dir, model.Options{Backend: b, DTypeName: cmp.Or(j.Options.DType, "auto"), Devices: j.Options.Devices, Adapter: adapter, Download: func(p hub.Progress) { j.progress("fetching "+p.File, int(p.Done), int(p.Total)) }})
 	if err != nil {
 		return nil, client.Parameter("model", j.Options.Model, "%v", err)
-	}
-	if m.Tokenizer == nil {
-		return nil, client.Parameter("model", j.Options.Model, "the directory has no tokenizer.json, without which no text can be read")
 	}
 	s.key, s.model, s.name = key, m, filepath.Base(dir)
 	return m, nil
