@@ -8,6 +8,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/stats"
 )
 
 // Names of the arms of the test.
@@ -211,7 +212,11 @@ func (c *Calibration) Finding(metric string) string {
 	return sentence + "."
 }
 
-// words are a difference with its interval and its word.
+// words are a difference with its interval and its word: the interval that agrees with it, since one at 95 % may exclude 0 where nothing is shown.
 func words(p *eval.Paired, against string) string {
+	if p.Word == string(stats.NotShown) {
+		return fmt.Sprintf("%s against %s (%+.1f points, %+.1f to %+.1f for all %d comparisons together, p %.2g after Holm's correction)",
+			p.Word, against, 100*p.Difference, 100*p.CIFamily.Low, 100*p.CIFamily.High, p.Family, p.Adjusted)
+	}
 	return fmt.Sprintf("%s against %s (%+.1f points, 95 %% interval %+.1f to %+.1f, p %.2g after Holm's correction)", p.Word, against, 100*p.Difference, 100*p.CI95.Low, 100*p.CI95.High, p.Adjusted)
 }

@@ -236,6 +236,9 @@ func TestChosenHeadsAreTestedAgainstRandomOnes(t *testing.T) {
 	if text := c.Finding(eval.Acc); !strings.Contains(text, "against the untouched model") || !strings.Contains(text, "against as many random heads") || !strings.Contains(text, "zero-tuning") {
 		t.Errorf("the finding is %q", text)
 	}
+	if text := c.Finding(eval.Acc); strings.Count(text, "not shown against") != strings.Count(text, "comparisons together") {
+		t.Errorf("what is not shown has not its family's interval: %s", text)
+	}
 	again, err := calibrate.Run(context.Background(), task(t, 16), o)
 	if err != nil || !reflect.DeepEqual(again.Spread, c.Spread) || !reflect.DeepEqual(again.Chosen, c.Chosen) || again.Compilations != 0 {
 		t.Errorf("again: error %v, %d graphs, chosen %v, then %v", err, again.Compilations, again.Chosen, c.Chosen)
