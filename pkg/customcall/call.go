@@ -63,6 +63,9 @@ func setAttributes(target string, v *stablehlo.Value, attributes map[string]any)
 	}
 }
 
+// otherVersions is what a field that is not there may mean.
+const otherVersions = "other versions of GoMLX or go-xla than v0.28.8 and v0.4.5, or another backend than XLA?"
+
 // fieldOf is the address of a field of what x points at.
 func fieldOf[T any](target string, x reflect.Value, name string) *T {
 	if x.Kind() == reflect.Pointer && x.Elem().Kind() == reflect.Struct {
@@ -70,6 +73,6 @@ func fieldOf[T any](target string, x reflect.Value, name string) *T {
 			return (*T)(field.Addr().UnsafePointer())
 		}
 	}
-	exceptions.Panicf("%s: a %s has no field %q as expected: other versions of GoMLX or go-xla than v0.28.8 and v0.4.5, or another backend than XLA?", target, x.Type(), name)
+	exceptions.Panicf("%s: a %s has no field %q as expected: %s", target, x.Type(), name, otherVersions)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Whole is the axis of what is not cut: every device has all of it.
@@ -136,10 +137,18 @@ func placeholder(g *Graph, shape shapes.Shape) *Node {
 // withOwnConstants makes a function in which what a graph keeps for its main function is made anew, since it belongs to that function: GoMLX's scalars, and the bodies of
 // go-xla's reductions.
 func withOwnConstants(g *Graph, make func() *Function) *Function {
+	field := func(of reflect.Value, name string) reflect.Value {
+		f := of.FieldByName(name)
+		if !f.IsValid() {
+			exceptions.Panicf("a %s has no field %q as expected: %s", of.Type(), name, otherVersions)
+		}
+		return f
+	}
 	graph := reflect.ValueOf(g).Elem()
-	kept := []reflect.Value{graph.FieldByName("scalars")}
+	builder := field(graph, "builder").Elem().Elem()
+	kept := []reflect.Value{field(graph, "scalars")}
 	for _, name := range []string{"cacheReductions", "cacheArgMinMax", "cacheSelections"} {
-		kept = append(kept, graph.FieldByName("builder").Elem().Elem().FieldByName(name))
+		kept = append(kept, field(builder, name))
 	}
 	for _, field := range kept {
 		own := reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Elem()

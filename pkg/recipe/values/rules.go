@@ -80,7 +80,7 @@ var rules = map[string]ruled{
 }
 
 // dimensions of models that package bench knows.
-var dimensions = []string{"llama-2-7b", "llama-3.2-1b", "medium", "small"}
+var dimensions = []string{"llama-2-70b", "llama-2-7b", "llama-3.2-1b", "medium", "small"}
 
 // free is any plain text, which is checked of every text.
 var free = ruled{texts, func(value) error { return nil }}
