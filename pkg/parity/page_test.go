@@ -36,6 +36,7 @@ Whatever opens can be checked without a reference: ` + "`go run ./recipes parity
 
 "bfloat16" is the relative error of logits in bfloat16 on an NVIDIA H200, and "auto" what dtype=auto means there: bfloat16 for families whose checkpoints stay within 2e-2 of float32; elsewhere it is float32.
 Families with experts keep their activations in float32, what routers read above all, and round the inputs of the experts' own products.
+On a GPU many tokens go through their own experts by a grouped product (pkg/grouped) where widths are multiples of 64, elsewhere by rounds.
 "On a GPU" says what computes a prefill's layers in bfloat16, each kind by itself, as the planner chooses: cuDNN's flash attention, or this repository's kernel
 (pkg/attention/kernel), which has windows, soft caps and learned sinks; dense layers form their probabilities, as all do in float32 and on processors. Families with experts keep activations in float32: their layers are dense, and
 round queries, keys and values for the kernel where prompts are padded to 1,024 tokens or more. Heads whose size no kernel takes (ours: powers of two from 16 to 256) are dense, too. A note's plan says what a run did.
