@@ -51,7 +51,7 @@ func (c *Cell) Executable() bool {
 }
 
 // Heading says what a cell is about: the last heading in the markdown above it, else the first line of its source that is
-// not blank.
+// not blank and not the "%%" that begins the code which runs.
 func (nb *Notebook) Heading(index int) string {
 	for i := index - 1; i >= 0; i-- {
 		if nb.Cells[i].Type != Markdown {
@@ -62,7 +62,7 @@ func (nb *Notebook) Heading(index int) string {
 		}
 	}
 	for line := range strings.Lines(nb.Cells[index].Source) {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimSpace(line); line != "" && line != "%%" {
 			return shorten(line, 60)
 		}
 	}

@@ -120,13 +120,13 @@ func TestWriteLeavesTheEarlierFileWhenItFails(t *testing.T) {
 }
 
 func TestHeadingIsThatOfTheMarkdownAbove(t *testing.T) {
-	nb := code("first := 1", "import \"fmt\"")
+	nb := code("first := 1", "%%\n\ns.Finish()")
 	nb.Cells = append(nb.Cells,
 		&Cell{Type: Markdown, Source: "# Title\ntext\n## Sinks by layer\n```sh\n# no heading\n```\n#tag"},
 		&Cell{Type: Code, Source: "x"},
 		&Cell{Type: Markdown, Source: "only text"},
 		&Cell{Type: Code, Source: "y"})
-	for index, want := range map[int]string{0: "first := 1", 3: "Sinks by layer", 5: "Sinks by layer"} {
+	for index, want := range map[int]string{0: "first := 1", 1: "s.Finish()", 3: "Sinks by layer", 5: "Sinks by layer"} {
 		if got := nb.Heading(index); got != want {
 			t.Errorf("cell %d is headed %q, expected %q", index+1, got, want)
 		}

@@ -53,17 +53,17 @@ func Count(ctx context.Context, s *cluster.Submission, timed bool) (*cluster.Wor
 // items is how many items or texts a request is about; 0 where only the model can tell.
 func (j *job) items() (int, error) {
 	switch {
-	case j.Kind != "compare" && j.Kind != "calibrate" && len(j.Options.Texts) > 0:
-		return len(j.Options.Texts), nil
-	case j.Kind != "compare" && j.Kind != "calibrate" && strings.HasSuffix(j.Options.Items, ".txt"):
-		return 0, nil
-	}
-	if j.Kind == "calibrate" {
+	case j.Kind == "calibrate":
 		t, _, err := j.choosing()
 		if err != nil {
 			return 0, err
 		}
 		return len(t.Examples), nil
+	case j.Kind == "compare":
+	case len(j.Options.Texts) > 0:
+		return len(j.Options.Texts), nil
+	case strings.HasSuffix(j.Options.Items, ".txt"):
+		return 0, nil
 	}
 	t, err := j.task()
 	if err != nil {
@@ -108,48 +108,63 @@ func (j *job) count(ctx context.Context, backend string, w *cluster.Work, r *clu
 	}
 	g := engine.GeometryNamed(backend, c.MaxPositions, j.Options.Budget)
 	account(w, c, g, backend, j.Options.DType, j.Options.Devices)
-	if j.Kind == "calibrate" {
-		t, o, err := j.choosing()
-		if err != nil {
-			return 0, err
-		}
-		if r.Arms, err = o.Arms(c.Layers, c.Heads); err != nil {
-			return 0, client.Parameter("layers", fmt.Sprint(o.Layers), "%v", err)
-		}
-		size, err := eval.SizeOf(ctx, t, nil, c, tok, g)
-		if err != nil {
-			return 0, err
-		}
-		r.Tokens, r.Padded = r.Arms*size.Tokens, r.Arms*size.Padded
-		return r.Arms * size.Prompts, nil
+	switch j.Kind {
+	case "calibrate":
+		return j.countCalibration(ctx, r, c, tok, g)
+	case "compare":
+		return j.countAnswers(ctx, r, c, tok, g)
 	}
-	if j.Kind == "compare" {
-		t, err := j.task()
+	return j.countTexts(r, c, tok, g)
+}
+
+// countCalibration counts the answers that heads are chosen by: an arm for each head.
+func (j *job) countCalibration(ctx context.Context, r *cluster.RequestWork, c *model.Config, tok *tokenizer.Tokenizer, g engine.Geometry) (prompts int, err error) {
+	t, o, err := j.choosing()
+	if err != nil {
+		return 0, err
+	}
+	if r.Arms, err = o.Arms(c.Layers, c.Heads); err != nil {
+		return 0, client.Parameter("layers", fmt.Sprint(o.Layers), "%v", err)
+	}
+	size, err := eval.SizeOf(ctx, t, nil, c, tok, g)
+	if err != nil {
+		return 0, err
+	}
+	r.Tokens, r.Padded = r.Arms*size.Tokens, r.Arms*size.Padded
+	return r.Arms * size.Prompts, nil
+}
+
+// countAnswers counts what a comparison asks of its arms: of those that answer alike it is the same.
+func (j *job) countAnswers(ctx context.Context, r *cluster.RequestWork, c *model.Config, tok *tokenizer.Tokenizer, g engine.Geometry) (prompts int, err error) {
+	t, err := j.task()
+	if err != nil {
+		return 0, err
+	}
+	for _, written := range []bool{false, true} {
+		n := 0
+		for _, a := range j.arms() {
+			if (len(a.Answer) > 0) == written {
+				n++
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		var how eval.Answer
+		if written {
+			how, r.Writes = eval.Extracted{}, true
+		}
+		size, err := eval.SizeOf(ctx, t, how, c, tok, g)
 		if err != nil {
 			return 0, err
 		}
-		for _, written := range []bool{false, true} { // what is asked of each arm that answers alike is the same
-			n := 0
-			for _, a := range j.arms() {
-				if (len(a.Answer) > 0) == written {
-					n++
-				}
-			}
-			if n == 0 {
-				continue
-			}
-			var how eval.Answer
-			if written {
-				how, r.Writes = eval.Extracted{}, true
-			}
-			size, err := eval.SizeOf(ctx, t, how, c, tok, g)
-			if err != nil {
-				return 0, err
-			}
-			r.Tokens, r.Padded, prompts = r.Tokens+n*size.Tokens, r.Padded+n*size.Padded, prompts+n*size.Prompts
-		}
-		return prompts, nil
+		r.Tokens, r.Padded, prompts = r.Tokens+n*size.Tokens, r.Padded+n*size.Padded, prompts+n*size.Prompts
 	}
+	return prompts, nil
+}
+
+// countTexts counts the texts of a survey, of effects, and of perplexities.
+func (j *job) countTexts(r *cluster.RequestWork, c *model.Config, tok *tokenizer.Tokenizer, g engine.Geometry) (prompts int, err error) {
 	texts, err := j.texts()
 	if err != nil {
 		return 0, err
