@@ -3,7 +3,6 @@ package model
 import (
 	"errors"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +12,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
+	"github.com/attune-lab/attune/pkg/internal/testdevices"
 )
 
 // TestPiecesHaveAPartOfEveryBlock: rows and columns of blocks such as queries, keys and values, and an axis in the middle.
@@ -51,14 +50,7 @@ func TestPiecesHaveAPartOfEveryBlock(t *testing.T) {
 
 // TestExpertsOverDevices: rounds, every expert on every row, and few rows, of experts that are cut within each and of experts whose width is odd, which are cut by expert.
 func TestExpertsOverDevices(t *testing.T) {
-	if env.FindCPUPlugin() == "" {
-		t.Skip("needs XLA's plugin for processors, which is not found: go run ./recipes plugin cpu")
-	}
-	t.Setenv(env.XLAFlags, env.AddXLAFlags(os.Getenv(env.XLAFlags), "--xla_backend_optimization_level=0"))
-	dev, err := backend.OpenDevices("xla:cpu", 2)
-	if err != nil {
-		t.Skip(err) // a build without cgo
-	}
+	dev := testdevices.Open(t, 2)
 	host, err := backend.Open(backend.Go)
 	if err != nil {
 		t.Fatal(err)

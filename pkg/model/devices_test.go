@@ -11,31 +11,16 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/internal/testdevices"
 	"github.com/attune-lab/attune/pkg/model"
 )
 
 // dumpDir is set in the process that TestEachLayerAddsUpTwice starts: XLA reads its flags once.
 const dumpDir = "ATTUNE_TEST_DUMP"
-
-// openDevices opens XLA's plugin for processors with so many devices, or skips the test. Code that is compiled without optimisation is there in half the time.
-func openDevices(t *testing.T, n int) compute.Backend {
-	t.Helper()
-	if env.FindCPUPlugin() == "" {
-		t.Skip("needs XLA's plugin for processors, which is not found: go run ./recipes plugin cpu")
-	}
-	t.Setenv(env.XLAFlags, env.AddXLAFlags(os.Getenv(env.XLAFlags), "--xla_backend_optimization_level=0"))
-	b, err := backend.OpenDevices("xla:cpu", n)
-	if err != nil {
-		t.Skip(err) // a build without cgo
-	}
-	return b
-}
 
 // cutConfig is a model of which everything is cut over two devices.
 func cutConfig(kind string) *model.Config {
@@ -66,8 +51,9 @@ func targetsOf(t *testing.T, m *model.Model) ([]float64, []int) {
 // TestEachLayerAddsUpTwice looks at what XLA made of a model in bfloat16 over two devices, whose products are fused: in the passes and in the loop that decodes each layer
 // is added up twice, and neither a cache nor the vocabulary's logits nor a weight is brought together.
 func TestEachLayerAddsUpTwice(t *testing.T) {
+	t.Setenv(env.Backend, "xla:cpu") // whose form of a compiled graph it reads
 	if dir := os.Getenv(dumpDir); dir != "" {
-		two, err := model.New(cutConfig("llama"), nil, 7, model.Options{Backend: openDevices(t, 2), Devices: 2, DType: dtypes.BFloat16})
+		two, err := model.New(cutConfig("llama"), nil, 7, model.Options{Backend: testdevices.Open(t, 2), Devices: 2, DType: dtypes.BFloat16})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +70,7 @@ func TestEachLayerAddsUpTwice(t *testing.T) {
 		}
 		return
 	}
-	_ = openDevices(t, 2)
+	_ = testdevices.Open(t, 2)
 	dir := t.TempDir()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestEachLayerAddsUpTwice$")
 	cmd.Env = append(os.Environ(), dumpDir+"="+dir, env.XLAFlags+"=--xla_dump_to="+dir+" --xla_dump_hlo_as_text --xla_backend_optimization_level=0")
@@ -128,7 +114,7 @@ func TestEachLayerAddsUpTwice(t *testing.T) {
 
 // TestHalvesComputeTheSame: halves of the batch, and of the tokens of a single row, with products fused and apart.
 func TestHalvesComputeTheSame(t *testing.T) {
-	dev := openDevices(t, 2)
+	dev := testdevices.Open(t, 2)
 	one, err := model.New(cutConfig("llama"), nil, 7, model.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +139,7 @@ func TestHalvesComputeTheSame(t *testing.T) {
 
 // TestLayersOnDevicesComputeTheSame: layers placed on two devices, with an experiment that keeps something for later layers, and passes side by side.
 func TestLayersOnDevicesComputeTheSame(t *testing.T) {
-	dev := openDevices(t, 2)
+	dev := testdevices.Open(t, 2)
 	one, err := model.New(cutConfig("llama"), nil, 7, model.Options{})
 	if err != nil {
 		t.Fatal(err)

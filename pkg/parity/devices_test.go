@@ -1,42 +1,15 @@
 package parity_test
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
-
-	"github.com/attune-lab/attune/pkg/backend"
-	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/hf/safetensors"
+	"github.com/attune-lab/attune/pkg/internal/testdevices"
 	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/parity"
 )
-
-// openDevices opens XLA's plugin for processors with so many devices, or where ATTUNE_BACKEND names CUDA its cards; where there are none it skips the test. Code that is
-// compiled without optimisation is there in half the time.
-func openDevices(t *testing.T, n int) compute.Backend {
-	t.Helper()
-	if strings.HasPrefix(os.Getenv(env.Backend), "xla:cuda") {
-		b, err := backend.FromEnvDevices(n)
-		if err != nil {
-			t.Skip(err) // fewer cards
-		}
-		return b
-	}
-	if env.FindCPUPlugin() == "" {
-		t.Skip("needs XLA's plugin for processors, which is not found: go run ./recipes plugin cpu")
-	}
-	t.Setenv(env.XLAFlags, env.AddXLAFlags(os.Getenv(env.XLAFlags), "--xla_backend_optimization_level=0"))
-	b, err := backend.OpenDevices("xla:cpu", n)
-	if err != nil {
-		t.Skip(err) // a build without cgo
-	}
-	return b
-}
 
 // TestModelsCutOverDevicesComputeWhatTransformersComputes: logits, greedy decoding and the five interventions of models cut over two and four devices.
 func TestModelsCutOverDevicesComputeWhatTransformersComputes(t *testing.T) {
@@ -44,7 +17,7 @@ func TestModelsCutOverDevicesComputeWhatTransformersComputes(t *testing.T) {
 		devices  int
 		families []string
 	}{{2, []string{"llama", "gemma2", "phi3", "mixtral"}}, {4, []string{"gpt2"}}} {
-		b := openDevices(t, c.devices)
+		b := testdevices.Open(t, c.devices)
 		for _, family := range c.families {
 			t.Run(family, func(t *testing.T) {
 				dir := filepath.Join(committed, family)
