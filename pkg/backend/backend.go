@@ -3,6 +3,7 @@ package backend
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -109,19 +110,10 @@ func Exclusive(b compute.Backend, f func()) {
 	f()
 }
 
-// ExclusiveOn calls f on CUDA while no other such call runs on the same device. It is for executables that are not recorded as CUDA
-// graphs (XLA_FLAGS has --xla_gpu_enable_command_buffer= then).
-func ExclusiveOn(b compute.Backend, device compute.DeviceNum, f func()) {
-	if IsCUDA(b) {
-		one, _ := devices.LoadOrStore(device, new(sync.Mutex))
-		one.(*sync.Mutex).Lock()
-		defer one.(*sync.Mutex).Unlock()
-	}
-	f()
+// Records reports whether XLA records launches as CUDA graphs, see Exclusive: it does on CUDA unless XLA_FLAGS forbids it, as [env.Layers] does.
+func Records(b compute.Backend) bool {
+	return IsCUDA(b) && !slices.Contains(strings.Fields(os.Getenv(env.XLAFlags)), env.NoCUDAGraphs)
 }
-
-// devices has a lock for each device, see ExclusiveOn.
-var devices sync.Map
 
 // OutOfMemory reports whether an error is one of XLA's allocators: a device's memory does not suffice.
 func OutOfMemory(err error) bool {

@@ -31,9 +31,6 @@ func openXLA(name string, devices int) (b compute.Backend, err error) {
 	switch base, _, _ := strings.Cut(plugin, ","); {
 	case pjrt.IsCUDAName(base):
 		addFlags(cudaFlags()...)
-		if devices > 1 {
-			addFlags(env.CardsFlags...)
-		}
 		if os.Getenv(cudaOrder) == "" {
 			os.Setenv(cudaOrder, "PCI_BUS_ID") // as nvidia-smi and Slurm number cards, see Describe
 		}

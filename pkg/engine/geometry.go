@@ -11,6 +11,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/env"
+	"github.com/attune-lab/attune/pkg/model"
 )
 
 // Geometry says how sequences share graphs. Width and rows follow from a sequence's own length, so that a result does not depend on what else is asked.
@@ -72,8 +73,11 @@ func GeometryNamed(name string, positions, budget int) Geometry {
 }
 
 // inFlight is how many passes run at once: two hide the host's work behind the device's; the Go backend computes much of a pass on one core.
-func inFlight(b compute.Backend) int {
-	if backend.IsXLA(b) {
+func inFlight(m *model.Model) int {
+	switch {
+	case m.Placed() > 0: // each device computes for another pass, and one more waits for the first
+		return m.Placed() + 1
+	case backend.IsXLA(m.Backend):
 		return 2
 	}
 	const most = 8

@@ -42,7 +42,7 @@ type Runner struct {
 // New makes a runner of a model. A model has one: two would share its device without knowing of each other.
 func New(m *model.Model, o Options) *Runner {
 	r := &Runner{model: m, geometry: GeometryFor(m.Backend, m.Config.MaxPositions, o.Budget), compile: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		run: make(chan struct{}, inFlight(m.Backend)), rows: map[workload]int{}, plans: map[string][]string{}}
+		run: make(chan struct{}, inFlight(m)), rows: map[workload]int{}, plans: map[string][]string{}}
 	if o.Progress != nil {
 		r.monitor.watch(o.Progress)
 	}

@@ -7,18 +7,17 @@ import "strings"
 // needs Triton off: with it, that level's products run 7 times slower.
 var CUDAFlags = []string{"--xla_gpu_autotune_level=0", "--xla_gpu_enable_triton_gemm=false"}
 
+// NoCUDAGraphs has XLA record no launches.
+const NoCUDAGraphs = "--xla_gpu_enable_command_buffer="
+
 // TrainingFlags are what training steps are compiled with before CUDAFlags. The buffers of weights move from step to step, since go-xla does not alias
 // them, so CUDA graphs ("command buffers") would be recorded again every time: 124 million parameters took 71.2 ms a step with them and 66.6 ms
 // without, on an H200. Algorithms are tried out (level 4, XLA's default), since a step runs thousands of times; Triton's products stay off, which cost 37 of the
 // 47 s that such a step took to compile and won nearly nothing.
-var TrainingFlags = []string{"--xla_gpu_enable_command_buffer=", "--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=false"}
+var TrainingFlags = []string{NoCUDAGraphs, "--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=false"}
 
 // BenchFlags are what speed is measured with: XLA tries out everything, Triton's products too, which win in decoding of many sequences.
 var BenchFlags = []string{"--xla_gpu_autotune_level=4", "--xla_gpu_enable_triton_gemm=true"}
-
-// CardsFlags are added where a model is cut over several cards: the sums of one half of a pass travel while the other half is computed (package model, overlap.go), so sums
-// are not combined, nor products of both halves merged.
-var CardsFlags = []string{"--xla_gpu_enable_latency_hiding_scheduler=true", "--xla_gpu_all_reduce_combine_threshold_bytes=1", "--xla_gpu_dot_merger_threshold_mb=0"}
 
 // Profile is what a process compiles for. XLA reads its flags once, when its client opens: a process has one profile.
 type Profile string
@@ -28,10 +27,12 @@ const (
 	Score Profile = "score" // answers, surveys and texts: little time to compile. Opening CUDA sets it where nothing else is set
 	Bench Profile = "bench"
 	Train Profile = "train"
+	// Layers is Score for a model whose layers are placed on several cards: each computes for another pass, which recording would not allow.
+	Layers Profile = "layers"
 )
 
 // Profiles lists them.
-func Profiles() []Profile { return []Profile{Score, Bench, Train} }
+func Profiles() []Profile { return []Profile{Score, Bench, Train, Layers} }
 
 // CUDAFlags are the profile's flags on NVIDIA GPUs.
 func (p Profile) CUDAFlags() []string {
@@ -40,6 +41,8 @@ func (p Profile) CUDAFlags() []string {
 		return BenchFlags
 	case Train:
 		return TrainingFlags
+	case Layers:
+		return append([]string{NoCUDAGraphs}, CUDAFlags...)
 	}
 	return CUDAFlags
 }

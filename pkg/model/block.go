@@ -29,12 +29,11 @@ type decoder struct {
 	pass PassOptions
 
 	cutInto func(product string) int // how many devices have a piece of a product each
-	overlap bool                     // large products go by halves, see halves
 }
 
 func (m *Model) newDecoder(params map[string]*Node, phase attn.Phase, geo geometry, visits []*attn.Visit) *decoder {
 	d := &decoder{config: m.Config, arch: m.arch, params: params, phase: phase, visits: visits, geo: geo, masks: map[int]*Node{}, rotaries: map[*rope]rotary{}}
-	d.cutInto, d.overlap = m.cutInto, m.mesh != nil && phase == attn.Prefill && overlapping(m, geo.keyTokens)
+	d.cutInto = m.cutInto
 	var o attn.Options
 	if geo.segments != nil {
 		o.Packed = d.packedBias
@@ -137,15 +136,8 @@ func (d *decoder) layer(l int, x *Node, extend func(k, v *Node) past) *Node {
 		x = d.norm(b.attnOut, d.add(b, x, d.dense(a.out, out)))
 		x = d.norm(b.mlpOut, d.add(b, x, seen(d.feedForward(&b.mlp, x))))
 	default:
-		var sum, more []*Node
-		halves, join := d.halves(x, out)
-		for _, half := range halves {
-			x := d.add(b, half[0], d.norm(b.attnOut, d.dense(a.out, half[1])))
-			y := d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x)))
-			sum, more = append(sum, d.add(b, x, y)), append(more, y)
-		}
-		seen(join(more))
-		x = join(sum)
+		x = d.add(b, x, d.norm(b.attnOut, d.dense(a.out, out)))
+		x = d.add(b, x, seen(d.norm(b.mlpOut, d.feedForward(&b.mlp, d.norm(b.mlpIn, x)))))
 	}
 	if b.pieceGate.name != "" {
 		piece := SliceAxis(stream, -1, AxisRange(d.config.HiddenSize, d.config.HiddenSize+d.arch.perLayer.width))
@@ -362,7 +354,6 @@ func (d *decoder) dense(m dense, x *Node) *Node {
 // project makes queries, keys and values of the residual stream, normalised by in, each [batch, heads or kv_heads, tokens, head_dim], before rotation.
 func (d *decoder) project(a *attention, in norm, x *Node) (q, k, v *Node) {
 	c := d.config
-	stream := x
 	x = d.norm(in, x)
 	switch {
 	case a.keysFrom > 0:
@@ -384,12 +375,7 @@ func (d *decoder) project(a *attention, in norm, x *Node) (q, k, v *Node) {
 		}
 		q, k, v = heads(0, group), heads(group, group+1), heads(group+1, group+2)
 	default:
-		var made []*Node
-		halves, join := d.halves(stream)
-		for _, half := range halves {
-			made = append(made, d.dense(a.fused, d.norm(in, half[0])))
-		}
-		y := join(made)
+		y := d.dense(a.fused, x)
 		queries := a.out.in
 		keys := (y.Shape().Dimensions[2] - queries) / 2 // the layer's own: in gemma4 not the configuration's
 		parts := d.parts(a.fused, y, queries, keys, keys)

@@ -112,31 +112,6 @@ func TestEachLayerAddsUpTwice(t *testing.T) {
 	}
 }
 
-// TestHalvesComputeTheSame: halves of the batch, and of the tokens of a single row, with products fused and apart.
-func TestHalvesComputeTheSame(t *testing.T) {
-	dev := testdevices.Open(t, 2)
-	one, err := model.New(cutConfig("llama"), nil, 7, model.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	model.Overlap(t)
-	for dtype, tolerance := range map[dtypes.DType]float64{dtypes.Float32: 1e-4, dtypes.BFloat16: 0.1} {
-		m, err := model.New(cutConfig("llama"), nil, 7, model.Options{Backend: dev, Devices: 2, DType: dtype})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, prompts := range [][][]int{{tokens(1, 16, 97)}, {tokens(1, 15, 97), tokens(2, 9, 97)}} {
-			got, want := logits(t, m, prompts, nil), logits(t, one, prompts, nil)
-			for i := range prompts {
-				if d := maxDiff(got[i], want[i]); !(d < tolerance) {
-					t.Errorf("%s: prompt %d of %d differs by %g", dtype, i, len(prompts), d)
-				}
-			}
-		}
-		m.Close()
-	}
-}
-
 // TestLayersOnDevicesComputeTheSame: layers placed on two devices, with an experiment that keeps something for later layers, and passes side by side.
 func TestLayersOnDevicesComputeTheSame(t *testing.T) {
 	dev := testdevices.Open(t, 2)

@@ -1,21 +1,10 @@
 package model
 
-import (
-	"testing"
-
-	. "github.com/gomlx/gomlx/core/graph"
-)
+import "testing"
 
 // StageLayers has stages of that many layers until the test ends.
 func StageLayers(t *testing.T, n int) {
 	before := stageLayers
 	stageLayers = func(*Model) int { return n }
 	t.Cleanup(func() { stageLayers = before })
-}
-
-// Overlap has every pass over several devices go by halves until the test ends.
-func Overlap(t *testing.T) {
-	before := overlapping
-	overlapping = func(*Model, *Node) bool { return true }
-	t.Cleanup(func() { overlapping = before })
 }

@@ -28,7 +28,11 @@ func (o Observation) CopyTo(flat []float32) error {
 	if o.backend.HasSharedBuffers() || o.size() < o.value.Size() {
 		return o.Read(func(values []float32) { copy(flat, values) })
 	}
-	b, err := o.value.Buffer(o.backend, 0)
+	device, err := o.value.Device()
+	if err != nil {
+		return err
+	}
+	b, err := o.value.Buffer(o.backend, device)
 	if err != nil {
 		return err
 	}

@@ -178,7 +178,10 @@ func (p *pass) run(calls []call) (*Result, error) {
 			v.free()
 		}
 	}()
+	turn := turn{model: m}
+	defer turn.end()
 	for _, c := range calls {
+		turn.take(c.first)
 		if c.first == m.Config.Layers {
 			if err := p.head(c, x, r); err != nil {
 				return nil, err

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -19,6 +20,8 @@ import (
 // placed is a model whose layers lie on several devices.
 type placed struct {
 	devices int
+	serial  bool                       // one executable runs at a time on all devices together, see backend.Exclusive
+	turns   []sync.Mutex               // of passes, by device
 	copies  map[string]*tensors.Tensor // weights of no layer, by name and device, where they are used on another one than their own
 }
 
@@ -31,7 +34,7 @@ func newPlaced(b compute.Backend, n int) (*placed, error) {
 	if err != nil || mesh == nil {
 		return nil, err
 	}
-	return &placed{devices: n, copies: map[string]*tensors.Tensor{}}, nil
+	return &placed{devices: n, serial: backend.Records(b), turns: make([]sync.Mutex, n), copies: map[string]*tensors.Tensor{}}, nil
 }
 
 // deviceAt is the device of a layer; behind the last one stands the output head.
@@ -84,10 +87,51 @@ func (m *Model) runPlaced(g *Graph, layer int, inputs []*value) (outputs []*valu
 			return nil, err
 		}
 	}
-	backend.ExclusiveOn(m.Backend, device, func() {
+	run := func() {
 		err = exceptions.TryCatch[error](func() { outputs = collect(g.RunOnDevice(device, args...), nil, 1) })
-	})
+	}
+	if m.placed.serial {
+		backend.Exclusive(m.Backend, run)
+	} else {
+		run()
+	}
 	return outputs, err
+}
+
+// turn is a pass's right to a device. It has it for all its layers there: two passes that took turns at each layer would reach the next device together, late.
+type turn struct {
+	model  *Model
+	device compute.DeviceNum
+	held   bool
+}
+
+// take waits for the device of a layer, and gives the one before back.
+func (t *turn) take(layer int) {
+	if t.model.placed == nil {
+		return
+	}
+	device := t.model.deviceAt(layer)
+	if t.held && t.device == device {
+		return
+	}
+	t.end()
+	t.model.placed.turns[device].Lock()
+	t.device, t.held = device, true
+}
+
+func (t *turn) end() {
+	if t.held {
+		t.model.placed.turns[t.device].Unlock()
+		t.held = false
+	}
+}
+
+// Placed is the number of devices that the model's layers are placed on; 0 = they are not.
+func (m *Model) Placed() int {
+	if m.placed == nil {
+		return 0
+	}
+	return m.placed.devices
 }
 
 // bring copies what a pass has to a device. Of what came from the host each device has a copy already.
