@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -39,9 +38,6 @@ type variant struct {
 	dev compute.Backend
 }
 
-// tolerance of a trial, relative: three times the rounding of half precision to 8 bits.
-const tolerance = 3.0 / 256
-
 // selfTest compares the kernel with plain operations: four groups, one of them empty, and tiles of rows and columns that are not whole.
 func (v variant) selfTest() error {
 	t := tileOf(v.kind)
@@ -52,28 +48,16 @@ func (v variant) selfTest() error {
 			return differ(Product(x, s, w), x, s, w)
 		}))
 	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("grouped product: it does not compile here: %w", err)
-	case !(worst < tolerance):
-		return fmt.Errorf("grouped product: it is off by %g on a trial, expected less than %g", worst, tolerance)
-	}
-	return nil
+	return triton.Judge("grouped product", worst, err)
 }
 
-// operands of a product whose groups have so many places, of pseudo-random numbers between -1 and 1, behind a barrier: XLA leaves out their rounding to half precision for
+// operands of a product whose groups have so many places, of noise, behind a barrier: XLA leaves out their rounding to half precision for
 // plain operations.
 func operands(g *Graph, k kind, counts []int, in, out int) (*Node, Segments, Weights) {
 	seed := 0
 	noise := func(dims ...int) *Node {
 		seed++
-		x := AddScalar(IotaFull(g, shapes.Make(dtypes.Uint32, dims...)), float64(seed)*7919)
-		for range 2 {
-			x = MulScalar(BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 15)), 0x85ebca6b)
-			x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 13))
-		}
-		even := SubScalar(MulScalar(ConvertDType(BitwiseShiftRightLogicalScalar(x, 8), dtypes.Float32), 2.0/(1<<24)), 1)
-		return OptimizationBarrier(ConvertDType(even, dtypes.BFloat16))
+		return OptimizationBarrier(triton.Noise(g, seed, 0.6, dtypes.BFloat16, dims...))
 	}
 	var starts, sizes, index []int32
 	places := 0

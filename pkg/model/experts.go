@@ -22,7 +22,7 @@ type experts struct {
 	prefix      string        // of the experts' own modules: the expert's number and a name of module follow
 	module      expertModules // names of the three modules; empty in the second form
 	act         activation
-	inLoops     bool // its activation makes no scalars, or its own, see groupedExperts
+	inLoops     bool // its activation makes no scalars, or its own, see expertsByRounds
 	renormalise bool // shares are the softmax over the chosen experts
 
 	gateUp, gateUpBias string // [experts, hidden, 2*inner], [experts, 2*inner]

@@ -63,7 +63,7 @@ func BenchmarkExperts(b *testing.B) {
 					pass, err := mlmodel.NewExec(dev, m.store, func(_ *mlmodel.Scope, in []*Node) []*Node {
 						d := &decoder{params: m.params(in[0].Graph())}
 						x := Reshape(ConvertDType(in[0], dtype), tokens, c.HiddenSize)
-						way := map[string]func(e *experts, x, chosen, share *Node) *Node{"rounds": d.groupedExperts, "all": d.allExperts, "kernel": func(e *experts, x, chosen, share *Node) *Node {
+						way := map[string]func(e *experts, x, chosen, share *Node) *Node{"rounds": d.expertsByRounds, "all": d.allExperts, "kernel": func(e *experts, x, chosen, share *Node) *Node {
 							y, ok := d.kernelExperts(e, x, chosen, share)
 							if !ok {
 								b.Fatal("the kernel does not take these operands")

@@ -27,8 +27,8 @@ func (e *experts) capacity(rows int) int {
 	return min(rows, roundUp(c, 16))
 }
 
-// groupedExperts runs each row of x, [rows, hidden], through its chosen experts, int32 [rows, active], and adds their outputs by their shares, float32 [rows, active]: float32 [rows, hidden].
-func (d *decoder) groupedExperts(e *experts, x, chosen, share *Node) *Node {
+// expertsByRounds runs each row of x, [rows, hidden], through its chosen experts, int32 [rows, active], and adds their outputs by their shares, float32 [rows, active]: float32 [rows, hidden].
+func (d *decoder) expertsByRounds(e *experts, x, chosen, share *Node) *Node {
 	g, rows := x.Graph(), x.Shape().Dimensions[0]
 	s := e.segmentsOf(chosen)
 	names := e.products()

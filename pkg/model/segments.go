@@ -12,7 +12,7 @@ import (
 
 // Many tokens go through their own experts only, in shapes that do not depend on where tokens go: they are put in the order of their experts, each expert's segment as
 // long as it happens to be. On a GPU a kernel multiplies each segment with the weights of its expert (package grouped); elsewhere, and where the kernel does not take the
-// sizes, they go by rounds (grouped.go). Nothing is dropped, and nothing of the weights is copied.
+// sizes, they go by rounds (rounds.go). Nothing is dropped, and nothing of the weights is copied.
 
 // sortedRows is from how many rows on experts go by segments: with fewer, reading the weights takes longer than every expert's products with every row.
 const sortedRows = 256
@@ -31,7 +31,7 @@ func (d *decoder) sortedExperts(e *experts, x, chosen, share *Node) *Node {
 		}
 	}
 	if e.byRounds(x.Shape().Dimensions[0]) {
-		return d.groupedExperts(e, x, chosen, share)
+		return d.expertsByRounds(e, x, chosen, share)
 	}
 	return d.allExperts(e, x, chosen, share)
 }

@@ -56,7 +56,7 @@ func TestGroupedExpertsEqualAll(t *testing.T) {
 						return tensors.MustCopyFlatData[float32](out[0])
 					}
 					want := run(func(d *decoder, x, chosen, share *Node) *Node { return d.allExperts(e, x, chosen, share) })
-					got := run(func(d *decoder, x, chosen, share *Node) *Node { return d.groupedExperts(e, x, chosen, share) })
+					got := run(func(d *decoder, x, chosen, share *Node) *Node { return d.expertsByRounds(e, x, chosen, share) })
 					worst := 0.0
 					for i := range want {
 						worst = max(worst, math.Abs(float64(got[i]-want[i])))

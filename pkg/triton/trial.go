@@ -4,11 +4,15 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/env"
@@ -23,6 +27,31 @@ type Trial struct {
 	Text     string // of the kernel, not filled in
 	Kind     string // what it is filled in for
 	SelfTest func() error
+}
+
+// Tolerance of a trial, relative: three times the rounding of half precision to 8 bits.
+const Tolerance = 3.0 / 256
+
+// Judge is what SelfTest returns of a kernel, by the name that its users know, that differs by so much from plain operations, or could not be run.
+func Judge(kernel string, differs float32, err error) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: it does not compile here: %w", kernel, err)
+	case !(differs < Tolerance):
+		return fmt.Errorf("%s: it is off by %g on a trial, expected less than %g", kernel, differs, Tolerance)
+	}
+	return nil
+}
+
+// Noise is pseudo-random and even, of mean 0 and a standard deviation, and differs by seed: for operands of trials and tests, made on the device.
+func Noise(g *Graph, seed int, deviation float64, dtype dtypes.DType, dims ...int) *Node {
+	x := AddScalar(IotaFull(g, shapes.Make(dtypes.Uint32, dims...)), float64(seed)*7919)
+	for range 2 {
+		x = MulScalar(BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 15)), 0x85ebca6b)
+		x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 13))
+	}
+	even := SubScalar(MulScalar(ConvertDType(BitwiseShiftRightLogicalScalar(x, 8), dtypes.Float32), 1.0/(1<<24)), 0.5)
+	return ConvertDType(MulScalar(even, deviation*math.Sqrt(12)), dtype)
 }
 
 var outcomes = struct {

@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/triton"
 )
 
 func open(t testing.TB) compute.Backend {
@@ -39,15 +40,9 @@ func openCUDA(t testing.TB) compute.Backend {
 	return dev
 }
 
-// noise is pseudo-random and even, of standard deviation 1.5: scores spread enough that thresholds pass some keys and not most.
+// noise has a standard deviation of 1.5: scores spread enough that thresholds pass some keys and not most.
 func noise(g *Graph, seed int, dtype dtypes.DType, dims ...int) *Node {
-	x := AddScalar(IotaFull(g, shapes.Make(dtypes.Uint32, dims...)), float64(seed)*7919)
-	for range 2 {
-		x = MulScalar(BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 15)), 0x85ebca6b)
-		x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, 13))
-	}
-	even := SubScalar(MulScalar(ConvertDType(BitwiseShiftRightLogicalScalar(x, 8), dtypes.Float32), 1.0/(1<<24)), 0.5)
-	return ConvertDType(MulScalar(even, 1.5*math.Sqrt(12)), dtype)
+	return triton.Noise(g, seed, 1.5, dtype, dims...)
 }
 
 // TestAttentionIsThatOfPlainOperations, at lengths that are and are not whole tiles, over a batch, with shared keys, in both types, for what models add and for

@@ -42,9 +42,6 @@ type variant struct {
 	dim   int
 }
 
-// tolerance of a trial, relative: three times the rounding of half precision to 8 bits.
-const tolerance = 3.0 / 256
-
 // selfTest compares the kernel with plain operations: two heads that share keys, more than a tile of tokens and no whole number of them.
 func (v variant) selfTest() error {
 	const tokens, heads, tau = 200, 2, 0.01
@@ -72,18 +69,7 @@ func (v variant) selfTest() error {
 			return differ(x[0], x[1], x[2], o, mask, near)
 		}))
 	})
-	return judge(worst, err)
-}
-
-// judge is a trial's outcome, given how far the kernel was off.
-func judge(worst float32, err error) error {
-	switch {
-	case err != nil:
-		return fmt.Errorf("attention kernel: it does not compile here: %w", err)
-	case !(worst < tolerance):
-		return fmt.Errorf("attention kernel: it is off by %g on a trial, expected less than %g", worst, tolerance)
-	}
-	return nil
+	return triton.Judge("attention kernel", worst, err)
 }
 
 // differ is the relative distance of Attention's results from those in plain operations, the larger one where there are two. Rows that are near a limit are left out,

@@ -219,5 +219,5 @@ func (k statisticsKind) selfTest() error {
 			return sumsDiffer(x[0], x[1], lse, w)
 		}))
 	})
-	return judge(worst, err)
+	return triton.Judge("attention kernel", worst, err)
 }
