@@ -94,7 +94,7 @@ func (r *Runner) pass(ctx context.Context, b Batch, qs []Sequence, e model.Exper
 		r.halve(b.workload(), b.Rows)
 		return r.pass(ctx, b, qs, e, compiled, start)
 	case backend.OutOfMemory(err):
-		return fmt.Errorf("one sequence of %d tokens does not fit into the device's memory, where the model's %s: %w", b.Width, r.model.WeightBytes(), err)
+		return fmt.Errorf("one sequence of %d tokens does not fit into the device's memory, where the model's %s: %w", b.Width, r.model.DescribeWeights(), err)
 	default:
 		return err
 	}

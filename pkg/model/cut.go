@@ -157,8 +157,8 @@ func (m *Model) BytesPerDevice() (most int64) {
 	return most
 }
 
-// WeightBytes says what the weights take where, for messages about memory.
-func (m *Model) WeightBytes() string {
+// DescribeWeights says in words what the weights take where, for messages about memory.
+func (m *Model) DescribeWeights() string {
 	n := m.Devices()
 	if m.placed != nil {
 		n = m.placed.devices
@@ -174,7 +174,7 @@ func (m *Model) fit(err error) error {
 	if err == nil || !backend.OutOfMemory(err) {
 		return err
 	}
-	return fmt.Errorf("a device's memory does not suffice for the model: its %s; over more devices each has less (Options.Devices, -p devices=N): %w", m.WeightBytes(), err)
+	return fmt.Errorf("a device's memory does not suffice for the model: its %s; over more devices each has less (Options.Devices, -p devices=N): %w", m.DescribeWeights(), err)
 }
 
 // cutWeight puts each device's piece of a weight into its memory. parts are the checkpoint's tensors of it, or one tensor that is all of it. Nothing is whole but the file.

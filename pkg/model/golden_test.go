@@ -30,7 +30,7 @@ type golden struct {
 	}
 }
 
-// TestConfigsAreReadAsTransformersReadsThem goes through 200 configurations of every family, as transformers writes them and as people leave them: the same
+// TestConfigsAreReadAsTransformersReadsThem goes through 160 configurations of every family, as transformers writes them and as people leave them: the same
 // effective values, or a refusal that names a field of the file.
 func TestConfigsAreReadAsTransformersReadsThem(t *testing.T) {
 	file, err := os.Open("testdata/configs.jsonl.gz")
