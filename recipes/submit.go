@@ -33,7 +33,22 @@ type submitFlags struct {
 
 // submit plans a recipe and hands its parts to Slurm, or runs them here.
 func submit(ctx context.Context, where site, args []string) error {
-	var f submitFlags
+	f, err := parseSubmit(ctx, where, args)
+	if err != nil {
+		return err
+	}
+	if f.dry {
+		return submitDry(ctx, where, f)
+	}
+	s, err := prepare(ctx, where, f)
+	if err != nil {
+		return err
+	}
+	return proceed(ctx, s)
+}
+
+// parseSubmit reads the arguments of submit, and refuses what cannot be submitted.
+func parseSubmit(ctx context.Context, where site, args []string) (f submitFlags, err error) {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, f.sub.Options = args[:i], args[i+1:]
 	}
@@ -51,23 +66,14 @@ func submit(ctx context.Context, where site, args []string) error {
 	flags.BoolVar(&f.sub.Mixed, "mixed", false, "unite results of different devices")
 	names, err := parse(flags, args, 1, "the name of one recipe")
 	if err != nil {
-		return err
+		return f, err
 	}
 	f.sub.Recipe = names[0]
 	if err := f.check(ctx); err != nil {
-		return err
+		return f, err
 	}
-	if f.options.Path, err = recipe.Find(where.recipes, names[0]); err != nil {
-		return err
-	}
-	if f.dry {
-		return submitDry(ctx, where, f)
-	}
-	s, err := prepare(ctx, where, f)
-	if err != nil {
-		return err
-	}
-	return proceed(ctx, s)
+	f.options.Path, err = recipe.Find(where.recipes, names[0])
+	return f, err
 }
 
 // submitDry plans in a temporary directory, says what there is to compute, and submits nothing.
