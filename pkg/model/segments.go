@@ -63,8 +63,9 @@ func (e *experts) segmentsOf(chosen *Node) segments {
 	g, rows := chosen.Graph(), chosen.Shape().Dimensions[0]
 	each := OneHot(chosen, e.count, dtypes.Float32) // [rows, active, experts]; counts are exact in float32 below 2^24
 	before, counts := countBefore(ReduceSum(each, 1))
-	starts, _ := countBefore(InsertAxes(counts, -1)) // [experts, 1]
-	starts = Squeeze(starts, -1)
+	square := shapes.Make(dtypes.Int32, e.count, e.count)
+	all := BroadcastToDims(InsertAxes(counts, 0), e.count, e.count)
+	starts := ReduceSum(Where(LessThan(Iota(g, square, 1), Iota(g, square, 0)), all, ZerosLike(all)), 1) // not by a product: on a GPU those round what is above 2,048
 	whole := func(x *Node) *Node { return ConvertDType(x, dtypes.Int32) }
 	of := func(x *Node) *Node { return whole(ReduceSum(Mul(each, InsertAxes(x, 1)), -1)) } // x [rows or 1, experts] at each token's experts
 	place := of(Add(before, InsertAxes(starts, 0)))
@@ -79,7 +80,7 @@ func (e *experts) segmentsOf(chosen *Node) segments {
 	}
 }
 
-// countBefore sums the rows before each row, float32 [rows, columns] -> the same, and all rows, [columns]. It goes by products with triangles, which have no limit on what
+// countBefore sums the rows before each row, float32 [rows, columns] of zeros and ones -> the same, and all rows, [columns]. It goes by products with triangles, which have no limit on what
 // a block of threads holds, unlike a windowed sum.
 func countBefore(x *Node) (before, total *Node) {
 	const block = 128
