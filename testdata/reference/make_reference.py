@@ -9,7 +9,7 @@ import argparse
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -100,7 +100,7 @@ def greedy(model, ids, new):
 
 @torch.no_grad()
 def reference(model, ids, new):
-    state["layers"] = model.config.num_hidden_layers
+    state["layers"] = model.config.get_text_config().num_hidden_layers
     tensors = {"input_ids": ids.to(torch.int32)}
     state["spec"] = None
     out = run(model, ids, output_attentions=True)
@@ -126,7 +126,8 @@ def reference(model, ids, new):
 def load(path):
     ALL_ATTENTION_FUNCTIONS.register("attune_reference", attention)
     ALL_MASK_ATTENTION_FUNCTIONS.register("attune_reference", eager_mask)  # an explicit mask, with sliding windows in it
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+    whole = hasattr(AutoConfig.from_pretrained(path), "text_config")  # it reads images, too: text goes through its text part alone
+    model = (AutoModelForImageTextToText if whole else AutoModelForCausalLM).from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
     model.config._attn_implementation = "attune_reference"
     if model.config.model_type == "gpt_neo":
         type(model.transformer.h[0].attn.attention)._attn = gpt_neo_attention
@@ -152,7 +153,8 @@ if __name__ == "__main__":
     a = p.parse_args()
     m = load(a.model)
     torch.manual_seed(a.seed)
-    ids = torch.randint(3, m.config.vocab_size, (a.batch, a.tokens))
-    ids[:, 0] = m.config.bos_token_id if m.config.bos_token_id is not None else 0
+    text = m.config.get_text_config()
+    ids = torch.randint(3, text.vocab_size, (a.batch, a.tokens))
+    ids[:, 0] = text.bos_token_id if text.bos_token_id is not None else 0
     save_file(reference(m, ids, a.new), a.out)
     print(a.out)
