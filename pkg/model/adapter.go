@@ -208,11 +208,15 @@ func (d *decoder) addend(name string, x *Node) *Node {
 	return product(product(x, a), d.params[name+loraB])
 }
 
-// projections lists the products of the blocks.
+// projections lists the products of the blocks, a shared expert's among them.
 func (a *architecture) projections() []dense {
 	var all []dense
 	for i := range a.blocks {
-		for _, d := range a.blocks[i].products() {
+		products := a.blocks[i].products()
+		if e := a.blocks[i].mlp.experts; e != nil {
+			products = append(products, &e.shared.gate, &e.shared.up, &e.shared.down, &e.sharedGate)
+		}
+		for _, d := range products {
 			if d.name != "" {
 				all = append(all, *d)
 			}

@@ -67,7 +67,7 @@ func adapterDir(t *testing.T, modules []string, fields map[string]any) string {
 	if err := os.WriteFile(filepath.Join(dir, model.PEFTConfig), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]int{"q_proj": 32, "k_proj": 16, "v_proj": 16}
+	out := map[string]int{"q_proj": 32, "k_proj": 16, "v_proj": 16, "up_proj": 24, "shared_expert_gate": 1}
 	var all []safetensors.Tensor
 	for i, name := range modules {
 		n := out[name[strings.LastIndex(name, ".")+1:]]
@@ -176,5 +176,29 @@ func TestAdapterHasAHashOfItsOwn(t *testing.T) {
 	}
 	if m.Hash != "base" {
 		t.Errorf("detached, the hash is %q", m.Hash)
+	}
+}
+
+// TestAdapterOfASharedExpert: what every token goes through is a product like any other (qwen2_moe).
+func TestAdapterOfASharedExpert(t *testing.T) {
+	m := family(t, "qwen2_moe")
+	prompt := [][]int{tokens(1, 12, m.Config.VocabSize)}
+	plain := logits(t, m, prompt, nil)[0]
+	modules := []string{"model.layers.0.mlp.shared_expert.up_proj", "model.layers.2.mlp.shared_expert_gate"}
+	if err := m.LoadAdapter(adapterDir(t, modules, map[string]any{"target_modules": `.*layers\.(0.*up_proj|2.*_gate)`})); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.AdapterModules(); !slices.Equal(got, modules) {
+		t.Errorf("adapted are %v, expected %v", got, modules)
+	}
+	adapted := logits(t, m, prompt, nil)[0]
+	if d := maxDiff(adapted, plain); d < 1e-2 {
+		t.Errorf("the adapter changes logits by %g", d)
+	}
+	if err := m.MergeAdapter(); err != nil {
+		t.Fatal(err)
+	}
+	if d := maxDiff(logits(t, m, prompt, nil)[0], adapted); d > 1e-4 {
+		t.Errorf("merged it differs by %g", d)
 	}
 }
