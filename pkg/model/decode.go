@@ -60,6 +60,9 @@ func (l *loop) prefill(sequences [][]int) error {
 	if err != nil {
 		return err
 	}
+	if m.placed != nil {
+		return l.placedPrefill(tokens, extents, visits)
+	}
 	c, err := m.exec(m.generateKey("prefill", opts, visits), func(c *compiled, in []*Node) []*Node {
 		outputs := m.firstStep(c, in, opts, visits)
 		if backend.IsXLA(m.Backend) {

@@ -155,7 +155,19 @@ func TestLayersOnDevicesComputeTheSame(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if _, err := m.Generate([][]int{{1, 2}}, model.GenerateOptions{}, nil); err == nil || !strings.Contains(err.Error(), "placed on 2 devices") {
-		t.Errorf("generation is not refused as it should be: %v", err)
+	prompts := [][]int{tokens(1, 9, 97), tokens(2, 5, 97)}
+	got, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := one.Generate(prompts, model.GenerateOptions{MaxTokens: 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(got.Tokens, want.Tokens, slices.Equal[[]int]) {
+		t.Errorf("writes %v, on one device %v", got.Tokens, want.Tokens)
+	}
+	if _, err := m.Forward(model.Prompts(prompts...), model.Outputs{Logits: true, Whole: true}, nil); err == nil || !strings.Contains(err.Error(), "placed on 2 devices") {
+		t.Errorf("a whole graph is not refused as it should be: %v", err)
 	}
 }

@@ -91,6 +91,8 @@ type Result struct {
 	Emitted Emitted
 	// Plan says how each layer's attention was computed.
 	Plan []string
+
+	next []int32 // of each sequence
 }
 
 // Emitted are the observations of a pass by name, and for each name by layer; nil at layers that emitted none of the name.

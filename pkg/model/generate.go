@@ -46,7 +46,8 @@ type Generation struct {
 //
 // The token loop itself is compiled: one call runs Chunk steps, each the whole model on one new token per prompt, with the cache
 // of keys and values staying on the device. Where the rotary embedding of the whole sequence depends on its length (dynamic, longrope) and the sequence
-// may pass the trained length on the way, no cached key stays valid, and every token is a prefill of the sequence so far.
+// may pass the trained length on the way, no cached key stays valid, and every token is a prefill of the sequence so far. So it is where layers are placed on
+// several devices, whatever the model.
 func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) (*Generation, error) {
 	if opts.MaxTokens == 0 {
 		opts.MaxTokens = 64
@@ -75,7 +76,7 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 	}
 	defer l.free()
 	next := l.advance
-	if m.needsRecompute(prompts, opts) {
+	if m.placed != nil || m.needsRecompute(prompts, opts) {
 		next = l.recompute
 	}
 	for l.produced < opts.MaxTokens && !l.allDone() {

@@ -29,7 +29,11 @@ type pass struct {
 	kinds   []string      // of each layer with its visit: those of one kind build one graph
 	batch   []*value      // tokens and extents and, of trees, what treeLayout gives
 	targets [][]*value    // positions and ids of each call of the head; nil without
+	next    *Sampling     // how the token behind each sequence is chosen; nil = none is, see placed.go
 }
+
+// wantsHead reports whether the pass goes through the output head.
+func (p *pass) wantsHead() bool { return p.want.Logits || p.want.Targets != nil || p.next != nil }
 
 // inTrees is the part of a stage's key that says whether its rows hold trees, and how many tokens they have.
 func (p *pass) inTrees() string {
@@ -116,7 +120,7 @@ func (p *pass) plan() ([]call, error) {
 		}
 		l += n
 	}
-	if p.want.Logits || p.want.Targets != nil {
+	if p.wantsHead() {
 		head, err := p.headStage(embed.kept[0])
 		if err != nil {
 			return nil, err
@@ -128,7 +132,7 @@ func (p *pass) plan() ([]call, error) {
 
 // lastLayer is the last layer that the pass needs: without logits or targets the last that an experiment does something at.
 func (p *pass) lastLayer() int {
-	if p.want.Logits || p.want.Targets != nil {
+	if p.wantsHead() {
 		return p.model.Config.Layers - 1
 	}
 	last := -1
@@ -249,6 +253,10 @@ func (p *pass) head(c call, x *value, r *Result) error {
 		outputs, err := p.call(c, x, nil, targets)
 		if err != nil {
 			return err
+		}
+		if p.next != nil {
+			r.next = tensors.MustCopyFlatData[int32](outputs[0].first())
+			continue
 		}
 		r.head(p.want, outputs)
 	}

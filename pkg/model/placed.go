@@ -6,16 +6,18 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	attn "github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
 )
 
 // A model's layers may also be placed on devices, some on each, in place of being cut: a pass then goes from one device to the next, which takes one copy of the residual
-// stream and adds nothing up, and several passes side by side keep all devices at work. One executable serves the layers of one kind on all devices. It is for passes
-// by stages: what is one graph of all layers, generation, needs the model on one device or cut.
+// stream and adds nothing up, and several passes side by side keep all devices at work. One executable serves the layers of one kind on all devices. It is for scoring and
+// surveys: there is no graph of all layers, so a text is written by a pass for each token.
 
 // placed is a model whose layers lie on several devices.
 type placed struct {
@@ -189,10 +191,45 @@ func (m *Model) weightAt(name string, layer int) (*value, error) {
 	return &value{on: []*tensors.Tensor{m.placed.copies[key]}}, nil
 }
 
+// placedPrefill chooses the token behind each sequence by a pass through the stages. Nothing is cached: layers on several devices make no loop of one executable, so each
+// token is such a pass.
+func (l *loop) placedPrefill(tokens, extents *tensors.Tensor, visits []*attn.Visit) error {
+	m := l.model
+	p := &pass{model: m, visits: visits, next: &l.opts.Sampling}
+	var err error
+	if p.batch, err = m.allOnDevices(tokens, extents); err != nil {
+		return err
+	}
+	uniform, err := m.onDevices(tensors.FromFlatDataAndDimensions(uniforms(l.streams, 1), len(l.streams)))
+	if err != nil {
+		return err
+	}
+	p.targets = [][]*value{{uniform}}
+	r, err := p.layered()
+	if err != nil {
+		return fmt.Errorf("a pass for the next token of %d prompts: %w", len(l.streams), err)
+	}
+	l.plan = r.Plan
+	l.accept([][]int32{r.next}, 1)
+	return nil
+}
+
+// nextStage: the residual stream behind the last layer -> the next token of each sequence.
+func (p *pass) nextStage(key string, stream shapes.Shape) (*stage, error) {
+	m, sampling := p.model, *p.next
+	sampling.Seed = 0 // random numbers are an input
+	return m.stage(fmt.Sprintf("%s next %+v", key, sampling), func(s *stage) {
+		x := m.parameter(s.graph, "stream", stream, nil)
+		d := p.begin(s, 0, 0)
+		uniform := m.parameter(s.graph, "uniform", p.targets[0][0].shape(), nil)
+		s.outputs = []*Node{sampling.next(d.logits(lastHidden(x, d.geo.real)), uniform)}
+	})
+}
+
 // wholeGraphs refuses, for a model whose layers are on several devices, what is one graph of all layers.
 func (m *Model) wholeGraphs(what string) error {
 	if m.placed == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: the model's layers are placed on %d devices, which pass by stages only: open it with Options.Place empty, which cuts it", what, m.placed.devices)
+	return fmt.Errorf("%s: the model's layers are placed on %d devices, which no graph spans: open it with Options.Place empty, which cuts it", what, m.placed.devices)
 }

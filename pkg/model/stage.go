@@ -275,6 +275,9 @@ func (p *pass) headStage(stream shapes.Shape) (*stage, error) {
 	if p.want.Targets != nil {
 		key += fmt.Sprintf(" targets %v", p.targets[0][0].shape())
 	}
+	if p.next != nil {
+		return p.nextStage(key, stream)
+	}
 	return m.stage(key, func(s *stage) {
 		x := m.parameter(s.graph, "stream", stream, nil)
 		d := p.begin(s, 0, 0)
