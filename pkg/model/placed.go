@@ -30,6 +30,8 @@ type placed struct {
 // PlaceLayers is Options.Place for layers on devices.
 const PlaceLayers = "layers"
 
+// Results of placed layers are those of one device: sums have the same order.
+
 // newPlaced is nil for a model on one device.
 func newPlaced(b compute.Backend, n int) (*placed, error) {
 	mesh, err := newMesh(b, n)

@@ -94,7 +94,7 @@ func (c *compared) log(found *eval.Comparison, m *model.Model, took time.Duratio
 		return nil
 	}
 	dir := filepath.Join(c.RunDir, c.Folder)
-	key := surveyKey(dir, c.RunID, m.Hash, c.Options.DType, c.Options.Devices)
+	key := surveyKey(dir, c.RunID, m.Hash, c.Options.DType, c.Options.Devices, c.Options.Place)
 	if c.Other != nil {
 		key = surveyKey(dir, c.RunID, "models")
 	}

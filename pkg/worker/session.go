@@ -155,7 +155,7 @@ func (j *job) load(dir, adapter string) (*model.Model, error) {
 	s := j.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := fmt.Sprintf("%q %q %s %d", dir, adapter, j.Options.DType, j.Options.Devices)
+	key := fmt.Sprintf("%q %q %s %d %s", dir, adapter, j.Options.DType, j.Options.Devices, j.Options.Place)
 	if s.model != nil && s.key == key {
 		return s.model, nil
 	}
@@ -177,7 +177,7 @@ func (j *job) load(dir, adapter string) (*model.Model, error) {
 			return nil, err
 		}
 	}
-	m, err := model.Load(dir, model.Options{Backend: b, DTypeName: cmp.Or(j.Options.DType, "auto"), Devices: j.Options.Devices, Adapter: adapter, Download: func(p hub.Progress) { j.progress("fetching "+p.File, int(p.Done), int(p.Total)) }})
+	m, err := model.Load(dir, model.Options{Backend: b, DTypeName: cmp.Or(j.Options.DType, "auto"), Devices: j.Options.Devices, Place: j.Options.Place, Adapter: adapter, Download: func(p hub.Progress) { j.progress("fetching "+p.File, int(p.Done), int(p.Total)) }})
 	if err != nil {
 		return nil, client.Parameter("model", j.Options.Model, "%v", err)
 	}
@@ -200,6 +200,9 @@ func (j *job) backend() (compute.Backend, error) {
 		if b.NumDevices() == n || backend.IsCUDA(b) && b.NumDevices() > n {
 			return b, nil
 		}
+	}
+	if n > 1 && j.Options.Place == model.PlaceLayers {
+		backend.For(env.Layers)
 	}
 	b, err := backend.FromEnvDevices(n)
 	if err != nil && n > 1 {

@@ -22,6 +22,7 @@ var rules = map[string]ruled{
 	"limit": atLeast(0, "how many items, or 0 for all"), "shots": atLeast(0, "worked examples before the question"),
 	"length": atLeast(0, "tokens of a text, or 0 for the default"), "sinks.length": atLeast(1, "tokens of a text"), "finetune.length": atLeast(1, "tokens of a text"),
 	"devices": atLeast(0, "over how many devices the model is cut, or 0 for one"),
+	"place":   oneOf(append([]string{""}, client.Places...)...),
 	"budget":  atLeast(0, "tokens of a forward pass, or 0 for the backend's default"),
 	"seed":    atLeast(0, "a seed"),
 	"dtype":   oneOf(client.DTypes...), "bench.dtype": oneOf("float32", "bfloat16"), "parity.dtype": oneOf("float32", "bfloat16"), "compute": oneOf("float32", "bfloat16"),

@@ -20,6 +20,7 @@ var wrongTexts = map[string][]string{
 	"model":  {"nowhere/model", "recipes", "hf:smollm2"},
 	"base":   {"relased", "{\"alpha\": \"much\"}", "released+literal"},
 	"items":  {"nowhere.csv", "generated:medum", "README.md"},
+	"place":  {"layer", "cut", "cards"},
 	"dtype":  {"float16", "bf16", ""},
 	"alphas": {"0,5 x", "strong", "1e99"}, "taus": {"0.1 two", "-0.1", "2"}, "sources": {"first", "-1", "1.5"},
 	"renormalise": {"rows", "row,columns", "all"}, "controls": {"unifrom", "none", "random locally"},

@@ -25,6 +25,7 @@ type Options struct {
 	Length  int      `json:"length,omitempty"`  // T of surveys; 0 = 64, or less where fewer than 80 % of the texts reach it
 	DType   string   `json:"dtype,omitempty"`   // "auto" (default: bfloat16 on CUDA for the families of docs/models.md that say so, float32 elsewhere), "float32", "bfloat16"
 	Devices int      `json:"devices,omitempty"` // cards that the model is cut over (xla:cuda, xla:cpu); 0 = 1
+	Place   string   `json:"place,omitempty"`   // of several devices: "" cuts every weight, "layers" puts some layers on each: faster for scores and surveys, slow to write
 	Budget  int      `json:"budget,omitempty"`  // tokens of a pass; 0 = 16,384 on xla:cuda, 2,048 on go and xla:cpu
 	Seed    uint64   `json:"seed,omitempty"`    // of subsets, of samples and of the bootstrap
 	Margin  float64  `json:"margin,omitempty"`  // of equivalence, a share of the items: 0.01 is a point; 0 = 0.01
@@ -34,6 +35,7 @@ type Options struct {
 // Names of what an option may be.
 var (
 	DTypes    = []string{"auto", "float32", "bfloat16"}
+	Places    = []string{"layers"}
 	Groupings = []string{"stem", "stem-18", "categories", "subjects", "none"}
 )
 
@@ -63,6 +65,9 @@ func (o *Options) Check(dirs []string) error {
 		return Parameter("nobos", "true", "with chat=true the chat template says what a prompt begins with: set one of them")
 	}
 	if err := oneOf("dtype", o.DType, DTypes); err != nil {
+		return err
+	}
+	if err := oneOf("place", o.Place, Places); err != nil {
 		return err
 	}
 	return oneOf("groups", o.Groups, Groupings)
