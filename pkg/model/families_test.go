@@ -329,7 +329,7 @@ func TestEveryFamilyHasTheSameSite(t *testing.T) {
 	everyFamily(t, func(t *testing.T, name string) {
 		m := family(t, name)
 		const n = 15
-		r, err := m.Forward(model.Prompts(tokens(2, n, 97)), model.Outputs{}, site{})
+		r, err := m.Forward(model.Batch{Tokens: [][]int{tokens(2, n, 97)}, Bucket: 1}, model.Outputs{}, site{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,8 +19,8 @@ type geometry struct {
 	// sequence.
 	parts *Node
 	// Where all but attention is computed on the tokens of all rows one behind the other, the stream: slots are the places in it of the rows' tokens, int32
-	// [batch * tokens], and places those in the rows of the stream's tokens, int32 [stream]. nil = on the rows.
-	slots, places *Node
+	// [batch * tokens], and origins those in the rows of the stream's tokens, int32 [stream]. nil = on the rows.
+	slots, origins *Node
 	// segments number the documents of packed rows, int32 [batch, tokens]; nil = a row is one document. Positions are then those in the document.
 	segments *Node
 }
@@ -42,7 +42,7 @@ func prefillGeometry(tokens, extents *Node) geometry {
 func (geo geometry) inTrees(layout []*Node) geometry {
 	geo.queryPos, geo.keyPos, geo.parts, geo.lengths = layout[0], layout[0], layout[1], nil
 	if len(layout) > 2 {
-		geo.slots, geo.places = layout[2], layout[3]
+		geo.slots, geo.origins = layout[2], layout[3]
 	}
 	return geo
 }
@@ -59,11 +59,11 @@ func (geo geometry) toRows(x *Node) *Node {
 
 // toStream is the inverse of toRows.
 func (geo geometry) toStream(x *Node) *Node {
-	if geo.places == nil {
+	if geo.origins == nil {
 		return x
 	}
 	n := x.Shape().Dimensions[2]
-	return Reshape(Gather(Reshape(x, -1, n), InsertAxes(geo.places, -1)), 1, -1, n)
+	return Reshape(Gather(Reshape(x, -1, n), InsertAxes(geo.origins, -1)), 1, -1, n)
 }
 
 // ofStream is toStream of numbers of the rows' tokens, [batch, tokens] -> [1, stream].
