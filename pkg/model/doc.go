@@ -57,6 +57,7 @@
 // # Memory
 //
 // Weights are read from mapped files straight into the backend, one tensor at a time. A model larger than Options.MaxBytes, by default what the system
-// has available, is refused before anything is allocated, with the size that would fit. On the Go backend weights of 64 MiB and more make the garbage collector run
+// has available, is refused before anything is allocated, with the size that would fit. Options.Devices cuts a model over several devices, each of which then has its pieces
+// of the weights and caches, or with Options.Place some of the layers; results do not change but for the order of sums. On the Go backend weights of 64 MiB and more make the garbage collector run
 // earlier than by default, unless GOGC is set.
 package model
