@@ -16,8 +16,8 @@ import (
 )
 
 // A model's layers may also be placed on devices, some on each, in place of being cut: a pass then goes from one device to the next, which takes one copy of the residual
-// stream and adds nothing up, and several passes side by side keep all devices at work. One executable serves the layers of one kind on all devices. It is for scoring and
-// surveys: there is no graph of all layers, so a text is written by a pass for each token.
+// stream and adds nothing up, and several passes side by side keep all devices at work. Results are those of one device: sums have the same order. One executable serves the
+// layers of one kind on all devices. It is for scoring and surveys: there is no graph of all layers, so a text is written by a pass for each token.
 
 // placed is a model whose layers lie on several devices.
 type placed struct {
@@ -29,8 +29,6 @@ type placed struct {
 
 // PlaceLayers is Options.Place for layers on devices.
 const PlaceLayers = "layers"
-
-// Results of placed layers are those of one device: sums have the same order.
 
 // newPlaced is nil for a model on one device.
 func newPlaced(b compute.Backend, n int) (*placed, error) {
