@@ -96,6 +96,8 @@ func (r familyRow) String() string {
 // decodes with a cache; a prompt shorter than windows beside a longer one. On a GPU in bfloat16, where no layer of the size of models may form its probabilities: families with experts keep
 // float32 operands where these fit, so they are taken not to. Elsewhere some families run, in float32.
 //
+// On an H200 it takes four minutes, nearly all of them compilation; several processes with a part of the families each (-run 'FamiliesOnTheDevice/^(a|b)$') share the card.
+//
 //	ATTUNE_BACKEND=xla:cuda go test -run FamiliesOnTheDevice -v ./pkg/attention
 func TestFamiliesOnTheDevice(t *testing.T) {
 	dev, err := backend.FromEnv()
@@ -131,6 +133,9 @@ func TestFamiliesOnTheDevice(t *testing.T) {
 					limit = 5e-2 // dtype=auto is float32 for it
 				}
 				for how := range row.plan {
+					if strings.Contains(how, "operands rounded") { // with experts: a token that is nearly undecided goes to another one, 2.4e-2 in olmoe
+						limit = max(limit, 3e-2)
+					}
 					if !strings.HasPrefix(how, "fused") {
 						t.Errorf("a layer is computed %q, expected by a fused kernel", how)
 					}
