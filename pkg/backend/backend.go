@@ -101,7 +101,7 @@ var device sync.Mutex
 // executable's first run waits for the stream that is being recorded (PJRT plugin of JAX 0.11.2). So it is on several devices of any backend: where two executables begin in
 // one order on one device and in the other on the next, each waits for the other's share of a sum for ever. What is compiled, laid out and read back meanwhile goes on side by side.
 //
-// Passes of a model whose layers are placed on several devices overlap, see ExclusiveOn.
+// Passes of a model whose layers are placed on several devices overlap where nothing is recorded, see Records.
 func Exclusive(b compute.Backend, f func()) {
 	if IsCUDA(b) || b.NumDevices() > 1 {
 		device.Lock()

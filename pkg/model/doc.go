@@ -11,7 +11,7 @@
 //
 // Families lists the model types that are read. Each is described as data (type architecture): norms and where they stand, the layout and names of projections, the
 // rotary embedding, window, soft cap and sinks of every layer, the MLP or experts. block.go runs any such description. The families stand together by
-// kind: llama.go (llama, mistral, qwen2, qwen3, olmo to olmo3, phi3, smollm3), llamalike.go (those with one or two things of their own: granite, cohere, glm, stablelm,
+// kind: llama.go (llama, mistral, ministral3, qwen2, qwen3, olmo to olmo3, phi3, smollm3), llamalike.go (those with one or two things of their own: granite, cohere, glm, stablelm,
 // starcoder2, exaone4 and others), gemma.go, gpt.go (gpt2, gpt_neo, gpt_neox, gptj, opt, phi, falcon) and gptoss.go (those with experts: gpt_oss, mixtral, qwen2_moe,
 // qwen3_moe, olmoe).
 //
@@ -41,7 +41,7 @@
 //
 // A prefill, then a compiled loop of several tokens a call against a cache that stays on the device. Prompts of many lengths share graphs on XLA, where they are padded
 // to buckets and the cache has room from the start; Generation.Compilations says how many were new. The probabilities of answer letters come from Forward
-// with Outputs.Targets, which applies the output head at their places only.
+// with Outputs.Targets, which applies the output head at their places only. Batch.Trees puts sequences that begin alike into one row, which computes what they share once.
 //
 // # Shapes
 //
@@ -51,8 +51,9 @@
 //
 // # Numerics
 //
-// Norms, rotary angles, scores, softmax and everything an experiment does are float32 whatever the weights' type. In a mixture of experts all activations are:
-// which experts a token is sent to is a decision, and rounding on the way there would change it.
+// Norms, rotary angles, scores, softmax and everything an experiment does are float32 whatever the weights' type. In families with experts the residual stream and what
+// routers read are, too: which experts a token is sent to is a decision, and rounding on the way there would change it. Rounded are the inputs of the experts' own products
+// and, in long prompts on a GPU, queries, keys and values (attention.Site).
 //
 // # Memory
 //
