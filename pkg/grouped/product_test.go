@@ -6,43 +6,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/internal/testdevices"
 )
 
 // kinds that models ask for: a first and a second product of experts in either form.
 var kinds = []kind{{Indexed: true, OutIn: true, Gated: true}, {OutIn: true}, {Indexed: true, Biased: true, Clamped: true}, {Biased: true}}
 
-func open(t testing.TB) compute.Backend {
-	t.Helper()
-	dev, err := backend.FromEnv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dev
-}
-
-func openCUDA(t testing.TB) compute.Backend {
-	t.Helper()
-	dev := open(t)
-	if !backend.IsCUDA(dev) {
-		if _, benchmark := t.(*testing.B); benchmark { // a measurement that was not made must not pass
-			t.Fatalf("needs an NVIDIA GPU, found %s: set ATTUNE_BACKEND=xla:cuda", dev.Name())
-		}
-		t.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
-	}
-	return dev
-}
-
 // TestProductIsThatOfPlainOperations, for groups of many places, of few and of none, at sizes that are whole tiles and at others. The bound is half precision's rounding
 // of results, 2^-8.
 func TestProductIsThatOfPlainOperations(t *testing.T) {
-	dev := openCUDA(t)
+	dev := testdevices.CUDA(t)
 	for _, k := range kinds {
 		for _, c := range []struct {
 			counts  []int
@@ -65,7 +44,7 @@ func TestProductIsThatOfPlainOperations(t *testing.T) {
 
 func TestTableSaysWhichTilesThereAre(t *testing.T) {
 	f := fill{tile: tile{Rows: 4}, Places: 15, Groups: 4}
-	got := MustExecOnce(open(t), func(g *Graph) *Node {
+	got := MustExecOnce(testdevices.FromEnv(t), func(g *Graph) *Node {
 		return f.table(Segments{Starts: Const(g, []int32{0, 9, 9, 10}), Counts: Const(g, []int32{9, 0, 1, 5})})
 	}).Value().([][]int32)
 	want := [][]int32{
@@ -79,7 +58,7 @@ func TestTableSaysWhichTilesThereAre(t *testing.T) {
 
 // TestReferenceIsTheFormula: what the kernel is compared with, against sums in Go.
 func TestReferenceIsTheFormula(t *testing.T) {
-	out := MustExecOnceN(open(t), func(g *Graph) []*Node {
+	out := MustExecOnceN(testdevices.FromEnv(t), func(g *Graph) []*Node {
 		x, s, w := operands(g, kind{Indexed: true, Biased: true}, []int{3, 0, 2}, 4, 6)
 		wide := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
 		return []*Node{inPlain(x, s, w), wide(x), s.Index, wide(w.Matrices), wide(w.Bias)}
@@ -99,7 +78,7 @@ func TestReferenceIsTheFormula(t *testing.T) {
 }
 
 func TestAvailableSaysWhyNot(t *testing.T) {
-	dev := open(t)
+	dev := testdevices.FromEnv(t)
 	MustExecOnce(dev, func(g *Graph) *Node {
 		zeros := func(dtype dtypes.DType, dims ...int) *Node { return Zeros(g, shapes.Make(dtype, dims...)) }
 		s := Segments{Starts: zeros(dtypes.Int32, 2), Counts: zeros(dtypes.Int32, 2)}
@@ -161,7 +140,7 @@ func TestTextDefinesWhatItUses(t *testing.T) {
 //
 //	ATTUNE_BACKEND=xla:cuda go test -run '^$' -bench Product -benchtime 5x ./pkg/grouped
 func BenchmarkProduct(b *testing.B) {
-	dev := openCUDA(b)
+	dev := testdevices.CUDA(b)
 	const times = 4 // in a graph: the host's part of a call is not measured
 	for _, c := range []struct {
 		name string

@@ -16,29 +16,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/internal/testdevices"
 	"github.com/attune-lab/attune/pkg/triton"
 )
-
-func open(t testing.TB) compute.Backend {
-	t.Helper()
-	dev, err := backend.FromEnv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dev
-}
-
-func openCUDA(t testing.TB) compute.Backend {
-	t.Helper()
-	dev := open(t)
-	if !backend.IsCUDA(dev) {
-		if _, benchmark := t.(*testing.B); benchmark { // a measurement that was not made must not pass
-			t.Fatalf("needs an NVIDIA GPU, found %s: set ATTUNE_BACKEND=xla:cuda", dev.Name())
-		}
-		t.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
-	}
-	return dev
-}
 
 // noise has a standard deviation of 1.5: scores spread enough that thresholds pass some keys and not most.
 func noise(g *Graph, seed int, dtype dtypes.DType, dims ...int) *Node {
@@ -48,7 +28,7 @@ func noise(g *Graph, seed int, dtype dtypes.DType, dims ...int) *Node {
 // TestAttentionIsThatOfPlainOperations, at lengths that are and are not whole tiles, over a batch, with shared keys, in both types, for what models add and for
 // every mask. The bound is half precision's rounding of probabilities and results, 2^-8 of each.
 func TestAttentionIsThatOfPlainOperations(t *testing.T) {
-	dev := openCUDA(t)
+	dev := testdevices.CUDA(t)
 	for _, c := range []struct {
 		batch, tokens, heads, kvHeads, dim int
 		dtype                              dtypes.DType
@@ -109,7 +89,7 @@ func everyKind() (kinds []Kind) {
 
 // TestTrialsSucceed: where the kernel is tested, it is also used.
 func TestTrialsSucceed(t *testing.T) {
-	dev := openCUDA(t)
+	dev := testdevices.CUDA(t)
 	for _, dim := range []int{16, 64, 128, 256} {
 		for _, k := range []Kind{{}, {ByBits: true}, {ByLimits: true}, {HasSoftcap: true, HasWindow: true, HasSinks: true}} {
 			query := shapes.Make(dtypes.BFloat16, 1, 512, 4, dim)
@@ -140,7 +120,7 @@ func TestAvailableSaysWhyNot(t *testing.T) {
 	if err := check(ok, of(dtypes.BFloat16, 64, 2, 64)); err != nil {
 		t.Error(err)
 	}
-	if dev := open(t); !backend.IsCUDA(dev) {
+	if dev := testdevices.FromEnv(t); !backend.IsCUDA(dev) {
 		if err := Available(dev, ok, ok, Kind{}); err == nil || !strings.Contains(err.Error(), "it needs xla:cuda") {
 			t.Errorf("%v, expected that it needs xla:cuda", err)
 		}
@@ -203,7 +183,7 @@ func checkText(t *testing.T, text string) {
 }
 
 func TestWrongOperandsAreRefused(t *testing.T) {
-	dev := open(t)
+	dev := testdevices.FromEnv(t)
 	defer func() {
 		if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), "the mask's bits are") {
 			t.Errorf("%v, expected an error about the mask's bits", r)
@@ -219,7 +199,7 @@ func TestWrongOperandsAreRefused(t *testing.T) {
 
 // BenchmarkAttention is a pass over 4,096 tokens with 32 heads, against the library's plain one ("ms"). Each timing runs 64 of them, one after the other.
 func BenchmarkAttention(b *testing.B) {
-	dev := openCUDA(b)
+	dev := testdevices.CUDA(b)
 	const tokens, heads, passes = 4096, 32, 64
 	for _, dim := range []int{128, 64, 256} {
 		for _, how := range []string{"library", "plain", "bits", "limits", "capped", "windowed"} {

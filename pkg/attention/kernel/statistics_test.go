@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/attune-lab/attune/pkg/internal/testdevices"
 )
 
 // wantedKinds are what surveys ask for, in the forms that models have.
@@ -42,7 +44,7 @@ func TestStatisticsTextDefinesWhatItUses(t *testing.T) {
 
 // TestStatisticsAreThoseOfPlainOperations, at lengths that are and are not whole tiles, over a batch with rows of padding. The bound is that of counts at a threshold.
 func TestStatisticsAreThoseOfPlainOperations(t *testing.T) {
-	dev := openCUDA(t)
+	dev := testdevices.CUDA(t)
 	for name, f := range wantedKinds() {
 		for _, c := range []struct {
 			batch, tokens, heads, kvHeads, dim int
@@ -77,7 +79,7 @@ func TestStatisticsAreThoseOfPlainOperations(t *testing.T) {
 
 // TestStatisticsTrialsSucceed: where the kernel is tested, it is also used.
 func TestStatisticsTrialsSucceed(t *testing.T) {
-	dev := openCUDA(t)
+	dev := testdevices.CUDA(t)
 	for name, f := range wantedKinds() {
 		for _, dim := range []int{64, 128, 256} {
 			shape := shapes.Make(dtypes.BFloat16, 1, 512, 4, dim)
@@ -97,7 +99,7 @@ func TestStatisticsTrialsSucceed(t *testing.T) {
 
 // BenchmarkStatistics is a pass over 4,096 tokens with 32 heads over 8 of keys ("ms").
 func BenchmarkStatistics(b *testing.B) {
-	dev := openCUDA(b)
+	dev := testdevices.CUDA(b)
 	const tokens, heads, kvHeads, passes = 4096, 32, 8, 64
 	for _, dim := range []int{64, 128} {
 		for _, name := range []string{"received", "rows", "everything"} {

@@ -1,4 +1,4 @@
-// Package testdevices opens several devices for tests.
+// Package testdevices opens devices for tests.
 package testdevices
 
 import (
@@ -11,6 +11,29 @@ import (
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/env"
 )
+
+// FromEnv opens the backend that the environment names.
+func FromEnv(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := backend.FromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// CUDA is FromEnv, which must be a GPU: else it skips the test, and ends a benchmark, since a measurement that was not made must not pass.
+func CUDA(t testing.TB) compute.Backend {
+	t.Helper()
+	b := FromEnv(t)
+	if !backend.IsCUDA(b) {
+		if _, benchmark := t.(*testing.B); benchmark {
+			t.Fatalf("needs an NVIDIA GPU, found %s: set ATTUNE_BACKEND=xla:cuda", b.Name())
+		}
+		t.Skip("needs an NVIDIA GPU: set ATTUNE_BACKEND=xla:cuda")
+	}
+	return b
+}
 
 // Open opens XLA's plugin for processors with so many devices or, where ATTUNE_BACKEND names CUDA, its cards. Where there are none, or too few, it skips the test.
 //
