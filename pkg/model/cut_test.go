@@ -100,25 +100,28 @@ func TestExpertsOverDevices(t *testing.T) {
 
 // TestFullDevicesAreExplained: the message counts the bytes on each device; other errors stay as they are.
 func TestFullDevicesAreExplained(t *testing.T) {
-	c, err := ParseConfig([]byte(`{"model_type":"llama","vocab_size":1024,"hidden_size":1024,"intermediate_size":4096,"num_hidden_layers":16,"num_attention_heads":8,"num_key_value_heads":8,"max_position_embeddings":64}`))
+	config, err := ParseConfig([]byte(`{"model_type":"llama","vocab_size":1024,"hidden_size":1024,"intermediate_size":4096,"num_hidden_layers":16,"num_attention_heads":8,"num_key_value_heads":8,"max_position_embeddings":64}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Model{Config: c, DType: dtypes.BFloat16}
-	if m.arch, err = c.describe(); err != nil {
+	m := &Model{Config: config, DType: dtypes.BFloat16}
+	if m.arch, err = config.describe(); err != nil {
 		t.Fatal(err)
 	}
-	m.weights = m.arch.weights(c)
+	m.weights = m.arch.weights(config)
 	full := errors.New("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 byte")
-	for n, want := range map[int]string{1: "its weights take 0.50 GiB; over more devices", 4: "its weights take 0.13 GiB on each of 4 devices; over more devices"} {
-		if n > 1 {
-			if m.mesh, err = distributed.NewDeviceMesh([]int{n}, []string{meshAxis}); err != nil {
+	for _, c := range []struct {
+		devices int
+		want    string
+	}{{1, "its weights take 0.50 GiB; over more devices"}, {4, "its weights take 0.13 GiB on each of 4 devices; over more devices"}} {
+		if c.devices > 1 {
+			if m.mesh, err = distributed.NewDeviceMesh([]int{c.devices}, []string{meshAxis}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		m.planCut()
-		if got := m.fit(full); !errors.Is(got, full) || !strings.Contains(got.Error(), want) {
-			t.Errorf("%d devices: %v, expected %q", n, got, want)
+		if got := m.fit(full); !errors.Is(got, full) || !strings.Contains(got.Error(), c.want) {
+			t.Errorf("%d devices: %v, expected %q", c.devices, got, c.want)
 		}
 	}
 	other := errors.New("INTERNAL")
