@@ -1,12 +1,17 @@
 package recipe
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/attune-lab/attune/pkg/env"
 	"github.com/attune-lab/attune/pkg/note"
+	"github.com/attune-lab/attune/pkg/notebook"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 )
 
@@ -77,5 +82,17 @@ func TestCheckComputesInTheCommittedType(t *testing.T) {
 	results.Parameters["dtype"] = "float32"
 	if got := ParametersOf(results); got["dtype"] != "float32" {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestTheGoBackendHasOneDevice: what it cannot do is said before anything is made.
+func TestTheGoBackendHasOneDevice(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	_, err := Run(context.Background(), Options{Root: "../..", Path: "../../recipes/sinks.ipynb", Dir: dir, Backend: kernel.GoBackend, Overrides: notebook.Overrides{"devices": "2"}})
+	if err == nil || !strings.Contains(err.Error(), "parameter devices=2: the Go backend has one device") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the run's directory: %v", err)
 	}
 }

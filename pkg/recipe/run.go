@@ -75,6 +75,9 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	if why != "" {
 		fmt.Fprintf(options.Log, "backend %s: %s; --backend %s chooses the other\n", options.Backend, why, kernel.GoBackend)
 	}
+	if n, _ := values["devices"].(int64); n > 1 && options.Backend == kernel.GoBackend {
+		return nil, fmt.Errorf("parameter devices=%d: the Go backend has one device; add --backend xla:cuda or --backend xla:cpu", n)
+	}
 	if options.Backend != kernel.GoBackend {
 		if _, err := kernel.CCompiler(); err != nil {
 			return nil, fmt.Errorf("the backend %q is linked with cgo: %w, or use --backend %s", options.Backend, err, kernel.GoBackend)
