@@ -76,6 +76,7 @@ type server struct {
 	stop     context.CancelCauseFunc
 	requests sync.WaitGroup
 	turn     sync.Mutex // one request at a time
+	waiting  sync.Map   // *events of those that wait for it
 	replaced bool       // by a worker of another profile; under turn
 	session  *session
 	asked    chan struct{}
@@ -149,11 +150,14 @@ func (s *server) answer(ctx context.Context, conn net.Conn) {
 		case <-time.After(client.CancelGrace): // in a compilation, which cannot be stopped
 			log.Print("a cancelled request did not end: the worker ends itself")
 			os.Remove(s.options.Socket)
+			s.sendAway()
 			os.Exit(3)
 		}
 	})
+	s.waiting.Store(out, nil)
 	s.turn.Lock()
 	defer s.turn.Unlock()
+	s.waiting.Delete(out)
 	if s.replaced || r.Profile != "" && r.Profile != s.options.Profile {
 		s.replaced = true // whoever waits asks the next worker, too
 		s.makeWay(out, fmt.Errorf("a request needs the profile %q, this worker has %q: another takes over", r.Profile, s.options.Profile))
@@ -176,12 +180,25 @@ func (s *server) answer(ctx context.Context, conn net.Conn) {
 // makeWay ends the server for another, which listens at the same socket.
 func (s *server) makeWay(out *events, why error) {
 	os.Remove(s.options.Socket)
+	out.send(replaced())
+	s.stop(why)
+}
+
+// sendAway tells those that wait to ask the next worker.
+func (s *server) sendAway() {
+	s.waiting.Range(func(out, _ any) bool {
+		out.(*events).send(replaced())
+		return true
+	})
+}
+
+// replaced sends whoever asks to the next worker, once this process has ended.
+func replaced() client.Event {
 	e := client.Event{Replaced: true}
 	if self, err := client.FindProcess(os.Getpid()); err == nil {
 		e.Process = self.String()
 	}
-	out.send(e)
-	s.stop(why)
+	return e
 }
 
 // run calls the handler of a kind. What panics, such as building a graph, becomes an error.
@@ -195,9 +212,6 @@ func (s *server) run(ctx context.Context, r *client.Request, out *events) (err e
 	handle := handlers[r.Kind]
 	if handle == nil {
 		return fmt.Errorf("the worker knows no request %q", r.Kind)
-	}
-	if r.Dry {
-		handle = planned
 	}
 	if r.Dry {
 		handle = planned

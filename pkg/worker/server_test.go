@@ -320,3 +320,19 @@ func Example_views() {
 	// 64  <nil>
 	// 12  T is 12 and not the usual 64, because fewer than 80 % of the texts have 64 tokens; sink rates fall with T. <nil>
 }
+
+// TestWhoWaitsIsSentToTheNextWorker: a worker that must end, such as out of a compilation that nobody waits for any more, does not leave others without an answer.
+func TestWhoWaitsIsSentToTheNextWorker(t *testing.T) {
+	here, there := net.Pipe()
+	defer here.Close()
+	s := &server{}
+	s.waiting.Store(&events{conn: there, encoder: json.NewEncoder(there)}, nil)
+	go s.sendAway()
+	var e client.Event
+	if err := json.NewDecoder(here).Decode(&e); err != nil {
+		t.Fatal(err)
+	}
+	if self, err := client.FindProcess(os.Getpid()); err != nil || !e.Replaced || e.Process != self.String() {
+		t.Errorf("it is told %+v, %v", e, err)
+	}
+}
