@@ -21,17 +21,15 @@ type Facts struct {
 	Available         int
 	Chance            float64
 	TokensPerPrompt   float64
-	LongerThanContext int    // prompts that will be refused
-	Writes            string // how the model continues, greedily, from its BOS or from a newline
+	LongerThanContext int // prompts that will be refused
 }
 
-// writesTokens is how much of its own text a model shows.
-const writesTokens = 48
+var errNoTokenizer = errors.New("eval: the model has no tokenizer.json, and items are text: put one into its directory")
 
 // Describe looks at a model and a task.
 func Describe(m *model.Model, task *Task) (Facts, error) {
 	if m.Tokenizer == nil {
-		return Facts{}, errors.New("eval: the model has no tokenizer.json, and items are text: put one into its directory")
+		return Facts{}, errNoTokenizer
 	}
 	c := m.Config
 	f := Facts{ModelType: c.ModelType, Parameters: c.NumParameters(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.KVHeads, Vocabulary: c.VocabSize, Context: c.MaxPositions,
@@ -43,20 +41,29 @@ func Describe(m *model.Model, task *Task) (Facts, error) {
 			f.LongerThanContext++
 		}
 	}
+	return f, nil
+}
+
+// writesTokens is how much of its own text a model shows.
+const writesTokens = 48
+
+// Writes is how a model continues, greedily, from the token that begins a text, or from a newline where it has none. XLA compiles the whole decoding graph for it.
+func Writes(m *model.Model) (string, error) {
+	if m.Tokenizer == nil {
+		return "", errNoTokenizer
+	}
 	start := m.Tokenizer.Encode("")
 	if len(start) == 0 {
 		start = m.Tokenizer.Encode("\n")
 	}
-	g, err := m.Generate([][]int{start}, model.GenerateOptions{MaxTokens: min(writesTokens, c.MaxPositions-len(start))}, nil)
+	g, err := m.Generate([][]int{start}, model.GenerateOptions{MaxTokens: min(writesTokens, m.Config.MaxPositions-len(start))}, nil)
 	if err != nil {
-		return Facts{}, err
+		return "", err
 	}
-	f.Writes = strings.TrimSpace(m.Tokenizer.Decode(g.Tokens[0]))
-	return f, nil
+	return strings.TrimSpace(m.Tokenizer.Decode(g.Tokens[0])), nil
 }
 
-// Markdown is the facts in two sentences and a warning where one is due. What the model writes is not in it: it is model output, to be shown
-// as such.
+// Markdown is the facts in two sentences and a warning where one is due.
 func (f Facts) Markdown() string {
 	s := fmt.Sprintf("The model is a %s with %.2f million parameters: %d layers of %d query and %d key heads, a vocabulary of %d, a context of %d tokens. ",
 		f.ModelType, float64(f.Parameters)/1e6, f.Layers, f.Heads, f.KVHeads, f.Vocabulary, f.Context)

@@ -102,8 +102,11 @@ func (s *Session) WithoutBOS() *Session {
 	return &other
 }
 
-// About says what is asked of what: the model, the items, one prompt, what the model writes by itself, and where both come from.
+// About says what is asked of what: the model, the items, one prompt, and where both come from.
 func (s *Session) About() *report.Part { return s.part("about", "", nil, nil) }
+
+// Writes shows what the model writes by itself, greedily. On XLA the decoding loop is compiled for it, seconds that a scored comparison does without.
+func (s *Session) Writes() *report.Part { return s.part("about", "writes", nil, nil) }
 
 // Tokens lists a text's tokens with their classes.
 func (s *Session) Tokens(text string) *report.Part {

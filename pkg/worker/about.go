@@ -9,11 +9,18 @@ import (
 	"github.com/attune-lab/attune/pkg/report"
 )
 
-// about says what is asked of what: the model, the items, one prompt, and where both come from.
+// about says what is asked of what: the model, the items, one prompt, and where both come from; as view "writes", what the model writes by itself.
 func about(_ context.Context, j *job) error {
 	m, err := j.open()
 	if err != nil {
 		return err
+	}
+	if j.View == "writes" {
+		text, err := eval.Writes(m)
+		if err != nil {
+			return err
+		}
+		return j.show(&report.Part{Samples: []report.Sample{{Title: "What the model writes by itself, greedily", Text: text}}})
 	}
 	facts := map[string]any{"model": m.Hash, "tokenizer": m.Tokenizer.Hash(), "source": m.Source, "model_type": m.Config.ModelType, "dtype": dtypeName(m.DType),
 		"device": m.Device(), "seed": j.Options.Seed}
@@ -38,6 +45,6 @@ func about(_ context.Context, j *job) error {
 	}
 	facts["task"], facts["template"], facts["items"] = task.Name, task.TemplateHash, task.Hash()
 	p.Method = f.Markdown()
-	p.Samples = []report.Sample{{Title: "One item as the model sees it", Text: task.Examples[0].Prompt}, {Title: "What the model writes by itself, greedily", Text: f.Writes}}
+	p.Samples = []report.Sample{{Title: "One item as the model sees it", Text: task.Examples[0].Prompt}}
 	return j.show(p)
 }

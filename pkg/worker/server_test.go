@@ -131,6 +131,7 @@ func TestEveryViewAnswers(t *testing.T) {
 		}
 	}
 	show("about", "", nil, nil, "a llama with 2.44 million parameters")
+	show("about", "writes", nil, nil, "What the model writes by itself, greedily")
 	show("tokens", "", map[string]any{"text": "What is 2?"}, nil, "punctuation")
 	for view, c := range map[string]struct {
 		args map[string]any
