@@ -67,14 +67,5 @@ func part(t *testing.T, path string) *safetensors.File {
 		}
 		kept = append(kept, x)
 	}
-	path = filepath.Join(t.TempDir(), "reference.safetensors")
-	if err := safetensors.Write(path, kept, nil); err != nil {
-		t.Fatal(err)
-	}
-	f, err := safetensors.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	return written(t, kept)
 }

@@ -102,6 +102,21 @@ func TestEveryFamilyHasAReference(t *testing.T) {
 	}
 }
 
+// written is a file of tensors, open until the test ends.
+func written(t *testing.T, ts []safetensors.Tensor) *safetensors.File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "reference.safetensors")
+	if err := safetensors.Write(path, ts, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 // TestParityCanFail compares with made-up references: a comparison that cannot fail says nothing.
 func TestParityCanFail(t *testing.T) {
 	c := &model.Config{ModelType: "llama", VocabSize: 50, HiddenSize: 16, IntermediateSize: 32, Layers: 2, Heads: 2, KVHeads: 1, HeadDim: 8,
@@ -110,18 +125,7 @@ func TestParityCanFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write := func(ts ...safetensors.Tensor) *safetensors.File {
-		path := filepath.Join(t.TempDir(), "reference.safetensors")
-		if err := safetensors.Write(path, ts, nil); err != nil {
-			t.Fatal(err)
-		}
-		f, err := safetensors.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { f.Close() })
-		return f
-	}
+	write := func(ts ...safetensors.Tensor) *safetensors.File { return written(t, ts) }
 	ids := safetensors.FromInt32s("input_ids", []int{1, 3}, []int32{1, 5, 9})
 	rows, err := parity.Compare(m, write(ids,
 		safetensors.FromFloat32s("logits", []int{1, 3, 50}, make([]float32, 150)),
