@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/gomlx/compute/dtypes"
@@ -11,6 +12,7 @@ import (
 	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 // Density is how much of what queries can see the emulation mask of layer 0 takes.
@@ -25,28 +27,61 @@ type Density struct {
 // MaskDensity is mean M over the entries that can be in the mask: in layer 0, the share of (head, query, earlier key) whose probability is
 // above tau. The diagonal, which the mask leaves out, is not counted. Prompts of one token have no such entry and are refused.
 func MaskDensity(ctx context.Context, r *engine.Runner, prompts [][]int, tau float64) (Density, error) {
-	d := Density{Tau: tau, Prompts: len(prompts), PerPrompt: make([]float64, len(prompts))}
+	shares := make([]float64, len(prompts))
+	err := eachDensity(ctx, r, prompts, prompts, tau, func(i int, share float64) error {
+		shares[i] = share
+		return nil
+	})
+	return newDensity(tau, shares), err
+}
+
+// KeptMaskDensity is MaskDensity from the store, prompt by prompt, and of the rest as it is computed, which is stored then. Job is as for [Kept].
+func KeptMaskDensity(ctx context.Context, s *store.Store, job store.Job, prompts [][]int, tau float64, o TextOptions) (Density, error) {
+	job.Kind = "mask density"
+	var err error
+	if job.Arm, err = json.Marshal(map[string]any{"tau": tau}); err != nil {
+		return Density{}, fmt.Errorf("mask density: %w", err)
+	}
+	shares, err := keptTexts(s, job, prompts, o, func(r *engine.Runner, missing [][]int, put func(int, float64) error) error {
+		return eachDensity(ctx, r, prompts, missing, tau, put)
+	})
+	return newDensity(tau, shares), err
+}
+
+func newDensity(tau float64, shares []float64) Density {
+	return Density{Tau: tau, Value: mean(shares), Prompts: len(shares), PerPrompt: shares}
+}
+
+// eachDensity gives each prompt's share, in the order in which they are computed. Each is padded as it is among the whole.
+func eachDensity(ctx context.Context, r *engine.Runner, whole, prompts [][]int, tau float64, each func(i int, share float64) error) error {
 	qs := make([]engine.Sequence, len(prompts))
 	for i, p := range prompts {
 		if len(p) < 2 {
-			return d, fmt.Errorf("mask density: prompt %d has %d tokens, expected 2 or more", i, len(p))
+			return fmt.Errorf("mask density: prompt %d has %d tokens, expected 2 or more", i, len(p))
 		}
 		qs[i].Tokens = p
 	}
+	lengths := make([]int, len(whole))
+	for i, p := range whole {
+		lengths[i] = len(p)
+	}
 	heads := r.Model().Config.Heads
-	err := r.Observe(ctx, qs, densityObserver{tau}, func(b engine.Batch, got *model.Result) error {
-		marked := tensors.MustCopyFlatData[float32](got.Emitted[densityName][0])
-		for row, at := range b.At {
-			n := len(prompts[at])
-			d.PerPrompt[at] = float64(marked[row]) / float64(heads*n*(n-1)/2)
+	err := r.Stream(ctx, lengths, qs, densityObserver{tau}, func(b engine.Batch) (func(model.Observation) error, func(*model.Result) error) {
+		return nil, func(got *model.Result) error {
+			marked := tensors.MustCopyFlatData[float32](got.Emitted[densityName][0])
+			for row, at := range b.At {
+				n := len(prompts[at])
+				if err := each(at, float64(marked[row])/float64(heads*n*(n-1)/2)); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
-		return nil
 	})
 	if err != nil {
-		return d, fmt.Errorf("mask density: %w", err)
+		return fmt.Errorf("mask density: %w", err)
 	}
-	d.Value = mean(d.PerPrompt)
-	return d, nil
+	return nil
 }
 
 const densityName = "sink.density"

@@ -11,7 +11,6 @@ import (
 	"github.com/attune-lab/attune/pkg/emulate"
 	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
-	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/sink"
 	"github.com/attune-lab/attune/pkg/store"
 )
@@ -67,6 +66,31 @@ func TestASurveyInPartsIsThatOfOneRun(t *testing.T) {
 	}
 }
 
+// TestMaskDensityIsKeptTextByText: what an interrupted measurement has stored is not measured again, and the rest gives the same shares.
+func TestMaskDensityIsKeptTextByText(t *testing.T) {
+	r := engine.New(effectModel(t), engine.Options{})
+	texts := [][]int{prompt(1, 20), prompt(2, 9), prompt(3, 14), prompt(1, 20)}
+	want := must(sink.MaskDensity(t.Context(), r, texts, 0.1))
+	job := store.Job{Code: "c", Model: "m", Numerics: "n"}
+	s := store.Fresh()
+	defer s.Close()
+	measured := 0
+	o := sink.TextOptions{Open: func() (*engine.Runner, error) { return r, nil }, Progress: func(n int) { measured += n }}
+	must(sink.KeptMaskDensity(t.Context(), s, job, texts[1:2], 0.1, o))
+	if _, err := sink.KeptMaskDensity(t.Context(), s, job, texts, 0.1, sink.TextOptions{Known: true}); err == nil || !strings.Contains(err.Error(), "2 of 4 texts") {
+		t.Errorf("%v, expected an error that counts what is missing", err)
+	}
+	if got := must(sink.KeptMaskDensity(t.Context(), s, job, texts, 0.1, o)); !reflect.DeepEqual(got, want) {
+		t.Errorf("the store gives %+v, measured at once it is %+v", got, want)
+	}
+	if got := must(sink.KeptMaskDensity(t.Context(), s, job, texts, 0.1, sink.TextOptions{Known: true})); !reflect.DeepEqual(got, want) || measured != 3 {
+		t.Errorf("%+v after %d measurements, expected %+v after 3, the fourth text being the first again", got, measured, want)
+	}
+	if _, err := sink.KeptMaskDensity(t.Context(), s, job, texts, 0.2, sink.TextOptions{Known: true}); err == nil {
+		t.Error("another threshold is answered by the store")
+	}
+}
+
 // TestEffectsAreKeptTextByText: the store gives what was measured, in parts too, without a model.
 func TestEffectsAreKeptTextByText(t *testing.T) {
 	m := effectModel(t)
@@ -83,19 +107,19 @@ func TestEffectsAreKeptTextByText(t *testing.T) {
 	for i := 1; i <= 2; i++ {
 		s := store.Fresh()
 		defer s.Close()
-		o := sink.EffectOptions{Part: store.Part{Index: i, Of: 2}, Open: func() (*model.Model, error) { return m, nil }, Progress: func(n int) { measured += n },
+		o := sink.TextOptions{Part: store.Part{Index: i, Of: 2}, Open: func() (*engine.Runner, error) { return engine.New(m, engine.Options{}), nil }, Progress: func(n int) { measured += n },
 			Stored: func(_ store.Key, list []string) { items += len(list) }}
 		if _, _, err := sink.KeptEffects(t.Context(), s, job, plan, texts, o); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := sink.KeptEffects(t.Context(), all, job, plan, texts, sink.EffectOptions{Known: true}); err == nil || !strings.Contains(err.Error(), "not in the store") {
+		if _, _, err := sink.KeptEffects(t.Context(), all, job, plan, texts, sink.TextOptions{Known: true}); err == nil || !strings.Contains(err.Error(), "not in the store") {
 			t.Errorf("before part %d: %v, expected an error that counts what is missing", i, err)
 		}
 		if _, err := all.Merge("all", s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	gotPlain, gotChanged, err := sink.KeptEffects(t.Context(), all, job, plan, texts, sink.EffectOptions{Known: true})
+	gotPlain, gotChanged, err := sink.KeptEffects(t.Context(), all, job, plan, texts, sink.TextOptions{Known: true})
 	if err != nil {
 		t.Fatal(err)
 	}

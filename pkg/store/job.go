@@ -10,7 +10,7 @@ import (
 
 // Job is everything that a result depends on but the item.
 type Job struct {
-	Kind      string          `json:"kind"`                // "choices", "text", "survey", "effect": what a record holds
+	Kind      string          `json:"kind"`                // "choices", "text", "survey", "effect", "mask density", "writes": what a record holds
 	Code      string          `json:"code"`                // see [Sources]; "" = unknown, as in a program without a checkout: nothing is stored
 	Model     string          `json:"model"`               // hash of the weights, an adapter's too
 	Tokenizer string          `json:"tokenizer,omitempty"` // hash of tokenizer.json

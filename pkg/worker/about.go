@@ -2,11 +2,15 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/attune-lab/attune/pkg/eval"
+	"github.com/attune-lab/attune/pkg/model"
 	"github.com/attune-lab/attune/pkg/report"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 // about says what is asked of what: the model, the items, one prompt, and where both come from; as view "writes", what the model writes by itself.
@@ -16,7 +20,10 @@ func about(_ context.Context, j *job) error {
 		return err
 	}
 	if j.View == "writes" {
-		text, err := eval.Writes(m)
+		if j.session.part != nil { // one text: the last job writes it
+			return errPartDone
+		}
+		text, err := j.writes(m)
 		if err != nil {
 			return err
 		}
@@ -47,4 +54,39 @@ func about(_ context.Context, j *job) error {
 	p.Method = f.Markdown()
 	p.Samples = []report.Sample{{Title: "One item as the model sees it", Text: task.Examples[0].Prompt}}
 	return j.show(p)
+}
+
+// writes is what the model writes by itself, from the store where it is there.
+func (j *job) writes(m *model.Model) (text string, err error) {
+	r, err := j.runner()
+	if err != nil {
+		return "", err
+	}
+	results, err := j.store()
+	if err != nil {
+		return "", err
+	}
+	const item = "greedy, from the beginning of a text"
+	of := r.Job()
+	of.Kind = "writes"
+	known, err := results.Load(of)
+	if err != nil {
+		return "", err
+	}
+	if record, ok := known[item]; ok {
+		err = json.Unmarshal(record.Data, &text)
+		return text, err
+	}
+	if text, err = eval.Writes(m); err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(text)
+	if err != nil {
+		return "", err
+	}
+	w, err := results.Writer(of, j.runName())
+	if err != nil {
+		return "", err
+	}
+	return text, errors.Join(w.Put(store.Record{Item: item, Data: data}), w.Close())
 }

@@ -34,7 +34,7 @@ func effect(ctx context.Context, j *job) error {
 	key := "effect " + surveyKey(j.session.key, plan.Hash(), ids)
 	measured, ok := j.session.effects[key]
 	if !ok {
-		if measured, err = j.effects(ctx, m, plan, ids); err != nil {
+		if measured, err = j.effects(ctx, plan, ids); err != nil {
 			return err
 		}
 		j.session.effects[key] = measured
@@ -52,31 +52,35 @@ func effect(ctx context.Context, j *job) error {
 type effects struct{ plain, changed []sink.Effect }
 
 // effects measures what the store does not have. In a part of a submission that is all: errPartDone.
-func (j *job) effects(ctx context.Context, m *model.Model, plan emulate.Plan, ids [][]int) (e effects, err error) {
-	results, err := j.store()
+func (j *job) effects(ctx context.Context, plan emulate.Plan, ids [][]int) (e effects, err error) {
+	results, of, o, err := j.keptTexts("effect of "+j.arms()[0].Name, len(ids))
 	if err != nil {
 		return e, err
 	}
-	r, err := j.runner()
-	if err != nil {
-		return e, err
-	}
-	of, err := j.resultJob(r)
-	if err != nil {
-		return e, err
-	}
-	o := sink.EffectOptions{Run: j.runName(), Part: j.share(), Known: j.known(), Progress: j.ticker("effect of "+j.arms()[0].Name, len(ids)),
-		Open: func() (*model.Model, error) { return m, nil }}
-	p := j.session.part
-	if p != nil {
-		o.Stored = func(key store.Key, items []string) {
-			p.answered = append(p.answered, cluster.Answered{Jobs: []store.Key{key}, Items: items, Of: len(ids)})
-		}
-	}
-	if e.plain, e.changed, err = sink.KeptEffects(ctx, results, of, plan, ids, o); err == nil && p != nil {
+	if e.plain, e.changed, err = sink.KeptEffects(ctx, results, of, plan, ids, o); err == nil && j.session.part != nil {
 		err = errPartDone
 	}
 	return e, err
+}
+
+// keptTexts is what measuring texts one by one takes: the store, what results depend on, and how it is gone about. In a part of a submission what is stored is noted there.
+func (j *job) keptTexts(stage string, texts int) (*store.Store, store.Job, sink.TextOptions, error) {
+	o := sink.TextOptions{Run: j.runName(), Part: j.share(), Known: j.known(), Progress: j.ticker(stage, texts), Open: j.runner}
+	if p := j.session.part; p != nil {
+		o.Stored = func(key store.Key, items []string) {
+			p.answered = append(p.answered, cluster.Answered{Jobs: []store.Key{key}, Items: items, Of: texts})
+		}
+	}
+	results, err := j.store()
+	if err != nil {
+		return nil, store.Job{}, o, err
+	}
+	r, err := j.runner()
+	if err != nil {
+		return nil, store.Job{}, o, err
+	}
+	of, err := j.resultJob(r)
+	return results, of, o, err
 }
 
 func (j *job) effectRows(e effects, m *model.Model) *report.Part {

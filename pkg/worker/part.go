@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,9 +91,6 @@ func (p *partRun) compute(ctx context.Context, j *job) (err error) {
 			err = fmt.Errorf("%v\n%s", r, debug.Stack())
 		}
 	}()
-	if j.Kind == "survey" && j.View == "density" { // measures layer 0 anew, in the last job
-		return nil
-	}
 	handle := handlers[j.Kind]
 	if handle == nil {
 		return fmt.Errorf("the worker knows no request %q", j.Kind)
@@ -151,7 +149,7 @@ func (j *job) runName() string {
 	if p := j.session.part; p != nil {
 		return p.run
 	}
-	return j.RunID
+	return cmp.Or(j.RunID, "run")
 }
 
 // share is the part of the items that is computed, the whole but in a part of a submission.

@@ -96,7 +96,7 @@ func TestPartsShowWhatOneRunShows(t *testing.T) {
 			if part != parts {
 				break // once is enough
 			}
-			if _, err := answerOf(t, united, r, s.Store); r.View != "density" && (err == nil || !strings.Contains(err.Error(), "not in the store")) {
+			if _, err := answerOf(t, united, r, s.Store); err == nil || !strings.Contains(err.Error(), "not in the store") {
 				t.Errorf("%s %s before the parts are united: %v", r.Kind, r.View, err)
 			}
 		}
@@ -104,8 +104,8 @@ func TestPartsShowWhatOneRunShows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if u, err := s.Merge(); err != nil || u.Records != 2*4+4+2*4 || len(u.Devices) != 1 {
-		t.Fatalf("united %+v, %v: expected 8 answers, 4 effects and 8 losses of one device", u, err)
+	if u, err := s.Merge(); err != nil || u.Records != 2*4+4+4+2*4 || len(u.Devices) != 1 {
+		t.Fatalf("united %+v, %v: expected 8 answers, 4 effects, 4 densities of masks and 8 losses of one device", u, err)
 	}
 	one, fresh := newSession(), filepath.Join(t.TempDir(), "one")
 	for _, r := range requests {
@@ -324,5 +324,22 @@ func TestCalibrationsInParts(t *testing.T) {
 		if err != nil || got == "" || graphs.ReplaceAllString(got, "") != graphs.ReplaceAllString(want, "") {
 			t.Errorf("%s: %v, the parts show\n%.300s\nand one run\n%.300s", r.View, err, got, want)
 		}
+	}
+}
+
+// TestWhatTheModelWritesIsKept: another session shows the same text and compiles nothing for it.
+func TestWhatTheModelWritesIsKept(t *testing.T) {
+	dir, r := filepath.Join(t.TempDir(), "store"), request(t, "about", "writes", nil)
+	first, err := answerOf(t, newSession(), r, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := newSession()
+	second, err := answerOf(t, again, r, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := again.model.Compilations(); second != first || n != 0 {
+		t.Errorf("another session shows %s after %d compilations, expected %s without one", second, n, first)
 	}
 }

@@ -232,12 +232,16 @@ func densityView(ctx context.Context, v *surveyed) (*report.Part, error) {
 			ids = append(ids, p)
 		}
 	}
-	r, err := v.runner()
+	results, of, o, err := v.keptTexts("mask density", len(ids))
 	if err != nil {
 		return nil, err
 	}
-	defer r.Watch(func(p engine.Progress) { p.Stage = "mask density"; v.engineProgress(p) })()
-	d, err := sink.MaskDensity(ctx, r, ids, v.Tau)
+	defer v.session.runner.Watch(func(p engine.Progress) { p.Stage = "mask density"; v.engineProgress(p) })()
+	o.Progress = nil // the engine tells more
+	d, err := sink.KeptMaskDensity(ctx, results, of, ids, v.Tau, o)
+	if err == nil && v.session.part != nil {
+		err = errPartDone
+	}
 	if err != nil {
 		return nil, err
 	}
