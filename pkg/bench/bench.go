@@ -13,6 +13,7 @@ type Rate struct {
 	TokensPerSecond float64
 	Seconds         []float64 // of each repeat, sorted
 	Allocations     float64   // objects allocated on the host for each token; of decoding only
+	Slots           int       // of each sequence's cache at the end of the long generation, all of which a step on XLA reads; of decoding only
 	Plan            []string  // how each layer was computed; of a prefill only
 }
 
@@ -44,10 +45,14 @@ func Decode(m *model.Model, batch, length, short, long, repeats int, exp model.E
 	for i := range prompts {
 		prompts[i] = prompt(m, length, i)
 	}
+	slots := 0
 	timed := func(n int) (seconds []float64, allocations float64, err error) {
 		generate := func() error {
-			// Chunk and capacity follow MaxTokens, so the short run asks for the long one's graphs and stops early.
-			_, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: n, IgnoreEOS: true, Chunk: short}, exp)
+			// One chunk and one room: both numbers of tokens run through the same graphs, whose steps read as much.
+			g, err := m.Generate(prompts, model.GenerateOptions{MaxTokens: n, Room: long, IgnoreEOS: true, Chunk: short}, exp)
+			if err == nil {
+				slots = g.Slots
+			}
 			return err
 		}
 		if seconds, err = median(repeats, generate); err == nil {
@@ -68,7 +73,7 @@ func Decode(m *model.Model, batch, length, short, long, repeats int, exp model.E
 	if err != nil {
 		return Rate{}, err
 	}
-	return Rate{TokensPerSecond: float64(tokens) / seconds, Seconds: many, Allocations: (manyAllocations - fewAllocations) / float64(tokens)}, nil
+	return Rate{TokensPerSecond: float64(tokens) / seconds, Seconds: many, Allocations: (manyAllocations - fewAllocations) / float64(tokens), Slots: slots}, nil
 }
 
 // between is how much longer many tokens take than few, by the medians.

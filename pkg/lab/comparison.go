@@ -146,7 +146,7 @@ type Bench struct {
 	Dimensions string `json:"dimensions"` // llama-2-7b, llama-3.2-1b or small
 	Tokens     int    `json:"tokens"`     // length of the prefill
 	Prompt     int    `json:"prompt"`     // tokens before decoding starts
-	NewTokens  int    `json:"newTokens"`  // tokens decoded in a timed call
+	NewTokens  int    `json:"newTokens"`  // decoding is timed between as many new tokens and three times as many
 	Batch      int    `json:"batch"`      // sequences of the batched decoding
 	Repeats    int    `json:"repeats"`    // of each measurement, after one to warm up
 	Peer       bool   `json:"peer"`       // run the peer too, where it can run

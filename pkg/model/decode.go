@@ -106,7 +106,7 @@ const cacheBucket = 256
 
 // capacity is the number of slots that a generation may fill behind its prompt, and a part of the key of its graphs.
 func (m *Model) capacity(opts GenerateOptions) int {
-	return roundUp(opts.MaxTokens+m.chunk(opts), cacheBucket)
+	return roundUp(max(opts.MaxTokens, opts.Room)+m.chunk(opts), cacheBucket)
 }
 
 // padSlots pads slot positions (with -1) and caches (with zeros) to a number of slots, in place.

@@ -8,3 +8,6 @@ func StageLayers(t *testing.T, n int) {
 	stageLayers = func(*Model) int { return n }
 	t.Cleanup(func() { stageLayers = before })
 }
+
+// GenerateKey identifies the graphs of decoding without an experiment.
+func (m *Model) GenerateKey(opts GenerateOptions) string { return m.generateKey("decode", opts, nil) }

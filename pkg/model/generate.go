@@ -26,6 +26,8 @@ type GenerateOptions struct {
 	// any batch.
 	SampleIDs []uint64
 	Chunk     int // tokens per call of the compiled loop; 0 = 16 on the Go backend, 64 on XLA
+	// Room is for how many new tokens XLA's caches are made, where that is more than MaxTokens: calls of one room share their graphs, and every step reads all of it.
+	Room int
 	// Extents of the prompts, for interventions that tell prompts from what is generated, or read a highlighted span; nil = all of a prompt is prompt.
 	Extents []Extent
 }
@@ -40,6 +42,8 @@ type Generation struct {
 	Plan []string
 	// Compilations counts the graphs that had to be built: none where an earlier call had the same options and shapes.
 	Compilations int
+	// Slots is the length of each sequence's cache at the end, all of which a step on XLA reads.
+	Slots int
 }
 
 // Generate continues each prompt. The experiment, nil for none, acts in prefill and in every decoding step.
@@ -85,6 +89,9 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 		}
 	}
 	g := &Generation{Tokens: make([][]int, len(prompts)), Plan: l.plan}
+	if l.slots != nil {
+		g.Slots = l.slots.shape().Dimensions[1]
+	}
 	for i := range prompts {
 		g.Tokens[i] = l.tokensOf(i)
 	}

@@ -156,6 +156,20 @@ func TestSamplingFollowsTheDistribution(t *testing.T) {
 	}
 }
 
+// TestOneRoomOneGraph: numbers of tokens that ask for one room run through the same graphs, so that times of them differ by their tokens alone.
+func TestOneRoomOneGraph(t *testing.T) {
+	m := tinyModel(t)
+	key := func(tokens, room int) string {
+		return m.GenerateKey(model.GenerateOptions{MaxTokens: tokens, Room: room, Chunk: 128})
+	}
+	if long := key(384, 0); key(128, 384) != long || key(384, 384) != long || key(384, 100) != long {
+		t.Errorf("128 tokens with room for 384 ask for %q, 384 tokens for %q", key(128, 384), long)
+	}
+	if key(128, 0) == key(384, 0) {
+		t.Error("384 tokens find no more room than 128")
+	}
+}
+
 func TestGenerateRefusesBadOptions(t *testing.T) {
 	m := tinyModel(t)
 	p := [][]int{tokens(1, 4, 97)}

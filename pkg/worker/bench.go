@@ -93,19 +93,20 @@ func (j *job) benchSpeed(a benchArgs, c *model.Config, found measured) error {
 	if err != nil {
 		return err
 	}
-	p := &report.Part{Method: fmt.Sprintf("%d parameters (%s) in %s on %s, random weights; medians of %d calls after one to warm up. A decode step reads %.2f GB of weights.",
+	p := &report.Part{Method: fmt.Sprintf("%d parameters (%s) in %s on %s, random weights; medians of %d calls after one to warm up. A decode step reads %.2f GB of weights and, on XLA, all slots of the cache.",
 		c.NumParameters(), a.Dimensions, dtypeName(m.DType), m.Device(), a.Repeats, float64(c.WeightBytes(m.DType))/1e9),
 		Facts: map[string]any{"device": m.Device(), "dtype": dtypeName(m.DType)}}
-	t := report.Table{Name: "speed", Title: "Tokens per second, medians", Columns: []string{"work", "tokens/s", "seconds of each repeat"}}
+	t := report.Table{Name: "speed", Title: "Tokens per second, medians", Columns: []string{"work", "tokens/s", "cache slots", "seconds of each repeat"}}
 	record := func(name string, r bench.Rate, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		found[name+"_tokens_per_second"] = r.TokensPerSecond
-		if r.Allocations > 0 {
-			found[name+"_allocations_per_token"] = r.Allocations
+		slots := "" // a prefill has none
+		if r.Slots > 0 {
+			found[name+"_allocations_per_token"], found[name+"_cache_slots"], slots = r.Allocations, float64(r.Slots), strconv.Itoa(r.Slots)
 		}
-		t.Rows = append(t.Rows, []any{name, r.TokensPerSecond, fmt.Sprintf("%.4f", r.Seconds)})
+		t.Rows = append(t.Rows, []any{name, r.TokensPerSecond, slots, fmt.Sprintf("%.4f", r.Seconds)})
 		p.Numbers = append(p.Numbers, report.Number{Name: "speed/" + name, Value: r.TokensPerSecond, Unit: "tokens/s", N: a.Repeats, Tolerance: r.TokensPerSecond / 2})
 		return nil
 	}
