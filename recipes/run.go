@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/attune-lab/attune/pkg/note"
 	"github.com/attune-lab/attune/pkg/notebook"
 	"github.com/attune-lab/attune/pkg/notebook/kernel"
 	"github.com/attune-lab/attune/pkg/recipe"
@@ -131,15 +132,24 @@ func execute(ctx context.Context, where site, options recipe.Options, command st
 		notebookLine() // as far as it was executed
 		return result, &unfinishedError{err, continuation(command, result.Dir, options)}
 	}
-	results, note := filepath.Join(result.Dir, "results.json"), filepath.Join(result.Dir, "note.html")
+	results, page := filepath.Join(result.Dir, "results.json"), filepath.Join(result.Dir, "note.html")
 	isRecipe := filepath.Dir(options.Path) == where.recipes
 	if isRecipe && !exists(results) {
 		notebookLine()
 		return result, fmt.Errorf("every cell succeeded, but there is no results.json in %s: the recipe's last cell must call Finish on its note", recipe.Relative(result.Dir))
 	}
 	fmt.Printf("\n%s finished in %s\n", strings.TrimSuffix(filepath.Base(options.Path), ".ipynb"), time.Since(started).Round(time.Second/10))
+	if isRecipe {
+		found, err := note.Load(result.Dir)
+		if err != nil {
+			return result, err
+		}
+		if found.Answer != "" {
+			fmt.Println(found.Answer)
+		}
+	}
 	notebookLine()
-	for _, line := range []struct{ word, path string }{{"results ", results}, {"note    ", note}} {
+	for _, line := range []struct{ word, path string }{{"results ", results}, {"note    ", page}} {
 		if exists(line.path) {
 			fmt.Printf("%s  %s\n", line.word, recipe.Relative(line.path))
 		}

@@ -10,7 +10,7 @@
 //
 // The run directory is ATTUNE_RUN_DIR where the recipe runner set it and <repository>/runs/<recipe> in interactive use. In it:
 //
-//	results.json      {"recipe","parameters","results":[{"name","value","unit","n","ci95","tolerance"}],"tables","provenance"}
+//	results.json      {"recipe","answer","parameters","results":[{"name","value","unit","n","ci95","tolerance"}],"tables","provenance"}
 //	provenance.json   the same provenance by itself
 //	note.html         the page: no network request, everything escaped, figures inside; the only script is that of the attention view, by its hash
 //	note.md           the same for GitHub, with the pictures of figures/

@@ -119,6 +119,7 @@ func (r *Run) compose(now time.Time) (*content, error) {
 		}
 	}
 	c.found = append(c.found, details...)
+	c.results.Answer = c.answer
 	c.results.Provenance = r.gather(s, facts, now)
 	return c, nil
 }

@@ -18,6 +18,7 @@ import (
 // json.Number after Load, as written.
 type Results struct {
 	Recipe     string                  `json:"recipe"`
+	Answer     string                  `json:"answer,omitempty"` // the sentence at the top of the note
 	Parameters map[string]any          `json:"parameters"`
 	Results    []report.Number         `json:"results"`
 	Tables     map[string]report.Table `json:"tables"`

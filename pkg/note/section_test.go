@@ -144,6 +144,9 @@ func TestTheMarkedFindingIsTheAnswerElseTheLast(t *testing.T) {
 	if n := strings.Count(page, "How one was measured."); n != 1 {
 		t.Errorf("the answer's method is told %d times, want once, at the top", n)
 	}
+	if res, err := Load(dir); err != nil || res.Answer != "One is found." {
+		t.Errorf("results.json: %v, %v: expected the answer at the top of the note", res, err)
+	}
 	order(read(t, dir, "note.md"), "# A &lt;b&gt;demo", "**One is found.**", "* Two is found.", "## 1 How it was measured", "## 3 Two")
 }
 
