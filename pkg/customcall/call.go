@@ -1,6 +1,7 @@
 package customcall
 
 import (
+	_ "embed"
 	"reflect"
 
 	"github.com/gomlx/compute"
@@ -9,6 +10,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 )
+
+// Source is this file's text: a kernel that was tried out through another one is tried again.
+//
+//go:embed call.go
+var Source string
 
 // Call calls the function of a name, with operands and results row-major in memory. Its results have the dimensions and dtypes of likes, and no gradient: asking for
 // one panics. config is what the function reads beside its operands.

@@ -46,8 +46,8 @@ func FindCPUPlugin() string {
 }
 
 // XLAFromBytes is the size of a model's weights from which xla:cpu is the default where its plugin is found: about 10 million parameters. On 2 cores the Go backend reads
-// 120 tokens/s of a model of 135 million parameters (with SIMD), xla:cpu 590, and XLA compiles for a second or so for each of the eight widths that a set of questions
-// has. So for 100 questions of two choices, 12,000 tokens, they take the same time at about 10 million parameters, and at 135 million XLA takes a third of it.
+// 120 to 180 tokens/s of a model of 135 million parameters (with SIMD), xla:cpu 590 to 670, and XLA compiles for some seconds, whatever the model's size. So for 100
+// questions of two choices, 12,000 tokens, they take the same time at about 10 million parameters, and at 135 million XLA takes a third of it.
 const XLAFromBytes = 20 << 20
 
 // DefaultBackend is the backend of a model whose weights take so many bytes, where neither a flag nor the environment names one, and why.

@@ -15,6 +15,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/customcall"
 	"github.com/attune-lab/attune/pkg/env"
 )
 
@@ -72,14 +73,14 @@ func (t Trial) Outcome(variant any) error {
 	return err
 }
 
-// record is the file that stands for a trial that succeeded here: its name is a hash of the plugin and its version, the device, XLA's flags, the kernel's text and
+// record is the file that stands for a trial that succeeded here: its name is a hash of the plugin and its version, the device, XLA's flags, the text of the kernel and of the call, and the
 // kind. Failures are not kept: they may have been a full device, and trying again takes a second. "" where there is no cache folder.
 func (t Trial) record() string {
 	dir, err := env.CacheDir()
 	if err != nil {
 		return ""
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s", backend.Describe(t.Device), os.Getenv(env.XLAFlags), t.Text, callSource, t.Kind))
+	key := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s", backend.Describe(t.Device), os.Getenv(env.XLAFlags), t.Text, callSource+customcall.Source, t.Kind))
 	return filepath.Join(dir, "kernel", fmt.Sprintf("%x", key[:16]))
 }
 

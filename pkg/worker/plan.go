@@ -27,7 +27,7 @@ func planned(ctx context.Context, j *job) error {
 	case "calibrate":
 		list = []client.Planned{{Kind: j.Kind, View: j.View, Note: "one arm for each head and gain, kept in the store: not priced"}}
 	default:
-		list = []client.Planned{{Kind: j.Kind, View: j.View, Note: "computed each time, not priced"}}
+		list = []client.Planned{{Kind: j.Kind, View: j.View, Note: "not priced"}}
 	}
 	if err != nil {
 		return err
