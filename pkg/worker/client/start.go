@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -133,7 +134,7 @@ func (c *Client) startLock(ctx context.Context) (*env.FileLock, error) {
 }
 
 // Build makes the worker's binary of these sources in an environment (that of the kernel whose cells ask: whether XLA is linked and which vector instructions are used depend on it),
-// unless it is in the cache, and tells on out how far it is. Workers of other sources are removed from the cache when they are a week old.
+// unless it is in the cache, and tells on out how far it is. Of workers of other sources the cache keeps the last few.
 func Build(ctx context.Context, root, sources string, environ []string, out io.Writer) (string, error) {
 	cache, err := env.CacheDir()
 	if err != nil {
@@ -143,6 +144,7 @@ func Build(ctx context.Context, root, sources string, environ []string, out io.W
 	environ = withVectors(environ)
 	binary := filepath.Join(dir, sources[:24]+buildName(environ))
 	if info, err := os.Stat(binary); err == nil && info.Mode().IsRegular() {
+		_ = os.Chtimes(binary, time.Time{}, time.Now()) // in use, see removeOld
 		return binary, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -182,16 +184,29 @@ func buildName(environ []string) string {
 	return name
 }
 
-// removeOld removes workers that nobody built again for a week. One that runs keeps running: its file is unlinked only.
+// keptWorkers is how many binaries of other sources stay in the cache, 35 MB each: who goes back and forth between a few states of the sources builds none again.
+const keptWorkers = 8
+
+// removeOld removes all workers but those used last, and what builds left behind a day ago. One that runs keeps running: its file is unlinked only.
 func removeOld(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
+	var binaries []fs.FileInfo
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 7*24*time.Hour {
+		info, err := e.Info()
+		switch {
+		case err != nil: // removed by another
+		case !strings.HasSuffix(e.Name(), ".tmp"):
+			binaries = append(binaries, info)
+		case time.Since(info.ModTime()) > 24*time.Hour:
 			os.Remove(filepath.Join(dir, e.Name()))
 		}
+	}
+	slices.SortFunc(binaries, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for _, info := range binaries[min(keptWorkers, len(binaries)):] {
+		os.Remove(filepath.Join(dir, info.Name()))
 	}
 }
 
