@@ -42,6 +42,7 @@ func ratesView(ctx context.Context, v *surveyed) (*report.Part, error) {
 		last = rates[i]
 	}
 	ci := stats.MeanInterval(last.PerPrompt, v.Options.Seed)
+	p.Answers = true // of recipes that compare nothing: of several that answer the last is the note's
 	p.Finding = fmt.Sprintf("%.1f %% of heads give position %d more than %g of their attention (95 %% interval over texts %.1f to %.1f %%; T = %d, %d texts)%s.",
 		100*last.Value, v.Key, last.Eps, 100*ci.Low, 100*ci.High, v.length, last.Prompts, v.mostSunkOn(s))
 	if len(rates) == 1 {
