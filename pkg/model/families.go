@@ -26,7 +26,7 @@ func init() { // not a literal: builders read the table
 	families = map[string]family{
 		"llama":            {build: llama, bfloat16: true},
 		"mistral":          {build: mistral, bfloat16: true},
-		"ministral3":       {build: ministral3},
+		"ministral3":       {build: ministral3, bfloat16: true},
 		"qwen2":            {build: qwen2, bfloat16: true},
 		"qwen3":            {build: qwen3, bfloat16: true},
 		"olmo":             {build: olmo, bfloat16: true, eps: 1e-5},
