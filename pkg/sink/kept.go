@@ -32,6 +32,9 @@ func Kept(ctx context.Context, s *store.Store, job store.Job, open func() (*engi
 		return nil, fmt.Errorf("survey: %w", err)
 	}
 	if path := s.FindBlob(job); path != "" {
+		if opts.Progress != nil {
+			opts.Progress(len(prompts))
+		}
 		return Load(path)
 	}
 	if opts.Known {

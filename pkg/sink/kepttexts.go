@@ -20,7 +20,7 @@ type TextOptions struct {
 	Run      string                              // names the part of the store that is written; "" = "run"
 	Part     store.Part                          // measure these texts only
 	Known    bool                                // compute nothing: a text that is not in the store is an error
-	Progress func(texts int)                     // called after each text that is measured; may be nil
+	Progress func(texts int)                     // told how many more texts are measured, or known; may be nil
 	Open     func() (*engine.Runner, error)      // asked for when something has to be computed
 	Stored   func(job store.Key, items []string) // told what is in the store afterwards; may be nil
 }
@@ -58,6 +58,7 @@ func keptTexts[T any](s *store.Store, job store.Job, texts [][]int, o TextOption
 		return nil, fmt.Errorf("%s: %w", job.Kind, err)
 	}
 	var items []string
+	there := 0 // of them in the store
 	found := map[string]T{}
 	var missing [][]int
 	for _, text := range texts {
@@ -67,6 +68,9 @@ func keptTexts[T any](s *store.Store, job store.Job, texts [][]int, o TextOption
 		}
 		items = append(items, item)
 		record, ok := known[item]
+		if ok {
+			there++
+		}
 		if _, met := found[item]; met {
 			continue
 		}
@@ -77,6 +81,9 @@ func keptTexts[T any](s *store.Store, job store.Job, texts [][]int, o TextOption
 			return nil, fmt.Errorf("%s: the store's record of run %s: %w", job.Kind, record.Run, err)
 		}
 		found[item] = measured
+	}
+	if there > 0 && o.Progress != nil {
+		o.Progress(there)
 	}
 	if len(missing) > 0 {
 		if o.Known {

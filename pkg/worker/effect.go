@@ -53,7 +53,7 @@ type effects struct{ plain, changed []sink.Effect }
 
 // effects measures what the store does not have. In a part of a submission that is all: errPartDone.
 func (j *job) effects(ctx context.Context, plan emulate.Plan, ids [][]int) (e effects, err error) {
-	results, of, o, err := j.keptTexts("effect of "+j.arms()[0].Name, len(ids))
+	results, of, o, err := j.keptTexts(len(ids), j.ticker("effect of "+j.arms()[0].Name, len(ids)))
 	if err != nil {
 		return e, err
 	}
@@ -64,8 +64,8 @@ func (j *job) effects(ctx context.Context, plan emulate.Plan, ids [][]int) (e ef
 }
 
 // keptTexts is what measuring texts one by one takes: the store, what results depend on, and how it is gone about. In a part of a submission what is stored is noted there.
-func (j *job) keptTexts(stage string, texts int) (*store.Store, store.Job, sink.TextOptions, error) {
-	o := sink.TextOptions{Run: j.runName(), Part: j.share(), Known: j.known(), Progress: j.ticker(stage, texts), Open: j.runner}
+func (j *job) keptTexts(texts int, progress func(more int)) (*store.Store, store.Job, sink.TextOptions, error) {
+	o := sink.TextOptions{Run: j.runName(), Part: j.share(), Known: j.known(), Progress: progress, Open: j.runner}
 	if p := j.session.part; p != nil {
 		o.Stored = func(key store.Key, items []string) {
 			p.answered = append(p.answered, cluster.Answered{Jobs: []store.Key{key}, Items: items, Of: texts})

@@ -232,12 +232,11 @@ func densityView(ctx context.Context, v *surveyed) (*report.Part, error) {
 			ids = append(ids, p)
 		}
 	}
-	results, of, o, err := v.keptTexts("mask density", len(ids))
+	results, of, o, err := v.keptTexts(len(ids), nil) // the engine tells more
 	if err != nil {
 		return nil, err
 	}
 	defer v.session.runner.Watch(func(p engine.Progress) { p.Stage = "mask density"; v.engineProgress(p) })()
-	o.Progress = nil // the engine tells more
 	d, err := sink.KeptMaskDensity(ctx, results, of, ids, v.Tau, o)
 	if err == nil && v.session.part != nil {
 		err = errPartDone
