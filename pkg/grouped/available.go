@@ -17,19 +17,27 @@ import (
 // Available reports whether Product can compute these operands: nil, or why not. The first question of a kind compiles a small case and compares it with plain operations;
 // that takes a second, and success is remembered in the cache folder.
 func Available(x *Node, s Segments, w Weights) error {
-	dev := x.Graph().Backend()
-	if !backend.IsCUDA(dev) {
-		return fmt.Errorf("grouped product: it needs xla:cuda, this is %s", dev.Name())
-	}
-	if n := customcall.Devices(x.Graph()); n > 1 {
-		return fmt.Errorf("grouped product: it runs on one device, this graph on %d: each would compute the whole", n)
+	if err := onOneGPU(x.Graph()); err != nil {
+		return err
 	}
 	f, err := fillOf(x, s, w)
 	if err != nil {
 		return err
 	}
+	dev := x.Graph().Backend()
 	v := variant{f.kind, dev}
 	return triton.Trial{Device: dev, Text: productIR, Kind: fmt.Sprintf("grouped product %+v %+v", f.kind, f.tile), SelfTest: v.selfTest}.Outcome(v)
+}
+
+// onOneGPU says what keeps a graph from running kernels.
+func onOneGPU(g *Graph) error {
+	if dev := g.Backend(); !backend.IsCUDA(dev) {
+		return fmt.Errorf("grouped product: it needs xla:cuda, this is %s", dev.Name())
+	}
+	if n := customcall.Devices(g); n > 1 {
+		return fmt.Errorf("grouped product: it runs on one device, this graph on %d: each would compute the whole", n)
+	}
+	return nil
 }
 
 // variant is a kernel that is compiled differently.
@@ -45,20 +53,14 @@ func (v variant) selfTest() error {
 	err := exceptions.TryCatch[error](func() {
 		worst = tensors.ToScalar[float32](MustExecOnce(v.dev, func(g *Graph) *Node {
 			x, s, w := operands(g, v.kind, []int{t.Rows + 5, 0, 3, 2 * t.Rows}, 3*t.Step, t.Columns+16)
-			return differ(Product(x, s, w), x, s, w)
+			return distance(Product(x, s, w), inPlain(x, s, w))
 		}))
 	})
 	return triton.Judge("grouped product", worst, err)
 }
 
-// operands of a product whose groups have so many places, of noise, behind a barrier: XLA leaves out their rounding to half precision for
-// plain operations.
+// operands of a product whose groups have so many places.
 func operands(g *Graph, k kind, counts []int, in, out int) (*Node, Segments, Weights) {
-	seed := 0
-	noise := func(dims ...int) *Node {
-		seed++
-		return OptimizationBarrier(triton.Noise(g, seed, 0.6, dtypes.BFloat16, dims...))
-	}
 	var starts, sizes, index []int32
 	places := 0
 	for _, n := range counts {
@@ -74,19 +76,29 @@ func operands(g *Graph, k kind, counts []int, in, out int) (*Node, Segments, Wei
 		}
 		s.Index = Const(g, index)
 	}
-	matrix := []int{len(counts), in, out}
+	return noise(g, 1, rows, in), s, weightsOf(g, k, len(counts), in, out)
+}
+
+// weightsOf are those of a kind, of noise.
+func weightsOf(g *Graph, k kind, groups, in, out int) Weights {
+	matrix := []int{groups, in, out}
 	if k.OutIn {
-		matrix = []int{len(counts), out, in}
+		matrix = []int{groups, out, in}
 	}
-	w := Weights{Matrices: noise(matrix...), OutIn: k.OutIn}
+	w := Weights{Matrices: noise(g, 2, matrix...), OutIn: k.OutIn}
 	if k.Gated {
-		w.Up = noise(matrix...)
+		w.Up = noise(g, 3, matrix...)
 	}
 	if k.Biased {
-		w.Bias = noise(len(counts), out)
+		w.Bias = noise(g, 4, groups, out)
 	}
 	if k.Clamped {
 		w.Clamped = &Clamped{Limit: 3, Alpha: 1.702}
 	}
-	return noise(rows, in), s, w
+	return w
+}
+
+// noise stands behind a barrier: XLA leaves out its rounding to half precision for plain operations.
+func noise(g *Graph, seed int, dims ...int) *Node {
+	return OptimizationBarrier(triton.Noise(g, seed, 0.6, dtypes.BFloat16, dims...))
 }

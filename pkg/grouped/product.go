@@ -3,7 +3,6 @@ package grouped
 import (
 	_ "embed"
 	"fmt"
-	"math"
 	"strings"
 	"text/template"
 
@@ -20,21 +19,6 @@ type Segments struct {
 	Index          *Node // int32 [places]: the row at each place; nil: there is a row for each place
 	Starts, Counts *Node // int32 [groups]: each group's first place, and how many places it has
 }
-
-// Weights are a matrix for each group, and what is computed with them.
-type Weights struct {
-	Matrices *Node // bfloat16 [groups, in, out], or with OutIn [groups, out, in]
-	OutIn    bool
-	Bias     *Node // bfloat16 [groups, out]; nil = none
-
-	// At most one of the following; without them the result is the product.
-	Up      *Node    // as Matrices, with OutIn: silu(x · Matrices) * (x · Up)
-	Clamped *Clamped // columns of gate and up alternate, and the result has half as many
-}
-
-// Clamped is gpt-oss' activation (model card, arXiv 2508.10925) of a gate and an up column: with gate = min(gate, Limit) and up = clamp(up, -Limit, Limit),
-// (up + 1) * gate * sigmoid(Alpha * gate).
-type Clamped struct{ Limit, Alpha float64 }
 
 // Product multiplies the row at each place with the matrix of its group: x bfloat16 [rows, in] -> bfloat16 [places, out]. Sums are float32. It panics, as graph-building
 // code does, where Available returns an error, and has no gradient.
@@ -84,9 +68,6 @@ var productIR string
 
 var productText = template.Must(template.New("product.mlir").Parse(productIR))
 
-// kind is what of the kernel's text a product takes.
-type kind struct{ Indexed, OutIn, Gated, Biased, Clamped bool }
-
 // tile is how the work is cut: a program's rows and columns, the inputs that it takes at a time, tiles of rows that share columns, warps of 32 threads and stages of
 // the pipeline that loads the inputs to come.
 type tile struct{ Rows, Columns, Step, Band, warps, stages int }
@@ -104,10 +85,8 @@ func tileOf(k kind) tile {
 // fill is what product.mlir is filled in with.
 type fill struct {
 	tile
-	kind
-	Places, Groups, In, Out int
-	limit, alpha            float64
-	Size                    string // of a part of the text: which types of tiles it has
+	sizes
+	Size string // of a part of the text: which types of tiles it has
 }
 
 func (f fill) Whole() fill   { f.Size = "Whole"; return f }
@@ -116,45 +95,21 @@ func (f fill) HalfRows() int { return f.Rows / 2 }
 
 // fillOf says how a product is filled in, or what keeps the kernel from computing it.
 func fillOf(x *Node, s Segments, w Weights) (fill, error) {
-	f := fill{kind: kind{Indexed: s.Index != nil, OutIn: w.OutIn, Gated: w.Up != nil, Biased: w.Bias != nil, Clamped: w.Clamped != nil}}
-	f.tile = tileOf(f.kind)
-	f.alpha = 1
-	if w.Clamped != nil {
-		f.limit, f.alpha = w.Clamped.Limit, w.Clamped.Alpha
-	}
-	m := w.Matrices.Shape()
-	if x.Rank() != 2 || m.Rank() != 3 {
-		return f, fmt.Errorf("grouped product: rows are %s and matrices %s: expected two axes and three", x.Shape(), m)
-	}
-	rows, in, out := x.Shape().Dimensions[0], 1, 2
-	if w.OutIn {
-		in, out = 2, 1
-	}
-	f.Places, f.Groups, f.In, f.Out = rows, m.Dimensions[0], m.Dimensions[in], m.Dimensions[out]
+	k := w.kind(s.Index != nil)
+	f := fill{tile: tileOf(k)}
+	places := x.Shape().Dimensions[0]
 	if s.Index != nil {
-		f.Places = s.Index.Shape().Size()
+		places = s.Index.Shape().Size()
 	}
-	for _, o := range []struct {
-		name  string
-		x     *Node
-		dtype dtypes.DType
-		dims  []int
-	}{
-		{"rows", x, dtypes.BFloat16, []int{rows, f.In}}, {"matrices", w.Matrices, dtypes.BFloat16, m.Dimensions}, {"second matrices", w.Up, dtypes.BFloat16, m.Dimensions},
-		{"biases", w.Bias, dtypes.BFloat16, []int{f.Groups, f.Out}}, {"the index", s.Index, dtypes.Int32, []int{f.Places}},
-		{"starts", s.Starts, dtypes.Int32, []int{f.Groups}}, {"counts", s.Counts, dtypes.Int32, []int{f.Groups}},
-	} {
-		if want := shapes.Make(o.dtype, o.dims...); o.x != nil && !o.x.Shape().Equal(want) {
-			return f, fmt.Errorf("grouped product: %s are %s, expected %s", o.name, o.x.Shape(), want)
-		}
+	var err error
+	if f.sizes, err = sizesOf(x, places, k, w); err != nil {
+		return f, err
 	}
-	switch most := max(rows, f.Places); {
-	case f.Gated && (f.Clamped || f.Biased || !f.OutIn):
-		return f, fmt.Errorf("grouped product: second matrices are [groups, out, in] and stand beside neither biases nor the activation of alternating columns")
-	case f.In%f.Step != 0 || f.walked() < f.Columns || f.Out%16 != 0:
+	if err := expect([]operand{{"the index", s.Index, dtypes.Int32, []int{f.Places}}, {"starts", s.Starts, dtypes.Int32, []int{f.Groups}}, {"counts", s.Counts, dtypes.Int32, []int{f.Groups}}}); err != nil {
+		return f, err
+	}
+	if f.In%f.Step != 0 || f.walked() < f.Columns || f.Out%16 != 0 {
 		return f, fmt.Errorf("grouped product: matrices of %d inputs and %d outputs: it takes multiples of %d and of 16, from %d outputs on", f.In, f.Out, f.Step, f.Columns*f.Out/f.walked())
-	case most*max(f.In, f.Out) > math.MaxInt32 || f.In*f.Out > math.MaxInt32:
-		return f, fmt.Errorf("grouped product: %d rows of %d inputs and %d outputs: offsets do not fit 32 bits", most, f.In, f.Out)
 	}
 	return f, nil
 }
@@ -172,7 +127,6 @@ func (f fill) Tiles() int        { return f.Places/f.Rows + min(f.Groups, f.Plac
 func (f fill) ColumnTiles() int  { return (f.walked() + f.Columns - 1) / f.Columns }
 func (f fill) LastColumns() int  { return f.walked() - f.Columns }
 func (f fill) BandPrograms() int { return f.Band * f.ColumnTiles() }
-func (f fill) Matrix() int       { return f.In * f.Out }
 
 // Width is that of the result; StoredColumns and LastStored are Columns and LastColumns of it.
 func (f fill) Width() int         { return f.results(f.walked()) }
@@ -186,9 +140,6 @@ func (f fill) walked() int {
 	}
 	return f.Out
 }
-
-// Paired reports whether two columns that lie beside each other make one of the result.
-func (f fill) Paired() bool { return f.Gated || f.Clamped }
 
 // results is how many columns of the result come from so many of the product.
 func (f fill) results(columns int) int {
@@ -228,7 +179,3 @@ func (f fill) ColumnAt() string {
 	}
 	return "%column"
 }
-
-func (f fill) Limit() string           { return triton.Constant(f.limit) }
-func (f fill) MinusLimit() string      { return triton.Constant(-f.limit) }
-func (f fill) MinusAlphaLog2E() string { return triton.Constant(-f.alpha * math.Log2E) }

@@ -1,6 +1,7 @@
 package grouped
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func TestProductIsThatOfPlainOperations(t *testing.T) {
 				if err := Available(x, s, w); err != nil {
 					t.Errorf("%+v: %v", k, err)
 				}
-				return differ(Product(x, s, w), x, s, w)
+				return distance(Product(x, s, w), inPlain(x, s, w))
 			}))
 			t.Logf("%+v %v: differs by %.1e", k, c, differs)
 			if !(differs < 4e-3) {
@@ -43,7 +44,7 @@ func TestProductIsThatOfPlainOperations(t *testing.T) {
 }
 
 func TestTableSaysWhichTilesThereAre(t *testing.T) {
-	f := fill{tile: tile{Rows: 4}, Places: 15, Groups: 4}
+	f := fill{tile: tile{Rows: 4}, sizes: sizes{Places: 15, Groups: 4}}
 	got := MustExecOnce(testdevices.FromEnv(t), func(g *Graph) *Node {
 		return f.table(Segments{Starts: Const(g, []int32{0, 9, 9, 10}), Counts: Const(g, []int32{9, 0, 1, 5})})
 	}).Value().([][]int32)
@@ -104,11 +105,19 @@ func TestAvailableSaysWhyNot(t *testing.T) {
 	})
 }
 
-// TestTextDefinesWhatItUses: every value of the filled-in text is defined once, before it is used.
+// TestTextDefinesWhatItUses: every value of a filled-in text is defined once, before it is used.
 func TestTextDefinesWhatItUses(t *testing.T) {
 	name := regexp.MustCompile(`%\w+`)
+	texts := map[string]string{}
 	for _, k := range kinds {
-		text := fill{tile: tileOf(k), kind: k, Places: 100, Groups: 3, In: 128, Out: 320, limit: 7, alpha: 1.702}.text()
+		s := sizes{kind: k, Places: 100, Groups: 3, In: 128, Out: 320, limit: 7, alpha: 1.702}
+		texts[fmt.Sprintf("%+v", k)] = fill{tile: tileOf(k), sizes: s}.text()
+		for _, in := range []int{3072, 80} {
+			s.In = in
+			texts[fmt.Sprintf("%+v, vectors of %d", k, in)] = vectors{vectorTile: vectorTileOf(k), sizes: s, Shared: 2}.text()
+		}
+	}
+	for of, text := range texts {
 		defined := map[string]bool{}
 		for _, line := range strings.Split(text, "\n") {
 			line, _, _ = strings.Cut(line, "//")
@@ -118,12 +127,12 @@ func TestTextDefinesWhatItUses(t *testing.T) {
 			} else {
 				results = ""
 			}
-			if strings.Contains(line, "tt.func") || strings.Contains(line, "scf.for") || strings.HasPrefix(strings.TrimSpace(line), "%") {
+			if strings.Contains(line, "tt.func") || strings.Contains(line, "scf.for") || strings.Contains(line, "^bb0") || strings.HasPrefix(strings.TrimSpace(line), "%") {
 				results += " " + line // parameters, the loop's own
 			}
 			for _, v := range name.FindAllString(line, -1) {
 				if !defined[v] && !strings.Contains(results, v) {
-					t.Errorf("%+v: %s is used before it is defined in %q", k, v, line)
+					t.Errorf("%s: %s is used before it is defined in %q", of, v, line)
 				}
 			}
 			for _, v := range name.FindAllString(results, -1) {
@@ -131,7 +140,7 @@ func TestTextDefinesWhatItUses(t *testing.T) {
 			}
 		}
 		if strings.Contains(text, "<no value>") {
-			t.Errorf("%+v: the text is not filled in", k)
+			t.Errorf("%s: the text is not filled in", of)
 		}
 	}
 }

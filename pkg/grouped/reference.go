@@ -9,7 +9,6 @@ import (
 // inPlain is Product in plain operations, float32, which multiplies every row with every group's matrix.
 func inPlain(x *Node, s Segments, w Weights) *Node {
 	g, groups := x.Graph(), w.Matrices.Shape().Dimensions[0]
-	wide := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
 	if s.Index != nil {
 		x = Gather(x, InsertAxes(s.Index, -1))
 	}
@@ -17,8 +16,21 @@ func inPlain(x *Node, s Segments, w Weights) *Node {
 	of := shapes.Make(dtypes.Int32, places, groups)
 	place, starts := Iota(g, of, 0), BroadcastToDims(InsertAxes(s.Starts, 0), places, groups)
 	ends := Add(starts, BroadcastToDims(InsertAxes(s.Counts, 0), places, groups))
-	own := wide(LogicalAnd(GreaterOrEqual(place, starts), LessThan(place, ends))) // [places, groups]
-	in := 1
+	return plainProduct(x, ConvertDType(LogicalAnd(GreaterOrEqual(place, starts), LessThan(place, ends)), dtypes.Float32), w)
+}
+
+// vectorsInPlain is VectorProduct so.
+func vectorsInPlain(x, groups *Node, w Weights) *Node {
+	rows := x.Shape().Dimensions[0]
+	each := groups.Shape().Size() / rows
+	x = Reshape(BroadcastToDims(InsertAxes(x, 1), rows, each, x.Shape().Dimensions[1]), rows*each, -1)
+	return plainProduct(x, OneHot(groups, w.Matrices.Shape().Dimensions[0], dtypes.Float32), w)
+}
+
+// plainProduct multiplies rows, one for each place, with the matrices that own, float32 [places, groups], has a 1 for.
+func plainProduct(x, own *Node, w Weights) *Node {
+	wide := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+	places, in := x.Shape().Dimensions[0], 1
 	if w.OutIn {
 		in = 2
 	}
@@ -43,9 +55,8 @@ func inPlain(x *Node, s Segments, w Weights) *Node {
 	return y
 }
 
-// differ is the relative distance of a result from that in plain operations.
-func differ(got, x *Node, s Segments, w Weights) *Node {
-	want := inPlain(x, s, w)
+// distance of a result from what it should be, relative.
+func distance(got, want *Node) *Node {
 	norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(x))) }
 	return Div(norm(Sub(ConvertDType(got, dtypes.Float32), want)), norm(want))
 }

@@ -7,6 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	attn "github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/grouped"
 )
 
 // experts is a mixture: a router sends each token to the k experts with the largest router logits and adds their outputs, weighted by the softmax over those
@@ -146,8 +147,35 @@ func topK(logits *Node, k int) (chosen, top *Node) {
 	return Concatenate(indices, -1), Concatenate(values, -1)
 }
 
-// sparseExperts gathers the weights of each row's experts: float32 [rows, hidden].
+// sparseExperts multiplies each row with the weights of its experts: float32 [rows, hidden].
 func (d *decoder) sparseExperts(e *experts, x, chosen, share *Node) *Node {
+	if y, ok := d.vectorExperts(e, x, chosen, share); ok {
+		return y
+	}
+	return d.copiedExperts(e, x, chosen, share)
+}
+
+// vectorExperts reads those weights where they lie, by a kernel, and reports whether that takes these operands: on a GPU, in half precision.
+func (d *decoder) vectorExperts(e *experts, x, chosen, share *Node) (sum *Node, ok bool) {
+	if d.training || !e.inLoops { // a kernel has no gradient, and no other activation
+		return nil, false
+	}
+	rows := x.Shape().Dimensions[0]
+	index := Reshape(chosen, rows*e.active)
+	up, down := d.groupedWeights(e)
+	if grouped.VectorsAvailable(x, index, up) != nil {
+		return nil, false
+	}
+	y := grouped.VectorProduct(x, index, up) // [rows*active, inner]
+	if grouped.VectorsAvailable(y, index, down) != nil {
+		return nil, false
+	}
+	y = Reshape(grouped.VectorProduct(y, index, down), rows, e.active, e.hidden)
+	return ReduceSum(Mul(y, InsertAxes(share, -1)), 1), true
+}
+
+// copiedExperts gathers those weights.
+func (d *decoder) copiedExperts(e *experts, x, chosen, share *Node) *Node {
 	rows := x.Shape().Dimensions[0]
 	n := rows * e.active
 	index := Reshape(chosen, n, 1)

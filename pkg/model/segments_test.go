@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -11,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/internal/testdevices"
 )
 
 // mixtures are the two forms of experts, small.
@@ -133,8 +135,8 @@ func TestGroupedExpertsInAModel(t *testing.T) {
 	}
 }
 
-// TestKernelExpertsEqualAll compares the grouped product with every expert on every token, in bfloat16 on a GPU, for routing that is even and for one that sends all to the
-// same experts. The bound is the rounding of two products, 2^-8 each.
+// TestKernelExpertsEqualAll compares the grouped product, and for few rows that of vectors, with every expert on every token, in bfloat16 on a GPU, for routing that is even and for
+// one that sends all to the same experts. The bound is the rounding of two products, 2^-8 each.
 func TestKernelExpertsEqualAll(t *testing.T) {
 	b, err := backend.FromEnv()
 	if err != nil {
@@ -148,8 +150,7 @@ func TestKernelExpertsEqualAll(t *testing.T) {
 		e.router.in = e.hidden
 		for routing, bias := range map[string]float32{"even": 0, "to the same": 100} {
 			random := normals(rand.New(rand.NewPCG(1, 2)))
-			const rows = 5000 // more than 2,048 at one expert, which products in tf32 would round
-			var inputs []any
+			var weights []any
 			for _, w := range e.weights() {
 				v := random(w.size())
 				for i := range v {
@@ -159,31 +160,84 @@ func TestKernelExpertsEqualAll(t *testing.T) {
 					v[3] += bias
 					v[9] += bias
 				}
-				inputs = append(inputs, tensors.FromFlatDataAndDimensions(v, w.shape...))
+				weights = append(weights, tensors.FromFlatDataAndDimensions(v, w.shape...))
 			}
-			inputs = append(inputs, tensors.FromFlatDataAndDimensions(random(rows*e.hidden), rows, e.hidden))
-			differs := MustExecOnce(b, func(in []*Node) *Node {
-				d := &decoder{params: map[string]*Node{}}
-				half := func(x *Node) *Node { return OptimizationBarrier(ConvertDType(x, dtypes.BFloat16)) }
-				for i, w := range e.weights() {
-					d.params[w.name] = half(in[i])
+			for _, c := range []struct {
+				rows int
+				way  func(d *decoder, e *experts, x, chosen, share *Node) (*Node, bool)
+			}{
+				{5000, (*decoder).kernelExperts}, // more than 2,048 at one expert, which products in tf32 would round
+				{1, (*decoder).vectorExperts}, {5, (*decoder).vectorExperts},
+			} {
+				inputs := append(slices.Clone(weights), tensors.FromFlatDataAndDimensions(random(c.rows*e.hidden), c.rows, e.hidden))
+				differs := MustExecOnce(b, func(in []*Node) *Node {
+					d := &decoder{params: map[string]*Node{}}
+					half := func(x *Node) *Node { return OptimizationBarrier(ConvertDType(x, dtypes.BFloat16)) }
+					for i, w := range e.weights() {
+						d.params[w.name] = half(in[i])
+					}
+					x := half(in[len(in)-1])
+					chosen, top := topK(d.route(e, x), e.active)
+					share := Softmax(top, -1)
+					got, ok := c.way(d, e, x, chosen, share)
+					if !ok {
+						t.Errorf("%s: no kernel takes these operands", form)
+						return ScalarZero(x.Graph(), dtypes.Float32)
+					}
+					want := d.allExperts(e, x, chosen, share)
+					norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(x))) }
+					return Div(norm(Sub(got, want)), norm(want))
+				}, inputs...)
+				if d := tensors.ToScalar[float32](differs); !(d < 1e-2) {
+					t.Errorf("%s, %s, %d rows: differs by %g, expected less than 1e-2", form, routing, c.rows, d)
+				} else {
+					t.Logf("%s, %s, %d rows: differs by %.1e", form, routing, c.rows, d)
 				}
-				x := half(in[len(in)-1])
-				chosen, top := topK(d.route(e, x), e.active)
-				share := Softmax(top, -1)
-				got, ok := d.kernelExperts(e, x, chosen, share)
-				if !ok {
-					t.Fatalf("%s: the grouped product does not take these operands", form)
-				}
-				want := d.allExperts(e, x, chosen, share)
-				norm := func(x *Node) *Node { return Sqrt(ReduceAllSum(Square(x))) }
-				return Div(norm(Sub(got, want)), norm(want))
-			}, inputs...)
-			if d := tensors.ToScalar[float32](differs); !(d < 1e-2) {
-				t.Errorf("%s, %s: differs by %g, expected less than 1e-2", form, routing, d)
-			} else {
-				t.Logf("%s, %s: differs by %.1e", form, routing, d)
 			}
 		}
+	}
+}
+
+// TestKernelExpertsDecode: tokens of a model in bfloat16 on a GPU, decoded with a cache by a kernel in the loop's body, are the best of a whole pass, or so close that its
+// rounding decides.
+func TestKernelExpertsDecode(t *testing.T) {
+	b := testdevices.CUDA(t)
+	const common = `,"vocab_size":64,"hidden_size":192,"intermediate_size":320,"num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":64,"max_position_embeddings":256,"initializer_range":0.1}`
+	for family, text := range map[string]string{
+		"mixtral": `{"model_type":"mixtral","num_local_experts":8,"num_experts_per_tok":2` + common,
+		"gpt_oss": `{"model_type":"gpt_oss","num_local_experts":16,"num_experts_per_tok":4` + common,
+	} {
+		c, err := ParseConfig([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := NewOnDevice(c, 1, Options{Backend: b, DType: dtypes.BFloat16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		prompts := [][]int{{3, 1, 4, 1, 5, 9, 2, 6}, {2, 7, 1, 8}}
+		const decoded = 24
+		g, err := m.Generate(prompts, GenerateOptions{MaxTokens: decoded, IgnoreEOS: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst := 0.0
+		for i, p := range prompts {
+			whole := slices.Concat(p, g.Tokens[i])
+			r, err := m.Forward(Prompts(whole), Outputs{Logits: true}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			logits := tensors.MustCopyFlatData[float32](r.Logits)
+			for k, token := range g.Tokens[i] {
+				at := logits[(len(p)-1+k)*c.VocabSize:][:c.VocabSize]
+				worst = max(worst, float64((slices.Max(at)-at[token])/max(slices.Max(at), -slices.Min(at))))
+			}
+		}
+		t.Logf("%s: %.1e of the largest logit below the best", family, worst)
+		if len(g.Tokens[0]) != decoded || !(worst < 2e-2) {
+			t.Errorf("%s: %d tokens, up to %g of the largest logit below the best, expected %d and less than 2e-2", family, len(g.Tokens[0]), worst, decoded)
+		}
+		m.Close()
 	}
 }
