@@ -8,6 +8,8 @@
 // places of one group; a table of them, as long as the tiles can be at most, is made on the device, and tiles that no group needs end at once. So the cost follows the
 // places, however they fall into groups, and neither rows nor matrices are copied: rows are read through their index, matrices as they lie.
 //
-// The kernel is written in Triton's intermediate representation (product.mlir, package triton): bfloat16 operands, float32 sums. It needs an NVIDIA GPU and sizes that suit
-// its tiles; Available says so, and tests each kind on a small case before anything relies on it.
+// Where rows are so few that reading the matrices is all the work, as in decoding, another kernel (VectorProduct) takes rows as they come and reads each one's few matrices.
+//
+// Kernels are written in Triton's intermediate representation (product.mlir, vectors.mlir, package triton): bfloat16 operands, float32 sums. They need an NVIDIA GPU and sizes
+// that suit their tiles; Available and VectorsAvailable say so, and test each kind on a small case before anything relies on it.
 package grouped

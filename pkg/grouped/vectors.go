@@ -48,29 +48,33 @@ type vectorVariant struct {
 	dev    compute.Backend
 }
 
-// selfTest compares the kernel with plain operations: two groups for each of three rows, and columns that are no whole tiles.
+// selfTest compares the kernel with plain operations.
 func (v vectorVariant) selfTest() error {
-	in := 3 * v.tile.Step
-	if v.ragged {
-		in -= 16
-	}
 	var worst float32
 	err := exceptions.TryCatch[error](func() {
 		worst = tensors.ToScalar[float32](MustExecOnce(v.dev, func(g *Graph) *Node {
-			x, groups, w := vectorOperands(g, v.kind, []int32{3, 1, 0, 3, 1, 3}, 2, 4, in, 2*v.tile.Columns+16)
+			x, groups, w := v.operands(g)
 			f, err := vectorsOf(x, groups, w)
 			if err != nil {
 				panic(err)
 			}
-			f.vectorTile = v.tile
 			return distance(f.call(x, groups, w), vectorsInPlain(x, groups, w))
 		}))
 	})
 	return triton.Judge("vector product", worst, err)
 }
 
+// operands of the trial: two groups for each of three rows and, where tiles are wide, columns that are no whole ones.
+func (v vectorVariant) operands(g *Graph) (x, groups *Node, w Weights) {
+	in := 3 * v.tile.Step
+	if v.ragged {
+		in -= 16
+	}
+	return vectorOperands(g, v.kind, []int32{3, 1, 0, 3, 1, 3}, 2, 4, in, (2*v.tile.Columns+31)/16*16)
+}
+
 // vectorOperands are noise, as operands are: a row has so many groups.
-func vectorOperands(g *Graph, k kind, groups []int32, each, matrices, in, out int) (*Node, *Node, Weights) {
+func vectorOperands(g *Graph, k kind, groups []int32, each, matrices, in, out int) (x, of *Node, w Weights) {
 	return noise(g, 1, len(groups)/each, in), Const(g, groups), weightsOf(g, k, matrices, in, out)
 }
 
@@ -87,13 +91,13 @@ type vectorTile struct{ Columns, Step, Parts, warps, Stages int }
 func vectorTileOf(k kind) vectorTile {
 	switch {
 	case k.Gated:
-		return vectorTile{Columns: 4, Step: 1024, Parts: 1, warps: 4}
+		return vectorTile{Columns: 4, Step: 1024, Parts: 1, warps: 4, Stages: 3}
 	case k.OutIn:
-		return vectorTile{Columns: 8, Step: 1024, Parts: 1, warps: 4}
+		return vectorTile{Columns: 8, Step: 512, Parts: 1, warps: 2, Stages: 4}
 	case k.Clamped:
-		return vectorTile{Columns: 64, Step: 64, Parts: 1, warps: 4}
+		return vectorTile{Columns: 64, Step: 128, Parts: 1, warps: 8, Stages: 3}
 	}
-	return vectorTile{Columns: 64, Step: 64, Parts: 2, warps: 4}
+	return vectorTile{Columns: 64, Step: 128, Parts: 2, warps: 8, Stages: 3}
 }
 
 // vectors is what vectors.mlir is filled in with.

@@ -66,8 +66,8 @@ func (e *experts) weights() []weight {
 		stacked(e.module.down, initResidual, e.hidden, e.inner))
 }
 
-// mixture applies the experts, [batch, tokens, hidden]. Few tokens read only the experts they are sent to; more go through all of them, one large product in place of a copy
-// of the weights for each token; many on XLA go through their own (see segments.go).
+// mixture applies the experts, [batch, tokens, hidden]. Few tokens read only the experts they are sent to; more go through all of them, one large product in place of the
+// weights for each token; many on XLA go through their own (see segments.go).
 func (d *decoder) mixture(e *experts, x *Node) *Node {
 	dims := x.Shape().Dimensions
 	rows := dims[0] * dims[1]

@@ -25,7 +25,7 @@ func (d *decoder) sorted(e *experts, x *Node) bool {
 // sortedExperts runs each row of x, [rows, hidden], through its chosen experts, int32 [rows, active], and adds their outputs by their shares, float32 [rows, active]: float32
 // [rows, hidden].
 func (d *decoder) sortedExperts(e *experts, x, chosen, share *Node) *Node {
-	if d.phase != attn.Decode { // whose token loop holds no kernels
+	if d.phase != attn.Decode { // in whose token loop segments are not found
 		if y, ok := d.kernelExperts(e, x, chosen, share); ok {
 			return y
 		}

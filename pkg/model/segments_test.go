@@ -199,13 +199,13 @@ func TestKernelExpertsEqualAll(t *testing.T) {
 }
 
 // TestKernelExpertsDecode: tokens of a model in bfloat16 on a GPU, decoded with a cache by a kernel in the loop's body, are the best of a whole pass, or so close that its
-// rounding decides.
+// rounding decides. All experts are chosen: rounding decides between them, too.
 func TestKernelExpertsDecode(t *testing.T) {
 	b := testdevices.CUDA(t)
 	const common = `,"vocab_size":64,"hidden_size":192,"intermediate_size":320,"num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":64,"max_position_embeddings":256,"initializer_range":0.1}`
 	for family, text := range map[string]string{
-		"mixtral": `{"model_type":"mixtral","num_local_experts":8,"num_experts_per_tok":2` + common,
-		"gpt_oss": `{"model_type":"gpt_oss","num_local_experts":16,"num_experts_per_tok":4` + common,
+		"mixtral": `{"model_type":"mixtral","num_local_experts":2,"num_experts_per_tok":2` + common,
+		"gpt_oss": `{"model_type":"gpt_oss","num_local_experts":4,"num_experts_per_tok":4` + common,
 	} {
 		c, err := ParseConfig([]byte(text))
 		if err != nil {
@@ -215,24 +215,21 @@ func TestKernelExpertsDecode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		prompts := [][]int{{3, 1, 4, 1, 5, 9, 2, 6}, {2, 7, 1, 8}}
+		prompt := []int{3, 1, 4, 1, 5, 9, 2, 6}
 		const decoded = 24
-		g, err := m.Generate(prompts, GenerateOptions{MaxTokens: decoded, IgnoreEOS: true}, nil)
+		g, err := m.Generate([][]int{prompt}, GenerateOptions{MaxTokens: decoded, IgnoreEOS: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		r, err := m.Forward(Prompts(slices.Concat(prompt, g.Tokens[0])), Outputs{Logits: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits := tensors.MustCopyFlatData[float32](r.Logits)
 		worst := 0.0
-		for i, p := range prompts {
-			whole := slices.Concat(p, g.Tokens[i])
-			r, err := m.Forward(Prompts(whole), Outputs{Logits: true}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			logits := tensors.MustCopyFlatData[float32](r.Logits)
-			for k, token := range g.Tokens[i] {
-				at := logits[(len(p)-1+k)*c.VocabSize:][:c.VocabSize]
-				worst = max(worst, float64((slices.Max(at)-at[token])/max(slices.Max(at), -slices.Min(at))))
-			}
+		for k, token := range g.Tokens[0] {
+			at := logits[(len(prompt)-1+k)*c.VocabSize:][:c.VocabSize]
+			worst = max(worst, float64((slices.Max(at)-at[token])/max(slices.Max(at), -slices.Min(at))))
 		}
 		t.Logf("%s: %.1e of the largest logit below the best", family, worst)
 		if len(g.Tokens[0]) != decoded || !(worst < 2e-2) {
