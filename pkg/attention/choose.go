@@ -1,7 +1,6 @@
 package attention
 
 import (
-	"fmt"
 	"math/bits"
 
 	"github.com/gomlx/compute/dtypes"
@@ -9,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/internal/while"
 )
 
 // probabilityBits is how many bits order probabilities: a float32 of 0 to 1, read as an integer, is at most 0x3f800000.
@@ -50,19 +50,8 @@ func (s *Site) chooseLargest(eligible, priority, count *Node, width int) *Node {
 func boundByLoop(priority, bound, count *Node, width int) *Node {
 	number := func(x *Node, v int) *Node { return ConstAsDType(x.Graph(), x.DType(), v) }
 	state := []*Node{Const(bound.Graph(), int32(0)), bound, priority, ConvertDType(count, dtypes.Float32)}
-	declare := func(g *Graph) []*Node {
-		nodes := make([]*Node, len(state))
-		for i, s := range state {
-			nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), s.Shape())
-		}
-		return nodes
-	}
-	cond := NewClosure(bound.Graph(), func(g *Graph) []*Node {
-		at := declare(g)[0]
-		return []*Node{LessThan(at, number(at, width))}
-	})
-	body := NewClosure(bound.Graph(), func(g *Graph) []*Node {
-		s := declare(g)
+	cond := func(s []*Node) *Node { return LessThan(s[0], number(s[0], width)) }
+	body := func(s []*Node) []*Node {
 		at, bound, priority, count := s[0], s[1], s[2], s[3]
 		bit := BitwiseShiftLeft(number(at, 1), Sub(number(at, width-1), at))
 		higher := Add(bound, BroadcastToDims(bit, bound.Shape().Dimensions...))
@@ -72,8 +61,8 @@ func boundByLoop(priority, bound, count *Node, width int) *Node {
 		batch := []int{0, 1, 2}[:last]
 		reach := InsertAxes(DotGeneral(reaches, []int{last}, batch, ones, []int{last}, batch), -1)
 		return []*Node{Add(at, number(at, 1)), Where(GreaterOrEqual(reach, count), higher, bound), priority, count}
-	})
-	return While(cond, body, state...)[1]
+	}
+	return while.Loop(state, cond, body)[1]
 }
 
 // AsMany takes from each row as many of the entries that are not excluded as another mask has there: the nearest ones, or some drawn at random.

@@ -1,7 +1,6 @@
 package grouped
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/internal/testdevices"
+	"github.com/attune-lab/attune/pkg/internal/while"
 )
 
 // vectorKinds are those of kinds for few rows.
@@ -141,19 +141,9 @@ func BenchmarkVectorProduct(b *testing.B) {
 					first[i] = int32(i)
 				}
 				state := append([]*Node{Const(g, int32(0)), Const(g, first)}, in...)
-				declare := func(g *Graph) []*Node {
-					nodes := make([]*Node, len(state))
-					for i, x := range state {
-						nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), x.Shape())
-					}
-					return nodes
-				}
-				cond := NewClosure(g, func(g *Graph) []*Node {
-					s := declare(g)
-					return []*Node{LessThan(s[0], ConstAsDType(g, dtypes.Int32, turns))}
-				})
-				body := NewClosure(g, func(g *Graph) []*Node {
-					s := declare(g)
+				number := func(x *Node, v int) *Node { return ConstAsDType(x.Graph(), dtypes.Int32, v) }
+				cond := func(s []*Node) *Node { return LessThan(s[0], number(s[0], turns)) }
+				body := func(s []*Node) []*Node {
 					w := Weights{Matrices: s[3], OutIn: c.OutIn}
 					switch {
 					case c.Gated:
@@ -165,11 +155,10 @@ func BenchmarkVectorProduct(b *testing.B) {
 						w.Clamped = &Clamped{Limit: 7, Alpha: 1.702}
 					}
 					groups := s[1]
-					number := func(v int) *Node { return ConstAsDType(g, dtypes.Int32, v) }
 					var sum *Node
 					for range calls {
-						groups = Add(groups, number(c.places))
-						groups = Where(GreaterOrEqual(groups, number(c.groups)), Sub(groups, number(c.groups)), groups)
+						groups = Add(groups, number(s[0], c.places))
+						groups = Where(GreaterOrEqual(groups, number(s[0], c.groups)), Sub(groups, number(s[0], c.groups)), groups)
 						y := VectorProduct(s[2], groups, w)
 						corner := Reshape(ConvertDType(SliceAxis(SliceAxis(y, 0, AxisRange(0, 1)), 1, AxisRange(0, 1)), dtypes.Int32))
 						if sum == nil {
@@ -179,10 +168,10 @@ func BenchmarkVectorProduct(b *testing.B) {
 						}
 					}
 					next := append([]*Node{}, s...)
-					next[0], next[1] = Add(s[0], number(1)), Max(groups, Min(sum, number(0)))
+					next[0], next[1] = Add(s[0], number(s[0], 1)), Max(groups, Min(sum, number(s[0], 0)))
 					return next
-				})
-				return While(cond, body, state...)[1]
+				}
+				return while.Loop(state, cond, body)[1]
 			})
 			defer pass.Finalize()
 			var inputs []any

@@ -12,6 +12,7 @@ import (
 
 	attn "github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/internal/while"
 )
 
 // loop is a generation under way. Its cache of keys and values grows on the Go backend, where a graph of another shape costs next to nothing; on XLA it has
@@ -291,26 +292,15 @@ func (m *Model) decodeGraph(c *compiled, in []*Node, opts GenerateOptions, visit
 		// step changes; XLA keeps such state in place.
 		state = append(state, fixed.list()...)
 	}
-	declare := func(g *Graph) []*Node {
-		nodes := make([]*Node, len(state))
-		for i, s := range state {
-			nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), s.Shape())
-		}
-		return nodes
-	}
-	cond := NewClosure(g, func(g *Graph) []*Node {
-		s := declare(g)
-		return []*Node{LogicalAnd(LessThan(s[0], limit), LogicalAny(LogicalNot(s[2])))}
-	})
-	body := NewClosure(g, func(g *Graph) []*Node {
-		s := declare(g)
+	cond := func(s []*Node) *Node { return LogicalAnd(LessThan(s[0], limit), LogicalAny(LogicalNot(s[2]))) }
+	body := func(s []*Node) []*Node {
 		in := fixed
 		if inPlace {
 			in = fixed.from(s[changing:])
 		}
-		return append(m.decodeStep(c, g, in, s[:changing], opts, visits), s[changing:]...)
-	})
-	final := While(cond, body, state...)
+		return append(m.decodeStep(c, s[0].Graph(), in, s[:changing], opts, visits), s[changing:]...)
+	}
+	final := while.Loop(state, cond, body)
 
 	outputs := append([]*Node{final[0], final[3]}, final[4:changing]...)
 	c.caches = 3

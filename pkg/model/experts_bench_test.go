@@ -20,6 +20,7 @@ import (
 	attn "github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
 	"github.com/attune-lab/attune/pkg/internal/testdevices"
+	"github.com/attune-lab/attune/pkg/internal/while"
 )
 
 // BenchmarkExperts is one layer's mixture on 4,096 tokens at the dimensions of mixtral-8x7b and gpt-oss-20b, bfloat16 weights: by the grouped
@@ -158,19 +159,8 @@ func BenchmarkDecodedExperts(b *testing.B) {
 						for _, name := range names {
 							state = append(state, params[name])
 						}
-						declare := func(g *Graph) []*Node {
-							nodes := make([]*Node, len(state))
-							for i, x := range state {
-								nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), x.Shape())
-							}
-							return nodes
-						}
-						cond := NewClosure(g, func(g *Graph) []*Node {
-							s := declare(g)
-							return []*Node{LessThan(s[0], number(s[0], turns))}
-						})
-						body := NewClosure(g, func(g *Graph) []*Node {
-							s := declare(g)
+						cond := func(s []*Node) *Node { return LessThan(s[0], number(s[0], turns)) }
+						body := func(s []*Node) []*Node {
 							d := &decoder{params: map[string]*Node{}, phase: attn.Decode}
 							for i, name := range names {
 								d.params[name] = s[3+i]
@@ -181,8 +171,8 @@ func BenchmarkDecodedExperts(b *testing.B) {
 							}
 							next[0] = Add(s[0], number(s[0], 1))
 							return next
-						})
-						return []*Node{While(cond, body, state...)[2]}
+						}
+						return []*Node{while.Loop(state, cond, body)[2]}
 					})
 					if err != nil {
 						b.Fatal(err)

@@ -1,12 +1,13 @@
 package model
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/attune-lab/attune/pkg/internal/while"
 )
 
 // Experts by rounds, where no kernel takes them: a round takes the next capacity tokens of every segment through one batched product with the weights as they lie; where a
@@ -39,19 +40,7 @@ func (d *decoder) expertsByRounds(e *experts, x, chosen, share *Node) *Node {
 	for _, name := range names {
 		state = append(state, d.params[name])
 	}
-	declare := func(g *Graph) []*Node {
-		nodes := make([]*Node, len(state))
-		for i, x := range state {
-			nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), x.Shape())
-		}
-		return nodes
-	}
-	cond := NewClosure(g, func(g *Graph) []*Node {
-		in := declare(g)
-		return []*Node{LessThan(in[0], in[2])}
-	})
-	body := NewClosure(g, func(g *Graph) []*Node {
-		in := declare(g)
+	round := func(in []*Node) []*Node {
 		next := slices.Clone(in)
 		inner := &decoder{params: map[string]*Node{}}
 		for i, name := range names {
@@ -61,8 +50,8 @@ func (d *decoder) expertsByRounds(e *experts, x, chosen, share *Node) *Node {
 		next[0] = Add(in[0], number(in[0], float64(e.capacity(rows))))
 		next[1] = Add(in[1], inner.round(e, in[0], in[3], at, in[7], in[8]))
 		return next
-	})
-	return While(cond, body, state...)[1]
+	}
+	return while.Loop(state, func(in []*Node) *Node { return LessThan(in[0], in[2]) }, round)[1]
 }
 
 // round is the experts' output for those rows whose slots lie between from and from plus the capacity, and 0 for the others: float32 [rows, hidden]. It stands in a loop's

@@ -1,14 +1,13 @@
 package sink
 
 import (
-	"fmt"
-
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/attune-lab/attune/pkg/attention"
 	"github.com/attune-lab/attune/pkg/backend"
+	"github.com/attune-lab/attune/pkg/internal/while"
 )
 
 // blocks reduces a layer whose fused kernel forms no probabilities, from queries, keys and the rows' log-sum-exp: A[h,i,j] = exp(s_ij - LSE_i), in any
@@ -212,19 +211,8 @@ func (b *blocks) loop(sets []operands, sums int, f func(tiles []tile) []*Node) (
 	for _, x := range sets { // XLA's builder refuses arithmetic on what a body captures
 		state = append(state, x.nodes()...)
 	}
-	declare := func(g *Graph) []*Node {
-		nodes := make([]*Node, len(state))
-		for i, s := range state {
-			nodes[i] = Parameter(g, fmt.Sprintf("state%d", i), s.Shape())
-		}
-		return nodes
-	}
-	cond := NewClosure(g, func(g *Graph) []*Node {
-		s := declare(g)
-		return []*Node{LessThan(s[0], number(s[0], float64(len(b.queryAt)/b.step)))}
-	})
-	body := NewClosure(g, func(g *Graph) []*Node {
-		s := declare(g)
+	cond := func(s []*Node) *Node { return LessThan(s[0], number(s[0], float64(len(b.queryAt)/b.step))) }
+	body := func(s []*Node) []*Node {
 		at := Mul(s[0], number(s[0], float64(b.step)))
 		inside := make([]operands, len(sets))
 		from := changing
@@ -234,7 +222,7 @@ func (b *blocks) loop(sets []operands, sums int, f func(tiles []tile) []*Node) (
 			from += n
 		}
 		slice := func(x *Node) *Node { return DynamicSlice(x, []*Node{at}, []int{b.step}) }
-		out := step(g, inside, slice(s[1]), slice(s[2]))
+		out := step(at.Graph(), inside, slice(s[1]), slice(s[2]))
 		starts := []*Node{at}
 		for range of[1:] {
 			starts = append(starts, number(at, 0))
@@ -246,8 +234,8 @@ func (b *blocks) loop(sets []operands, sums int, f func(tiles []tile) []*Node) (
 			next[3+i] = Add(s[3+i], out[i])
 		}
 		return next
-	})
-	final := While(cond, body, state...)
+	}
+	final := while.Loop(state, cond, body)
 	return final[3], final[4:changing]
 }
 
