@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -19,8 +20,17 @@ import (
 // kinds that models ask for: a first and a second product of experts in either form.
 var kinds = []kind{{Indexed: true, OutIn: true, Gated: true}, {OutIn: true}, {Indexed: true, Biased: true, Clamped: true}, {Biased: true}}
 
-// TestProductIsThatOfPlainOperations, for groups of many places, of few and of none, at sizes that are whole tiles and at others. The bound is half precision's rounding
-// of results, 2^-8.
+// agrees holds a kernel's relative distance from plain operations to half precision's rounding of results, 2^-8.
+func agrees(t *testing.T, dev compute.Backend, what string, distance func(g *Graph) *Node) {
+	t.Helper()
+	differs := tensors.ToScalar[float32](MustExecOnce(dev, distance))
+	t.Logf("%s: differs by %.1e", what, differs)
+	if !(differs < 4e-3) {
+		t.Errorf("%s: differs by %g, expected less than 4e-3", what, differs)
+	}
+}
+
+// TestProductIsThatOfPlainOperations, for groups of many places, of few and of none, at sizes that are whole tiles and at others.
 func TestProductIsThatOfPlainOperations(t *testing.T) {
 	dev := testdevices.CUDA(t)
 	for _, k := range kinds {
@@ -28,17 +38,13 @@ func TestProductIsThatOfPlainOperations(t *testing.T) {
 			counts  []int
 			in, out int
 		}{{[]int{300, 0, 1, 700, 128, 127, 129, 15}, 320, 512}, {[]int{0, 0, 40}, 64, 272}, {[]int{1, 1, 1, 1}, 128, 256}, {slices.Repeat([]int{128}, 9), 2880, 720}} {
-			differs := tensors.ToScalar[float32](MustExecOnce(dev, func(g *Graph) *Node {
+			agrees(t, dev, fmt.Sprintf("%+v %v", k, c), func(g *Graph) *Node {
 				x, s, w := operands(g, k, c.counts, c.in, c.out)
 				if err := Available(x, s, w); err != nil {
 					t.Errorf("%+v: %v", k, err)
 				}
 				return distance(Product(x, s, w), inPlain(x, s, w))
-			}))
-			t.Logf("%+v %v: differs by %.1e", k, c, differs)
-			if !(differs < 4e-3) {
-				t.Errorf("%+v %v: differs by %g, expected less than 4e-3", k, c, differs)
-			}
+			})
 		}
 	}
 }

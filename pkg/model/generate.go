@@ -62,6 +62,9 @@ func (m *Model) Generate(prompts [][]int, opts GenerateOptions, exp Experiment) 
 	if opts.MaxTokens < 0 {
 		return nil, fmt.Errorf("MaxTokens is %d, expected 1 or more", opts.MaxTokens)
 	}
+	if opts.Room < 0 {
+		return nil, fmt.Errorf("Room is %d, expected how many new tokens caches are made for, or 0 for MaxTokens", opts.Room)
+	}
 	if opts.SampleIDs != nil && len(opts.SampleIDs) != len(prompts) {
 		return nil, fmt.Errorf("%d random streams for %d prompts", len(opts.SampleIDs), len(prompts))
 	}

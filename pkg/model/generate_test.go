@@ -174,7 +174,7 @@ func TestGenerateRefusesBadOptions(t *testing.T) {
 	m := tinyModel(t)
 	p := [][]int{tokens(1, 4, 97)}
 	for _, o := range []model.GenerateOptions{
-		{MaxTokens: -1}, {MaxTokens: 200},
+		{MaxTokens: -1}, {MaxTokens: 200}, {Room: -1},
 		{SampleIDs: []uint64{1, 2}}, {Sampling: model.Sampling{Temperature: -1}}, {Sampling: model.Sampling{TopP: 2}}, {Sampling: model.Sampling{TopK: 98}},
 	} {
 		if _, err := m.Generate(p, o, nil); err == nil {

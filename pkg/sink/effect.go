@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/gomlx/compute/dtypes"
@@ -9,7 +10,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/attune-lab/attune/pkg/attention"
+	"github.com/attune-lab/attune/pkg/emulate"
+	"github.com/attune-lab/attune/pkg/emulate/apply"
+	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/model"
+	"github.com/attune-lab/attune/pkg/store"
 )
 
 // Effect is what an intervention does to one text, or what the plain model does in its place. Entropies are in nats.
@@ -39,6 +44,32 @@ func MeasureEffect(m *model.Model, texts [][]int, exp attention.Experiment, prog
 		return nil, nil, err
 	}
 	return plain, changed, nil
+}
+
+// both are a text's effects as the store has them.
+type both struct {
+	Plain   Effect `json:"plain"`
+	Changed Effect `json:"changed"`
+}
+
+// KeptEffects is MeasureEffect from the store, text by text, and of the rest as it is computed, which is stored then. Job is as for Kept. With a Part the effects are those
+// of the part's texts.
+func KeptEffects(ctx context.Context, s *store.Store, job store.Job, plan emulate.Plan, texts [][]int, o TextOptions) (plain, changed []Effect, err error) {
+	if job.Arm, err = json.Marshal(map[string]any{"plan": json.RawMessage(plan.JSON())}); err != nil {
+		return nil, nil, fmt.Errorf("effect: %w", err)
+	}
+	job.Kind = "effect"
+	found, err := keptTexts(s, job, texts, o, func(r *engine.Runner, missing [][]int, put func(i int, b both) error) error {
+		exp, err := apply.Plan(plan)
+		if err != nil {
+			return err
+		}
+		return eachEffect(ctx, r.Model(), missing, exp, func(i int, plain, changed Effect) error { return put(i, both{plain, changed}) })
+	})
+	for _, b := range found {
+		plain, changed = append(plain, b.Plain), append(changed, b.Changed)
+	}
+	return plain, changed, err
 }
 
 // eachEffect measures text by text, until ctx ends.

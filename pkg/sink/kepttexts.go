@@ -2,15 +2,12 @@ package sink
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 
-	"github.com/attune-lab/attune/pkg/emulate"
-	"github.com/attune-lab/attune/pkg/emulate/apply"
 	"github.com/attune-lab/attune/pkg/engine"
 	"github.com/attune-lab/attune/pkg/store"
 )
@@ -23,32 +20,6 @@ type TextOptions struct {
 	Progress func(texts int)                     // told how many more texts are measured, or known; may be nil
 	Open     func() (*engine.Runner, error)      // asked for when something has to be computed
 	Stored   func(job store.Key, items []string) // told what is in the store afterwards; may be nil
-}
-
-// both are a text's effects as the store has them.
-type both struct {
-	Plain   Effect `json:"plain"`
-	Changed Effect `json:"changed"`
-}
-
-// KeptEffects is MeasureEffect from the store, text by text, and of the rest as it is computed, which is stored then. Job is as for Kept. With a Part the effects are those
-// of the part's texts.
-func KeptEffects(ctx context.Context, s *store.Store, job store.Job, plan emulate.Plan, texts [][]int, o TextOptions) (plain, changed []Effect, err error) {
-	if job.Arm, err = json.Marshal(map[string]any{"plan": json.RawMessage(plan.JSON())}); err != nil {
-		return nil, nil, fmt.Errorf("effect: %w", err)
-	}
-	job.Kind = "effect"
-	found, err := keptTexts(s, job, texts, o, func(r *engine.Runner, missing [][]int, put func(i int, b both) error) error {
-		exp, err := apply.Plan(plan)
-		if err != nil {
-			return err
-		}
-		return eachEffect(ctx, r.Model(), missing, exp, func(i int, plain, changed Effect) error { return put(i, both{plain, changed}) })
-	})
-	for _, b := range found {
-		plain, changed = append(plain, b.Plain), append(changed, b.Changed)
-	}
-	return plain, changed, err
 }
 
 // keptTexts is a measure of each text, in their order: from the store and, of those that are not there, as compute gives it to put by a text's number among the missing.
